@@ -1,0 +1,57 @@
+# millrace: a thin face over meson. `make demo` and `make test` each do all of their own set-up.
+BUILD ?= build
+PREFIX ?= /usr/local
+SETUP ?= tools/setup.sh
+
+.PHONY: all debug release tsan demo test unit lint format bench interop install clean setup
+
+all: release
+
+setup:
+	@$(SETUP)
+
+release: setup $(BUILD)/release/build.ninja
+	@ninja -C $(BUILD)/release --quiet
+
+debug: setup $(BUILD)/debug/build.ninja
+	@ninja -C $(BUILD)/debug --quiet
+
+tsan: setup $(BUILD)/tsan/build.ninja
+	@ninja -C $(BUILD)/tsan --quiet
+
+$(BUILD)/release/build.ninja:
+	meson setup --buildtype=release -Db_lto=true --prefix=$(PREFIX) $(BUILD)/release >/dev/null
+
+$(BUILD)/debug/build.ninja:
+	meson setup -Ddebug=true -Doptimization=1 -Db_sanitize=address,undefined $(BUILD)/debug >/dev/null
+
+$(BUILD)/tsan/build.ninja:
+	meson setup -Ddebug=true -Doptimization=1 -Db_sanitize=thread $(BUILD)/tsan >/dev/null
+
+demo: release            ## the whole platform on a real access log, in a minute
+	@$(SETUP) demo
+	@$(BUILD)/release/millrace demo --log .deps/example.log
+
+test: debug release      ## unit, end-to-end and simulation tests; ends with "N passed, N failed"
+	@python3 tests/run.py --debug $(BUILD)/debug --release $(BUILD)/release
+
+unit: debug              ## unit tests only: make unit T=log
+	@$(BUILD)/debug/tests/unit_tests $(T)
+
+lint: setup              ## layering, formatting, banned calls
+	@python3 tools/lint.py
+
+format: setup
+	@clang-format -i $$(git ls-files --cached --others --exclude-standard 'src/*.[ch]' 'tests/*.[ch]' 'bench/*.[ch]')
+
+bench: release           ## figures, as a table and as JSON lines
+	@python3 bench/run.py --build $(BUILD)/release
+
+interop: release         ## other people's engines read what we wrote (uses PyPI)
+	@python3 tests/interop/run.py --build $(BUILD)/release
+
+install: release
+	@meson install -C $(BUILD)/release --no-rebuild $(if $(DESTDIR),--destdir $(DESTDIR))
+
+clean:
+	rm -rf $(BUILD)

@@ -1,0 +1,105 @@
+/* broker/broker.h - the topics as producers see them: contracts at the door, auto-create,
+ * partition choice, dead letters. The Kafka front end, the gateway and every other
+ * in-process producer append through here, never straight to the log.
+ *
+ * A topic may carry a contract (JSON Schema, codec/jsonschema.h). `off`: not looked at;
+ * `reject`: a batch with an invalid record is refused whole, with the record's index and
+ * reason; `dlq`: valid records are appended, invalid ones go to "<topic>.dlq" with headers
+ *   dlq.topic, dlq.partition, dlq.reason, dlq.pointer (JSON pointer of the fault),
+ * and both are counted as acknowledged only when both are stable.
+ *
+ * Threading: safe from any thread.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/types.h"
+#include "codec/batch.h"
+#include "env/env.h"
+#include "log/log.h"
+
+struct broker;
+struct json_schema;
+
+enum on_invalid { ON_INVALID_OFF, ON_INVALID_REJECT, ON_INVALID_DLQ };
+
+struct broker_topic_options {
+	struct log_topic_config log;
+	const char *schema_path;    /* NULL: no contract; for messages */
+	struct json_schema *schema; /* taken */
+	enum on_invalid on_invalid;
+};
+
+struct broker_options {
+	const struct env *env;
+	struct log_store *store;
+	bool auto_create; /* auto.create.topics.enable */
+	struct log_topic_config topic_default;
+};
+
+MR_NODISCARD int broker_new(const struct broker_options *options, struct broker **out, struct mr_error *err);
+void broker_free(struct broker *broker); /* the store is the caller's */
+struct log_store *broker_store(struct broker *broker);
+
+/* Create the topic, or give the existing one this contract and configuration. Also makes
+ * "<name>.dlq" (one partition, same durability) when on_invalid is dlq. */
+MR_NODISCARD int broker_topic_declare(struct broker *broker, mr_str name,
+				      const struct broker_topic_options *options, struct mr_error *err);
+/* Find, or auto-create when allowed and the name is legal. MR_ERR_NOT_FOUND otherwise. */
+MR_NODISCARD int broker_topic_get(struct broker *broker, mr_str name, bool may_create, struct log_topic **out,
+				  struct mr_error *err);
+/* The contract of a topic, or NULL; lives as long as the broker. */
+const struct json_schema *broker_topic_schema(struct broker *broker, mr_str name);
+
+struct broker_ack {             /* what must be stable before the producer may be told */
+	struct log_append main; /* base_offset -1 when every record went to the dlq */
+	struct log_partition *partition;
+	struct log_partition *dlq; /* NULL unless records went there */
+	int64_t dlq_next_offset;
+	uint32_t valid;
+	uint32_t invalid;
+	int32_t bad_record; /* index of the first invalid one, for `reject`; else -1 */
+	char reason[256];   /* of bad_record */
+};
+
+enum { BROKER_INVALID_RECORD = 3 }; /* beside LOG_BAD_SEQUENCE and LOG_BAD_EPOCH */
+
+/* One whole wire batch. Returns log_append's codes, or BROKER_INVALID_RECORD. */
+MR_NODISCARD int broker_produce(struct broker *broker, struct log_partition *partition, mr_str batch,
+				struct broker_ack *ack, struct mr_error *err);
+bool broker_ack_stable(const struct broker_ack *ack);
+
+/* ---- in-process producer: collects records, makes batches, reports when they are safe ----
+ *
+ * One owner thread. A record's memory is copied on add. Records with a key go to
+ * murmur2(key) % partitions as in Kafka's default partitioner; others stick to one
+ * partition per batch, round robin.
+ */
+struct producer;
+struct producer_options {
+	size_t batch_bytes; /* 0: 256 KiB */
+	int64_t linger_us;  /* what producer_poll honours; 0: flush at every poll */
+	enum batch_codec codec;
+};
+
+MR_NODISCARD int producer_new(struct broker *broker, const struct producer_options *options,
+			      struct producer **out, struct mr_error *err);
+void producer_free(struct producer *producer); /* drops what was not flushed */
+
+/* token: the caller's running number; producer_safe_token reports progress by it. Tokens must
+ * not fall. MR_ERR_BUSY: too much in flight; wait for a commit. MR_ERR_NOT_FOUND: no such topic.
+ * MR_ERR_LIMIT: larger than the topic's max.message.bytes. */
+MR_NODISCARD int producer_add(struct producer *producer, mr_str topic, mr_str key, mr_str value,
+			      const struct record_header *headers, size_t header_count, int64_t timestamp_ms,
+			      uint64_t token, struct mr_error *err);
+/* Send what is collected. MR_ERR_BUSY when the log is full: call again after a commit. */
+MR_NODISCARD int producer_flush(struct producer *producer, struct mr_error *err);
+/* Every record with a token <= this is stable (in its topic or in the dead letters). */
+uint64_t producer_safe_token(struct producer *producer);
+/* Flush and block until all is safe. */
+MR_NODISCARD int producer_drain(struct producer *producer, int64_t timeout_ms, struct mr_error *err);
+
+struct broker_topic_stats {
+	uint64_t records_in, bytes_in, invalid;
+};
+void broker_topic_stats(struct broker *broker, mr_str name, struct broker_topic_stats *out);

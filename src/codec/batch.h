@@ -1,0 +1,126 @@
+/* codec/batch.h - Kafka record batches, message format v2 (magic 2).
+ *
+ * Layout (big-endian; Kafka documentation, "Message Format / Record Batch"):
+ *
+ *   at  size  field
+ *    0   8    baseOffset            patched by the log
+ *    8   4    batchLength           bytes after this field
+ *   12   4    partitionLeaderEpoch  patched by the log
+ *   16   1    magic                 2
+ *   17   4    crc                   CRC-32C of everything from `attributes` on
+ *   21   2    attributes            0-2 codec, 3 timestamp type, 4 transactional, 5 control
+ *   23   4    lastOffsetDelta
+ *   27   8    baseTimestamp         ms
+ *   35   8    maxTimestamp          ms
+ *   43   8    producerId            -1 when none
+ *   51   2    producerEpoch
+ *   53   4    baseSequence
+ *   57   4    recordCount
+ *   61   ..   records, compressed as a whole when the codec says so
+ *
+ * Nothing here does I/O; nothing is locked.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/types.h"
+#include "base/varint.h"
+
+#define BATCH_HEADER_SIZE 61
+#define BATCH_LENGTH_PREFIX 12 /* baseOffset and batchLength */
+
+enum batch_codec { BATCH_NONE, BATCH_GZIP, BATCH_SNAPPY, BATCH_LZ4, BATCH_ZSTD };
+
+enum {
+	BATCH_CODEC_MASK = 7,
+	BATCH_LOG_APPEND_TIME = 1 << 3,
+	BATCH_TRANSACTIONAL = 1 << 4,
+	BATCH_CONTROL = 1 << 5,
+};
+
+struct batch_header {
+	int64_t base_offset;
+	int32_t batch_length;
+	int32_t leader_epoch;
+	int8_t magic;
+	uint32_t crc;
+	int16_t attributes;
+	int32_t last_offset_delta;
+	int64_t base_timestamp;
+	int64_t max_timestamp;
+	int64_t producer_id;
+	int16_t producer_epoch;
+	int32_t base_sequence;
+	int32_t record_count;
+};
+
+/* The first batch in bytes: its whole size (prefix included), 0 when bytes hold less
+ * than one whole batch, MR_ERR_CORRUPT when the length is impossible or the magic unknown. */
+MR_NODISCARD int64_t batch_size(mr_str bytes, struct mr_error *err);
+
+/* Decode the header of one whole batch; checks sizes and counts, not the CRC. */
+MR_NODISCARD int batch_read_header(mr_str batch, struct batch_header *out, struct mr_error *err);
+bool batch_crc_ok(mr_str batch); /* a whole batch */
+
+static inline void batch_patch_offset(char *batch, int64_t base_offset, int32_t leader_epoch)
+{
+	mr_put_be64(batch, (uint64_t)base_offset);
+	mr_put_be32(batch + 12, (uint32_t)leader_epoch);
+}
+
+struct record_header {
+	mr_str key;
+	mr_str value; /* ptr NULL: null */
+};
+
+struct record {
+	int64_t offset;
+	int64_t timestamp; /* ms */
+	mr_str key;        /* ptr NULL: null */
+	mr_str value;      /* ptr NULL: null (a tombstone on a compacted topic) */
+	mr_str headers;    /* still encoded: record_headers() walks them */
+	int32_t header_count;
+};
+
+/* Iterates the records of one batch. Zero it before first use; the decompression buffer
+ * is kept from batch to batch. Records point into the batch, or into the buffer until the
+ * next batch_iter_start or _release. */
+struct batch_iter {
+	struct batch_header header;
+	mr_str rest;
+	int32_t left;
+	struct mr_buf plain; /* decompressed records */
+	size_t plain_limit;  /* against decompression bombs; 0 means 128 MiB */
+};
+
+MR_NODISCARD int batch_iter_start(struct batch_iter *it, mr_str batch, struct mr_error *err);
+/* 1: *out holds the next record; 0: no more; negative: corrupt. */
+MR_NODISCARD int batch_iter_next(struct batch_iter *it, struct record *out, struct mr_error *err);
+void batch_iter_release(struct batch_iter *it);
+
+/* Walks record->headers; *cursor starts as record->headers. 1, 0 or negative as above. */
+MR_NODISCARD int record_header_next(mr_str *cursor, struct record_header *out, struct mr_error *err);
+
+/* Builds one batch. Reusable: _start clears it and keeps the memory. */
+struct batch_writer {
+	struct mr_buf bytes; /* header room, then records */
+	int64_t base_timestamp;
+	int64_t max_timestamp;
+	int32_t count;
+};
+
+void batch_writer_init(struct batch_writer *w, size_t limit);
+void batch_writer_release(struct batch_writer *w);
+void batch_writer_start(struct batch_writer *w);
+/* The bytes are copied. */
+void batch_writer_add(struct batch_writer *w, int64_t timestamp_ms, mr_str key, mr_str value,
+		      const struct record_header *headers, size_t header_count);
+static inline size_t batch_writer_size(const struct batch_writer *w)
+{
+	return w->bytes.len;
+}
+/* Compress, fill in the header and the CRC; no producer id. *out is valid until the next
+ * call on w. MR_ERR_LIMIT when the writer's limit was passed, MR_ERR_INVALID when empty. */
+MR_NODISCARD int batch_writer_finish(struct batch_writer *w, enum batch_codec codec, mr_str *out,
+				     struct mr_error *err);

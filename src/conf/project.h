@@ -1,0 +1,98 @@
+/* conf/project.h - a project folder, loaded and checked: millrace.yml (or spark-pipeline.yml),
+ * the schemas and the SQL files it names. Plain data; everything lives in the project's arena.
+ *
+ * Unknown key, wrong type, bad value: an error with file:line:column and, for a key, the
+ * nearest valid one. ${ENV}, ${ENV:-default} and ${file:PATH} are expanded in values; an
+ * unset variable is an error. Missing optional keys take the defaults named here.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "base/types.h"
+
+struct conf_topic {
+	mr_str name;
+	int32_t partitions;      /* 1 */
+	mr_str schema_path;      /* relative to the folder; empty: none */
+	mr_str schema_json;      /* the file's content as JSON */
+	mr_str on_invalid;       /* "off" "reject" "dlq"; with a schema the default is dlq */
+	mr_str durability;       /* "durable" (default) "relaxed" */
+	int64_t retention_ms;    /* "7d"; -1 for "forever" */
+	int64_t retention_bytes; /* -1 */
+	int64_t segment_bytes;
+	int32_t max_message_bytes;
+	int line;
+};
+
+enum conf_match { CONF_MATCH_REGEX, CONF_MATCH_JMESPATH };
+enum conf_action_kind { CONF_FORWARD, CONF_MERGE, CONF_REPLACE, CONF_STOP };
+
+struct conf_action {
+	enum conf_action_kind kind;
+	mr_str text; /* forward: topic template; replace: template; merge: JSON object text */
+	int line;
+};
+
+struct conf_rule {
+	enum conf_match match;
+	mr_str pattern;
+	mr_str field; /* msg (default) hostname appname facility severity */
+	struct conf_action *actions;
+	size_t action_count;
+	int line;
+};
+
+struct conf_listen {
+	mr_str protocol; /* "tcp" or "udp" */
+	mr_str address;  /* "127.0.0.1:1514" */
+};
+
+struct conf_gateway {
+	struct conf_listen *listen;
+	size_t listen_count;
+	struct conf_rule *rules;
+	size_t rule_count;
+	int64_t max_line_bytes; /* 1 MiB */
+};
+
+struct conf_ingest {
+	mr_str topic;
+	mr_str table;         /* "bronze.access_log" */
+	mr_str *partition_by; /* columns of the schema, or "date": the UTC date of the event time */
+	size_t partition_count;
+	mr_str date_from;        /* column whose date is `date`; default the first timestamp column */
+	int64_t commit_every_ms; /* 5 s */
+	int64_t commit_bytes;    /* 128 MiB of log bytes */
+	int64_t commit_rows;     /* 1,000,000 */
+	int line;
+};
+
+struct conf_sql_file {
+	const char *path; /* relative to the folder */
+	mr_str text;
+};
+
+struct project {
+	struct arena arena;
+	const char *folder; /* as given */
+	const char *file;   /* "…/millrace.yml" */
+	mr_str name;
+	const char *data;    /* data folder, default "<folder>/.millrace" */
+	mr_str kafka_listen; /* "127.0.0.1:9092"; empty: off */
+	mr_str http_listen;  /* "127.0.0.1:8080" */
+	struct conf_topic *topics;
+	size_t topic_count;
+	struct conf_gateway gateway;
+	struct conf_ingest *ingests;
+	size_t ingest_count;
+	struct conf_sql_file *sql_files; /* sorted by path */
+	size_t sql_file_count;
+	bool auto_create_topics;      /* true */
+	int64_t materialize_every_ms; /* least time between refreshes of a materialized view: 1 s */
+	int64_t stream_every_ms;      /* least time between micro-batches of a streaming table: 1 s */
+};
+
+/* folder: holds millrace.yml or spark-pipeline.yml. On success *out is the caller's. */
+MR_NODISCARD int project_load(const char *folder, struct project **out, struct mr_error *err);
+void project_free(struct project *project);

@@ -1,0 +1,130 @@
+/* delta/delta.h - Delta Lake tables: open, create, append, time travel, history.
+ * Protocol: https://github.com/delta-io/delta/blob/master/PROTOCOL.md
+ *
+ * A delta_table is a handle on one table directory; it caches the newest snapshot and
+ * advances it incrementally. A delta_snapshot is immutable and reference-counted: readers
+ * on any thread keep one as long as they like while writers go on.
+ *
+ * The commit is the commit point: data files are written and synced first under unique
+ * names, then N.json is put with link(2): it appears whole, or another writer's did.
+ * A crash leaves only orphans.
+ *
+ * Threading: a table handle is safe from any thread (it locks, never across I/O of others'
+ * making but its own commit).
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/types.h"
+#include "codec/columns.h"
+#include "env/env.h"
+#include "sql/engine.h"
+
+struct delta_table;
+struct delta_snapshot;
+
+struct delta_create {
+	const struct column_def *columns; /* in order; partition columns included */
+	size_t column_count;
+	const mr_str *partition_by;
+	size_t partition_count;
+	mr_str description; /* metaData.description */
+};
+
+/* engine may be NULL: then no checkpoints are written or read and no files are written
+ * (tests/sim). path is the table's directory; it need not exist. */
+MR_NODISCARD int delta_open(const struct env *env, struct sql_engine *engine, const char *path,
+			    struct delta_table **out, struct mr_error *err);
+void delta_close(struct delta_table *table);
+const char *delta_path(const struct delta_table *table);
+
+/* Version 0: protocol + metaData. MR_ERR_EXISTS when the table is there. */
+MR_NODISCARD int delta_create(struct delta_table *table, const struct delta_create *create,
+			      struct mr_error *err);
+
+/* The newest version (looks at the directory for commits of others). MR_ERR_NOT_FOUND when
+ * there is no table; MR_ERR_UNSUPPORTED naming the feature when we cannot read it. */
+MR_NODISCARD int delta_snapshot(struct delta_table *table, struct delta_snapshot **out, struct mr_error *err);
+MR_NODISCARD int delta_snapshot_at(struct delta_table *table, int64_t version, struct delta_snapshot **out,
+				   struct mr_error *err);
+/* The newest version committed at or before that time. */
+MR_NODISCARD int delta_snapshot_at_time(struct delta_table *table, int64_t ms, struct delta_snapshot **out,
+					struct mr_error *err);
+struct delta_snapshot *delta_snapshot_ref(struct delta_snapshot *snapshot);
+void delta_snapshot_unref(struct delta_snapshot *snapshot); /* NULL is fine */
+
+int64_t delta_version(const struct delta_snapshot *snapshot);
+int64_t delta_file_count(const struct delta_snapshot *snapshot);
+int64_t delta_size_bytes(const struct delta_snapshot *snapshot);
+int64_t delta_row_count(const struct delta_snapshot *snapshot); /* from statistics; -1 when unknown */
+size_t delta_columns(const struct delta_snapshot *snapshot, const struct column_def **out);
+size_t delta_partition_columns(const struct delta_snapshot *snapshot, const mr_str **out);
+mr_str delta_schema_json(const struct delta_snapshot *snapshot);
+/* txn version of an application id; -1 when there is none. */
+int64_t delta_txn(const struct delta_snapshot *snapshot, mr_str app_id);
+
+/* Appends to out one SQL relation, "(SELECT ... )", that yields the snapshot's rows with the
+ * table's column names, types and order. Valid for an empty table too. */
+void delta_scan_sql(const struct delta_snapshot *snapshot, struct mr_buf *out);
+/* The rows that commits from+1 .. snapshot's version added (dataChange=true). `from` -1: all.
+ * MR_ERR_NOT_FOUND when the log no longer reaches back; MR_ERR_UNSUPPORTED when a commit in
+ * between removed or changed rows. *file_count (may be NULL) says how many files that is. */
+MR_NODISCARD int delta_scan_since_sql(struct delta_table *table, const struct delta_snapshot *snapshot,
+				      int64_t from, struct mr_buf *out, size_t *file_count,
+				      struct mr_error *err);
+
+/* ---- writing ---- */
+
+struct delta_file {               /* an `add` action to be */
+	mr_str path;              /* relative to the table, as in the log before URI encoding */
+	mr_str *partition_values; /* in the order of partition columns; ptr NULL: null */
+	int64_t size;
+	int64_t rows;
+	mr_str stats_json;
+};
+
+struct delta_txn { /* application transaction: idempotence and offsets */
+	mr_str app_id;
+	int64_t version;
+};
+
+struct delta_commit {
+	const struct delta_file *files;
+	size_t file_count;
+	const struct delta_txn *txns;
+	size_t txn_count;
+	bool overwrite;              /* remove every file of the newest snapshot first */
+	const char *operation;       /* commitInfo: "STREAMING UPDATE", "WRITE", ... */
+	mr_str operation_parameters; /* JSON object, or empty */
+	/* Expectations: MR_ERR_CONFLICT when the newest snapshot's txn of this app_id is not
+	 * expected_version, which fences a second writer of the same flow. */
+	const struct delta_txn *expect;
+	size_t expect_count;
+};
+
+/* Commit after whatever is newest: a blind append retries behind other winners (with jitter);
+ * *version_out is the version written. Writes a checkpoint when one is due. */
+MR_NODISCARD int delta_commit(struct delta_table *table, const struct delta_commit *commit,
+			      int64_t *version_out, struct mr_error *err);
+
+/* Run `query` (its columns must be the table's, by name) into Parquet files under the table,
+ * cast to the table's types, split by partition, with statistics, synced to disk. Not yet part
+ * of the table: pass them to delta_commit. *files live in arena. Zero rows: zero files. */
+MR_NODISCARD int delta_write_files(struct delta_table *table, const struct delta_snapshot *snapshot,
+				   struct sql_conn *conn, mr_str query, struct arena *arena,
+				   struct delta_file **files, size_t *count, struct mr_error *err);
+
+/* Newest first; at most limit (0: all) versions. The strings live in arena. */
+struct delta_history_entry {
+	int64_t version;
+	int64_t timestamp_ms;
+	mr_str operation;
+	mr_str operation_parameters; /* JSON */
+	mr_str operation_metrics;    /* JSON */
+	mr_str engine_info;
+};
+MR_NODISCARD int delta_history(struct delta_table *table, size_t limit, struct arena *arena,
+			       struct delta_history_entry **out, size_t *count, struct mr_error *err);
+
+MR_NODISCARD int delta_checkpoint(struct delta_table *table, struct mr_error *err); /* now */

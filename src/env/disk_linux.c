@@ -1,0 +1,227 @@
+/* env/disk_linux.c - the real disk. */
+
+#include "base/mem.h"
+#include "env/disk_linux.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct linux_file {
+	struct mr_file base;
+	char *path; /* for messages */
+};
+
+static struct linux_file *linux_file(struct mr_file *file)
+{
+	return MR_CONTAINER_OF(file, struct linux_file, base);
+}
+
+static int lf_read_at(struct mr_file *file, void *to, size_t len, int64_t at, size_t *got,
+		      struct mr_error *err)
+{
+	size_t done = 0;
+	while (done < len) {
+		ssize_t n = pread(file->fd, (char *)to + done, len - done, at + (int64_t)done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return mr_fail_errno(err, "cannot read %s", linux_file(file)->path);
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	*got = done;
+	return 0;
+}
+
+static int lf_write_at(struct mr_file *file, const void *from, size_t len, int64_t at, struct mr_error *err)
+{
+	size_t done = 0;
+	while (done < len) {
+		ssize_t n = pwrite(file->fd, (const char *)from + done, len - done, at + (int64_t)done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return mr_fail_errno(err, "cannot write %s", linux_file(file)->path);
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+static int lf_sync(struct mr_file *file, struct mr_error *err)
+{
+	if (fdatasync(file->fd) < 0)
+		return mr_fail_errno(err, "cannot sync %s", linux_file(file)->path);
+	return 0;
+}
+
+static int lf_truncate(struct mr_file *file, int64_t size, struct mr_error *err)
+{
+	if (ftruncate(file->fd, size) < 0)
+		return mr_fail_errno(err, "cannot truncate %s", linux_file(file)->path);
+	return 0;
+}
+
+static int lf_preallocate(struct mr_file *file, int64_t size, struct mr_error *err)
+{
+	if (fallocate(file->fd, FALLOC_FL_KEEP_SIZE, 0, size) < 0 && errno != EOPNOTSUPP)
+		return mr_fail_errno(err, "cannot reserve %lld bytes for %s", (long long)size,
+				     linux_file(file)->path);
+	return 0;
+}
+
+static int lf_size(struct mr_file *file, int64_t *size, struct mr_error *err)
+{
+	struct stat st;
+	if (fstat(file->fd, &st) < 0)
+		return mr_fail_errno(err, "cannot stat %s", linux_file(file)->path);
+	*size = st.st_size;
+	return 0;
+}
+
+static void lf_close(struct mr_file *file)
+{
+	close(file->fd);
+	free(linux_file(file)->path);
+	free(linux_file(file));
+}
+
+static const struct mr_file_ops linux_file_ops = {
+    .read_at = lf_read_at,
+    .write_at = lf_write_at,
+    .sync = lf_sync,
+    .truncate = lf_truncate,
+    .preallocate = lf_preallocate,
+    .size = lf_size,
+    .close = lf_close,
+};
+
+static int ld_open(struct mr_disk *disk, const char *path, int flags, struct mr_file **out,
+		   struct mr_error *err)
+{
+	(void)disk;
+	int how = O_CLOEXEC | (flags & FILE_WRITE ? O_RDWR : O_RDONLY);
+	how |= flags & FILE_CREATE ? O_CREAT : 0;
+	how |= flags & FILE_EXCLUSIVE ? O_EXCL : 0;
+	how |= flags & FILE_TRUNCATE ? O_TRUNC : 0;
+	int fd = open(path, how, 0644);
+	if (fd < 0)
+		return mr_fail_errno(err, "cannot open %s", path);
+	struct linux_file *file = mr_alloc(sizeof *file);
+	*file = (struct linux_file){{&linux_file_ops, fd}, mr_strdup(path)};
+	*out = &file->base;
+	return 0;
+}
+
+static void info_from_stat(struct file_info *out, const struct stat *st)
+{
+	out->size = st->st_size;
+	out->mtime_ms = (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
+	out->is_dir = S_ISDIR(st->st_mode);
+}
+
+static int ld_stat(struct mr_disk *disk, const char *path, struct file_info *out, struct mr_error *err)
+{
+	(void)disk;
+	struct stat st;
+	if (stat(path, &st) < 0)
+		return mr_fail_errno(err, "cannot stat %s", path);
+	info_from_stat(out, &st);
+	return 0;
+}
+
+static int ld_mkdir(struct mr_disk *disk, const char *path, struct mr_error *err)
+{
+	(void)disk;
+	if (mkdir(path, 0755) < 0)
+		return mr_fail_errno(err, "cannot make folder %s", path);
+	return 0;
+}
+
+static int ld_unlink(struct mr_disk *disk, const char *path, struct mr_error *err)
+{
+	(void)disk;
+	if (unlink(path) < 0)
+		return mr_fail_errno(err, "cannot remove %s", path);
+	return 0;
+}
+
+static int ld_rmdir(struct mr_disk *disk, const char *path, struct mr_error *err)
+{
+	(void)disk;
+	if (rmdir(path) < 0)
+		return mr_fail_errno(err, "cannot remove folder %s", path);
+	return 0;
+}
+
+static int ld_rename(struct mr_disk *disk, const char *from, const char *to, struct mr_error *err)
+{
+	(void)disk;
+	if (rename(from, to) < 0)
+		return mr_fail_errno(err, "cannot rename %s to %s", from, to);
+	return 0;
+}
+
+static int ld_link(struct mr_disk *disk, const char *from, const char *to, struct mr_error *err)
+{
+	(void)disk;
+	if (link(from, to) < 0)
+		return mr_fail_errno(err, "cannot link %s to %s", from, to);
+	return 0;
+}
+
+static int ld_sync_dir(struct mr_disk *disk, const char *path, struct mr_error *err)
+{
+	(void)disk;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return mr_fail_errno(err, "cannot open folder %s", path);
+	int rc = fsync(fd) < 0 ? mr_fail_errno(err, "cannot sync folder %s", path) : 0;
+	close(fd);
+	return rc;
+}
+
+static int ld_list(struct mr_disk *disk, const char *path, disk_list_fn fn, void *arg, struct mr_error *err)
+{
+	(void)disk;
+	DIR *dir = opendir(path);
+	if (!dir)
+		return mr_fail_errno(err, "cannot list %s", path);
+	int rc = 0;
+	struct dirent *entry;
+	while (rc == 0 && (entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		struct stat st;
+		if (fstatat(dirfd(dir), entry->d_name, &st, 0) < 0)
+			continue; /* gone since readdir */
+		struct file_info info;
+		info_from_stat(&info, &st);
+		rc = fn(arg, entry->d_name, &info);
+	}
+	closedir(dir);
+	return rc;
+}
+
+static const struct mr_disk_ops linux_disk_ops = {
+    .open = ld_open,
+    .stat = ld_stat,
+    .mkdir = ld_mkdir,
+    .unlink = ld_unlink,
+    .rmdir = ld_rmdir,
+    .rename = ld_rename,
+    .link = ld_link,
+    .sync_dir = ld_sync_dir,
+    .list = ld_list,
+};
+
+struct mr_disk *disk_linux(void)
+{
+	static struct mr_disk disk = {&linux_disk_ops};
+	return &disk;
+}

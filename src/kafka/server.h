@@ -1,0 +1,44 @@
+/* kafka/server.h - the Kafka wire protocol on a TCP port.
+ *
+ * One event loop thread owns every connection; requests on a connection are answered in
+ * order. Produce answers when its batches are stable (acks=all and acks=1 alike; acks=0 gets
+ * none); Fetch waits on a list until min_bytes are there or max_wait is over: no sleeping,
+ * no polling.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/types.h"
+#include "broker/broker.h"
+#include "env/env.h"
+
+struct kafka_server;
+
+struct kafka_server_options {
+	const struct env *env;
+	struct broker *broker;
+	const char *listen;       /* "127.0.0.1:9092" */
+	const char *advertised;   /* "host:port"; NULL: the address the client connected to */
+	const char *cluster_id;   /* 22 characters, kept in the data folder */
+	size_t request_bytes_max; /* 0: 100 MiB, Kafka's socket.request.max.bytes */
+	size_t connections_max;   /* 0: 2000 */
+};
+
+MR_NODISCARD int kafka_server_start(const struct kafka_server_options *options, struct kafka_server **out,
+				    struct mr_error *err);
+/* Stops accepting, answers what is stable within timeout_ms, closes, frees. */
+void kafka_server_stop(struct kafka_server *server, int64_t timeout_ms);
+int kafka_server_port(const struct kafka_server *server);
+
+struct kafka_stats {
+	uint64_t connections, connections_open, bytes_in, bytes_out, bad_frames;
+};
+struct kafka_api_stats {
+	const char *name;
+	int16_t key;
+	uint64_t requests, errors;
+	uint64_t latency_us_sum;
+};
+void kafka_server_stats(struct kafka_server *server, struct kafka_stats *out);
+/* One row per API that is served; the array is static in size, filled by the call. */
+size_t kafka_server_api_stats(struct kafka_server *server, struct kafka_api_stats *out, size_t max);
