@@ -42,7 +42,7 @@ lint: setup              ## layering, formatting, banned calls
 	@python3 tools/lint.py
 
 format: setup
-	@clang-format -i $$(git ls-files --cached --others --exclude-standard 'src/*.[ch]' 'tests/*.[ch]' 'bench/*.[ch]')
+	@clang-format -i $$(git ls-files --cached --others --exclude-standard 'src/*.[ch]' 'src/*.cpp' 'tests/*.[ch]' 'bench/*.[ch]')
 
 bench: release           ## figures, as a table and as JSON lines
 	@python3 bench/run.py --build $(BUILD)/release

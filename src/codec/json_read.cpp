@@ -51,7 +51,8 @@ int json_parse(struct json_parser *parser, mr_str text, struct json_value *out, 
 		if (capacity > DOCUMENT_BYTES_MAX)
 			capacity = DOCUMENT_BYTES_MAX;
 		if (parser->parser.allocate(capacity, DEPTH_MAX))
-			return mr_fail(err, MR_ERR_LIMIT, "no memory for a JSON document of %zu bytes", text.len);
+			return mr_fail(err, MR_ERR_LIMIT, "no memory for a JSON document of %zu bytes",
+				       text.len);
 		parser->allocated = true;
 	}
 	simdjson::dom::element root;
