@@ -18,16 +18,17 @@ LAYERS = {
     "conf": f"{CORE} codec",
     "log": f"{CORE} codec",
     "sql": f"{CORE} codec",
+    "stream": f"{CORE} codec",
     "delta": f"{CORE} codec sql",
     "broker": f"{CORE} codec log",
+    "http": f"{CORE} codec",
     "kafka": f"{CORE} codec log broker",
     "service": f"{CORE} codec conf log broker",
     "ingest": f"{CORE} codec conf log broker sql delta",
-    "stream": f"{CORE} codec conf sql delta query",
-    "query": f"{CORE} codec conf log broker sql delta ingest",
-    "http": f"{CORE} codec conf log broker sql delta ingest stream query kafka service app",
-    "app": f"{CORE} codec conf log broker sql delta ingest stream query kafka service http",
-    "cli": f"{CORE} codec conf log broker sql delta ingest stream query kafka service http app",
+    "query": f"{CORE} codec conf log broker sql delta stream ingest",
+    "flow": f"{CORE} codec sql delta stream query",
+    "app": f"{CORE} codec conf log broker sql delta stream ingest query flow kafka service http",
+    "cli": f"{CORE} codec conf log broker sql delta stream ingest query flow kafka service http app",
 }
 BANNED = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|gets|strtok|alloca|system|atoi|strncpy)\s*\(")
 FUNCTION_LINES_MAX = 70
