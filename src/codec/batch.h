@@ -18,6 +18,14 @@
  *   57   4    recordCount
  *   61   ..   records, compressed as a whole when the codec says so
  *
+ * A record (integers zig-zag varints but for the one byte of attributes):
+ *
+ *   length | attributes 0 | timestampDelta | offsetDelta | keyLength key | valueLength value |
+ *   headerCount { keyLength key | valueLength value }
+ *
+ * A length of -1 is null. A compacted batch, and one whose invalid records went to the dead
+ * letters, holds fewer records than lastOffsetDelta + 1, maybe none.
+ *
  * Nothing here does I/O; nothing is locked.
  */
 #pragma once
@@ -26,11 +34,10 @@
 #include "base/error.h"
 #include "base/types.h"
 #include "base/varint.h"
+#include "codec/compress.h"
 
 #define BATCH_HEADER_SIZE 61
 #define BATCH_LENGTH_PREFIX 12 /* baseOffset and batchLength */
-
-enum batch_codec { BATCH_NONE, BATCH_GZIP, BATCH_SNAPPY, BATCH_LZ4, BATCH_ZSTD };
 
 enum {
 	BATCH_CODEC_MASK = 7,
@@ -63,6 +70,11 @@ MR_NODISCARD int64_t batch_size(mr_str bytes, struct mr_error *err);
 MR_NODISCARD int batch_read_header(mr_str batch, struct batch_header *out, struct mr_error *err);
 bool batch_crc_ok(mr_str batch); /* a whole batch */
 
+static inline enum batch_codec batch_codec_of(const struct batch_header *header)
+{
+	return (enum batch_codec)(header->attributes & BATCH_CODEC_MASK);
+}
+
 static inline void batch_patch_offset(char *batch, int64_t base_offset, int32_t leader_epoch)
 {
 	mr_put_be64(batch, (uint64_t)base_offset);
@@ -85,15 +97,17 @@ struct record {
 
 /* Iterates the records of one batch. Zero it before first use; the decompression buffer
  * is kept from batch to batch. Records point into the batch, or into the buffer until the
- * next batch_iter_start or _release. */
+ * next batch_iter_start or _release. The CRC is not looked at: batch_crc_ok. */
 struct batch_iter {
 	struct batch_header header;
 	mr_str rest;
 	int32_t left;
 	struct mr_buf plain; /* decompressed records */
 	size_t plain_limit;  /* against decompression bombs; 0 means 128 MiB */
+	struct compression *compression;
 };
 
+/* MR_ERR_CORRUPT, MR_ERR_LIMIT past plain_limit, MR_ERR_UNSUPPORTED for an unknown codec. */
 MR_NODISCARD int batch_iter_start(struct batch_iter *it, mr_str batch, struct mr_error *err);
 /* 1: *out holds the next record; 0: no more; negative: corrupt. */
 MR_NODISCARD int batch_iter_next(struct batch_iter *it, struct record *out, struct mr_error *err);
@@ -104,23 +118,39 @@ MR_NODISCARD int record_header_next(mr_str *cursor, struct record_header *out, s
 
 /* Builds one batch. Reusable: _start clears it and keeps the memory. */
 struct batch_writer {
-	struct mr_buf bytes; /* header room, then records */
-	int64_t base_timestamp;
+	struct mr_buf bytes;  /* header room, then records */
+	struct mr_buf packed; /* the same, compressed */
+	struct compression *compression;
+	int64_t base_timestamp; /* of the first record */
 	int64_t max_timestamp;
 	int32_t count;
+	int32_t next_delta; /* offset delta of the record added next */
 };
 
+/* limit: bytes of the batch before compression; 0 means 128 MiB. */
 void batch_writer_init(struct batch_writer *w, size_t limit);
 void batch_writer_release(struct batch_writer *w);
 void batch_writer_start(struct batch_writer *w);
 /* The bytes are copied. */
 void batch_writer_add(struct batch_writer *w, int64_t timestamp_ms, mr_str key, mr_str value,
 		      const struct record_header *headers, size_t header_count);
+/* Leave a hole: the next record's offset is one further. */
+static inline void batch_writer_skip(struct batch_writer *w)
+{
+	w->next_delta++;
+}
 static inline size_t batch_writer_size(const struct batch_writer *w)
 {
 	return w->bytes.len;
 }
-/* Compress, fill in the header and the CRC; no producer id. *out is valid until the next
- * call on w. MR_ERR_LIMIT when the writer's limit was passed, MR_ERR_INVALID when empty. */
+/* What the record would take at most, in bytes. */
+size_t batch_record_size_max(mr_str key, mr_str value, const struct record_header *headers,
+			     size_t header_count);
+/* Compress, fill in the header and the CRC; no producer id. Records that do not shrink are
+ * left plain. *out is valid until the next call on w. MR_ERR_LIMIT when the writer's limit was
+ * passed, MR_ERR_INVALID when it holds neither record nor hole. */
 MR_NODISCARD int batch_writer_finish(struct batch_writer *w, enum batch_codec codec, mr_str *out,
 				     struct mr_error *err);
+/* Give the batch that _finish made the producer's numbers and attributes (but the codec) of
+ * another one, of which it is a part: for rewriting a producer's batch. Renews the CRC. */
+void batch_writer_inherit(struct batch_writer *w, const struct batch_header *from, mr_str batch);
