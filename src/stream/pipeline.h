@@ -12,6 +12,8 @@
 #include "base/mem.h"
 #include "base/types.h"
 
+#define FLOW_SOURCES_MAX 64 /* a flow that reads more is refused at load */
+
 enum flow_kind { FLOW_STREAMING_TABLE, FLOW_MATERIALIZED_VIEW, FLOW_TEMPORARY_VIEW };
 
 struct flow_source {

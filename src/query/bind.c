@@ -1,0 +1,421 @@
+#include "query/bind.h"
+
+#include "base/vec.h"
+#include "ingest/topic_source.h"
+
+struct captured {
+	struct catalog_entry *entry;
+	struct delta_snapshot *snapshot; /* NULL: the table does not exist yet, or is a view */
+};
+
+struct binding {
+	struct catalog *catalog;
+	struct sql_conn *conn;
+	enum bind_mode mode;
+	MR_VEC(struct captured *) captured; /* pointers: they stay put while more is reached */
+};
+
+struct binding *binding_new(struct catalog *catalog, struct sql_conn *conn, enum bind_mode mode)
+{
+	struct binding *b = mr_calloc(1, sizeof *b);
+	b->catalog = catalog;
+	b->conn = conn;
+	b->mode = mode;
+	return b;
+}
+
+void binding_free(struct binding *b)
+{
+	if (!b)
+		return;
+	for (size_t i = 0; i < b->captured.len; i++) {
+		delta_snapshot_unref(b->captured.items[i]->snapshot);
+		free(b->captured.items[i]);
+	}
+	mr_vec_release(&b->captured);
+	free(b);
+}
+
+/* ---- capture ---- */
+
+static struct captured *captured_find(struct binding *b, const struct catalog_entry *entry)
+{
+	for (size_t i = 0; i < b->captured.len; i++) {
+		if (b->captured.items[i]->entry == entry)
+			return b->captured.items[i];
+	}
+	return NULL;
+}
+
+/* A materialized view is as of its last refresh; all other flows are read through. */
+static bool reads_through(const struct binding *b, const struct catalog_entry *entry)
+{
+	if (entry->kind != CATALOG_FLOW)
+		return false;
+	switch (entry->flow->kind) {
+	case FLOW_TEMPORARY_VIEW:
+		return true;
+	case FLOW_STREAMING_TABLE:
+		return b->mode == BIND_FRESH;
+	case FLOW_MATERIALIZED_VIEW:
+		return false;
+	}
+	return false;
+}
+
+static void reach(struct binding *b, struct catalog_entry *entry)
+{
+	if (!entry || captured_find(b, entry))
+		return;
+	struct captured *c = mr_alloc(sizeof *c);
+	*c = (struct captured){entry, NULL};
+	mr_vec_push(&b->captured, c);
+	if (!reads_through(b, entry))
+		return;
+	for (size_t i = 0; i < entry->flow->source_count; i++)
+		reach(b, catalog_find(b->catalog, entry->flow->sources[i].name));
+}
+
+static int by_rank_falling(const void *a, const void *b)
+{
+	const struct captured *const *left = a, *const *right = b;
+	return (*right)->entry->rank - (*left)->entry->rank;
+}
+
+/* Snapshots of all that was reached and has none yet, readers first. */
+static int capture(struct binding *b, struct mr_error *err)
+{
+	if (b->captured.len)
+		qsort(b->captured.items, b->captured.len, sizeof b->captured.items[0], by_rank_falling);
+	for (size_t i = 0; i < b->captured.len; i++) {
+		struct captured *c = b->captured.items[i];
+		if (!c->entry->table || c->snapshot)
+			continue;
+		int rc = delta_snapshot(c->entry->table, &c->snapshot, err);
+		if (rc < 0 && rc != MR_ERR_NOT_FOUND)
+			return mr_error_wrap(err, rc, "table %s", c->entry->name);
+	}
+	return 0;
+}
+
+/* ---- relations ---- */
+
+static int tail(struct binding *b, struct captured *c, struct mr_buf *out, bool *any, struct mr_error *err);
+
+static void put_column_list(const struct delta_snapshot *snapshot, bool cast, struct mr_buf *out)
+{
+	const struct column_def *columns;
+	size_t count = delta_columns(snapshot, &columns);
+	for (size_t i = 0; i < count; i++) {
+		mr_buf_cstr(out, i ? ", " : "");
+		if (cast)
+			mr_buf_cstr(out, "CAST(");
+		sql_quote_name(out, columns[i].name);
+		if (cast) {
+			mr_buf_cstr(out, " AS ");
+			sql_put_type(out, &columns[i]);
+			mr_buf_cstr(out, ") AS ");
+			sql_quote_name(out, columns[i].name);
+		}
+	}
+}
+
+static int create_view(struct binding *b, mr_str schema, mr_str name, mr_str relation, struct mr_error *err)
+{
+	struct mr_buf sql = {0};
+	if (schema.len) {
+		mr_buf_cstr(&sql, "CREATE SCHEMA IF NOT EXISTS ");
+		sql_quote_name(&sql, schema);
+		mr_buf_cstr(&sql, "; ");
+	}
+	mr_buf_cstr(&sql, "CREATE OR REPLACE VIEW ");
+	if (schema.len) {
+		sql_quote_name(&sql, schema);
+		mr_buf_char(&sql, '.');
+	}
+	sql_quote_name(&sql, name);
+	mr_buf_cstr(&sql, " AS SELECT * FROM ");
+	mr_buf_str(&sql, relation);
+	int rc = sql_exec(b->conn, mr_buf_view(&sql), err);
+	mr_buf_release(&sql);
+	return rc;
+}
+
+/* "bronze.access_log" -> "bronze", "access_log"; no dot: empty schema. */
+static void split_name(mr_str name, mr_str *schema, mr_str *table)
+{
+	const char *dot = memchr(name.ptr, '.', name.len);
+	*schema = dot ? mr_str_n(name.ptr, (size_t)(dot - name.ptr)) : MR_STR("");
+	*table = dot ? mr_str_tail(name, schema->len + 1) : name;
+}
+
+/* Append text with every quoted path `from` replaced by `to`, string literals left alone. */
+static void put_replaced(struct mr_buf *out, mr_str text, mr_str from, mr_str to)
+{
+	for (size_t i = 0; i < text.len;) {
+		if (text.ptr[i] == '\'') {
+			const char *end = memchr(text.ptr + i + 1, '\'', text.len - i - 1);
+			size_t n = end ? (size_t)(end - text.ptr) - i + 1 : text.len - i;
+			mr_buf_append(out, text.ptr + i, n);
+			i += n;
+		} else if (mr_str_starts(mr_str_tail(text, i), from)) {
+			mr_buf_str(out, to);
+			i += from.len;
+		} else {
+			mr_buf_char(out, text.ptr[i++]);
+		}
+	}
+}
+
+/* Bind `relation` as what `reader` sees under the name of `source`, and rename it in *query. */
+static int bind_source(struct binding *b, mr_str reader, mr_str source, mr_str relation, struct mr_buf *query,
+		       struct mr_error *err)
+{
+	mr_str schema, table;
+	split_name(source, &schema, &table);
+	char *private_schema = mr_asprintf("%.*s reads %.*s", MR_FMT(reader), MR_FMT(schema));
+	int rc = create_view(b, mr_str_from(private_schema), table, relation, err);
+	if (rc == 0) {
+		struct mr_buf from = {0}, to = {0}, renamed = {0};
+		sql_quote_path(&from, source);
+		sql_quote_name(&to, mr_str_from(private_schema));
+		mr_buf_char(&to, '.');
+		sql_quote_name(&to, table);
+		put_replaced(&renamed, mr_buf_view(query), mr_buf_view(&from), mr_buf_view(&to));
+		mr_buf_release(&from);
+		mr_buf_release(&to);
+		mr_buf_release(query);
+		*query = renamed;
+	}
+	free(private_schema);
+	return rc;
+}
+
+static int put_relation(struct binding *b, struct captured *c, struct mr_buf *out, struct mr_error *err);
+
+/* Rows of a stream source that come after version `from`: committed files, then its tail. */
+static int put_since(struct binding *b, struct captured *source, int64_t from, struct mr_buf *out, size_t *files,
+		     bool *any_tail, struct mr_error *err)
+{
+	*files = 0;
+	*any_tail = false;
+	if (!source->snapshot)
+		return mr_fail(err, MR_ERR_NOT_FOUND, "table %s has no rows yet", source->entry->name);
+	mr_buf_cstr(out, "(SELECT ");
+	put_column_list(source->snapshot, false, out);
+	mr_buf_cstr(out, " FROM ");
+	int rc = delta_scan_since_sql(source->entry->table, source->snapshot, from, out, files, err);
+	if (rc < 0)
+		return mr_error_wrap(err, rc, "changes of %s since version %lld", source->entry->name,
+				     (long long)from);
+	if (b->mode == BIND_FRESH) {
+		size_t mark = out->len;
+		mr_buf_cstr(out, " UNION ALL ");
+		rc = tail(b, source, out, any_tail, err);
+		if (!*any_tail && rc == 0)
+			out->len = mark;
+	}
+	mr_buf_char(out, ')');
+	return rc;
+}
+
+void bind_flow_app_id(const struct flow *flow, size_t source, char out[BIND_APP_ID_SIZE])
+{
+	snprintf(out, BIND_APP_ID_SIZE, "millrace-flow/%.*s/%.*s", MR_FMT(flow->name),
+		 MR_FMT(flow->sources[source].name));
+}
+
+int64_t bind_flow_position(const struct flow *flow, size_t source, const struct delta_snapshot *snapshot)
+{
+	char app_id[BIND_APP_ID_SIZE];
+	bind_flow_app_id(flow, source, app_id);
+	return snapshot ? delta_txn(snapshot, mr_str_from(app_id)) : -1;
+}
+
+/* The flow's query over its sources, all captured. from[] NULL: streams are read whole. */
+static int put_flow_query(struct binding *b, const struct flow *flow, const int64_t *from, size_t *files, bool *any_tail,
+			  struct mr_buf *query, struct mr_error *err)
+{
+	*files = 0;
+	*any_tail = false;
+	mr_buf_str(query, flow->query);
+	int rc = 0;
+	for (size_t i = 0; i < flow->source_count && rc == 0; i++) {
+		struct catalog_entry *entry = catalog_find(b->catalog, flow->sources[i].name);
+		if (!entry)
+			continue; /* a topic, or the engine's to report */
+		struct captured *source = captured_find(b, entry);
+		MR_ASSERT(source);
+		struct mr_buf relation = {0};
+		if (flow->sources[i].stream && from) {
+			size_t n;
+			bool t;
+			rc = put_since(b, source, from[i], &relation, &n, &t, err);
+			*files += n;
+			*any_tail |= t;
+		} else {
+			rc = put_relation(b, source, &relation, err);
+		}
+		if (rc == 0)
+			rc = bind_source(b, flow->name, flow->sources[i].name, mr_buf_view(&relation), query, err);
+		mr_buf_release(&relation);
+	}
+	return rc;
+}
+
+/* The rows that the table will have but are not committed to it yet, as a SELECT. *any false
+ * (and nothing appended) when there are none. */
+static int tail(struct binding *b, struct captured *c, struct mr_buf *out, bool *any, struct mr_error *err)
+{
+	*any = false;
+	if (c->entry->kind == CATALOG_INGEST) {
+		struct mr_buf ranges = {0};
+		ingest_tail_ranges(c->entry->ingest, c->snapshot, &ranges);
+		if (ranges.len) {
+			mr_buf_cstr(out, "SELECT ");
+			put_column_list(c->snapshot, false, out);
+			mr_buf_cstr(out, " FROM millrace_events(");
+			sql_quote_literal(out, mr_str_from(c->entry->name));
+			mr_buf_cstr(out, ", ");
+			sql_quote_literal(out, mr_buf_view(&ranges));
+			mr_buf_char(out, ')');
+			*any = true;
+		}
+		mr_buf_release(&ranges);
+		return 0;
+	}
+	if (!reads_through(b, c->entry))
+		return 0;
+	const struct flow *flow = c->entry->flow;
+	int64_t *from = mr_calloc(flow->source_count, sizeof *from);
+	for (size_t i = 0; i < flow->source_count; i++)
+		from[i] = bind_flow_position(flow, i, c->snapshot);
+	struct mr_buf query = {0};
+	size_t files;
+	bool any_tail;
+	int rc = put_flow_query(b, flow, from, &files, &any_tail, &query, err);
+	if (rc == 0 && (files || any_tail)) {
+		mr_buf_cstr(out, "SELECT ");
+		put_column_list(c->snapshot, true, out);
+		mr_buf_cstr(out, " FROM (");
+		mr_buf_str(out, mr_buf_view(&query));
+		mr_buf_char(out, ')');
+		*any = true;
+	}
+	free(from);
+	mr_buf_release(&query);
+	return rc;
+}
+
+/* The whole table, "(SELECT ...)". */
+static int put_relation(struct binding *b, struct captured *c, struct mr_buf *out, struct mr_error *err)
+{
+	if (!c->snapshot) {
+		if (c->entry->kind == CATALOG_INGEST)
+			return mr_fail(err, MR_ERR_NOT_FOUND, "table %s is gone", c->entry->name);
+		/* Not run yet: what its query gives now. */
+		size_t files;
+		bool any_tail;
+		struct mr_buf query = {0};
+		const struct flow *flow = c->entry->flow;
+		for (size_t i = 0; i < flow->source_count; i++)
+			reach(b, catalog_find(b->catalog, flow->sources[i].name));
+		int rc = capture(b, err);
+		if (rc == 0)
+			rc = put_flow_query(b, flow, NULL, &files, &any_tail, &query, err);
+		mr_buf_char(out, '(');
+		mr_buf_str(out, mr_buf_view(&query));
+		mr_buf_char(out, ')');
+		mr_buf_release(&query);
+		return rc;
+	}
+	mr_buf_cstr(out, "(SELECT ");
+	put_column_list(c->snapshot, false, out);
+	mr_buf_cstr(out, " FROM ");
+	delta_scan_sql(c->snapshot, out);
+	int rc = 0;
+	if (b->mode == BIND_FRESH) {
+		size_t mark = out->len;
+		bool any;
+		mr_buf_cstr(out, " UNION ALL ");
+		rc = tail(b, c, out, &any, err);
+		if (!any)
+			out->len = mark;
+	}
+	mr_buf_char(out, ')');
+	return rc;
+}
+
+/* ---- the public face ---- */
+
+static int bind_entry(struct binding *b, struct catalog_entry *entry, struct mr_error *err)
+{
+	struct mr_buf relation = {0};
+	int rc = put_relation(b, captured_find(b, entry), &relation, err);
+	if (rc == 0) {
+		mr_str schema, table;
+		split_name(mr_str_from(entry->name), &schema, &table);
+		rc = create_view(b, schema, table, mr_buf_view(&relation), err);
+	}
+	mr_buf_release(&relation);
+	return rc < 0 ? mr_error_wrap(err, rc, "%s", entry->name) : 0;
+}
+
+static int bind_topic(struct binding *b, struct log_topic *topic, struct mr_error *err)
+{
+	struct mr_buf relation = {0};
+	topic_source_sql(topic, broker_topic_schema(catalog_broker(b->catalog), log_topic_name(topic)), &relation);
+	int rc = create_view(b, MR_STR(""), log_topic_name(topic), mr_buf_view(&relation), err);
+	mr_buf_release(&relation);
+	return rc < 0 ? mr_error_wrap(err, rc, "topic %.*s", MR_FMT(log_topic_name(topic))) : 0;
+}
+
+int bind_tables(struct binding *b, const mr_str *names, size_t count, struct mr_error *err)
+{
+	for (size_t i = 0; i < count; i++)
+		reach(b, catalog_find(b->catalog, names[i]));
+	int rc = capture(b, err);
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		struct catalog_entry *entry = catalog_find(b->catalog, names[i]);
+		struct log_topic *topic = NULL;
+		if (entry)
+			rc = bind_entry(b, entry, err);
+		else if ((topic = log_topic_find(broker_store(catalog_broker(b->catalog)), names[i])))
+			rc = bind_topic(b, topic, err);
+	}
+	return rc;
+}
+
+int bind_all(struct binding *b, struct mr_error *err)
+{
+	struct catalog_entry *const *entries;
+	size_t count = catalog_entries(b->catalog, &entries);
+	for (size_t i = 0; i < count; i++)
+		reach(b, entries[i]);
+	int rc = capture(b, err);
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = bind_entry(b, entries[i], err);
+	size_t topic_count;
+	struct log_topic **topics = log_topics(broker_store(catalog_broker(b->catalog)), &topic_count);
+	for (size_t i = 0; i < topic_count && rc == 0; i++)
+		rc = bind_topic(b, topics[i], err);
+	free(topics);
+	return rc;
+}
+
+int bind_flow(struct binding *b, const struct flow *flow, const int64_t *stream_from, int64_t *stream_to,
+	      size_t *new_files, struct mr_buf *query, struct mr_error *err)
+{
+	for (size_t i = 0; i < flow->source_count; i++)
+		reach(b, catalog_find(b->catalog, flow->sources[i].name));
+	int rc = capture(b, err);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < flow->source_count; i++) {
+		struct catalog_entry *entry = catalog_find(b->catalog, flow->sources[i].name);
+		struct captured *c = entry ? captured_find(b, entry) : NULL;
+		stream_to[i] = c && c->snapshot ? delta_version(c->snapshot) : -1;
+	}
+	bool any_tail;
+	return put_flow_query(b, flow, stream_from, new_files, &any_tail, query, err);
+}

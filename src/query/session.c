@@ -1,0 +1,141 @@
+#include "query/session.h"
+
+#include "base/vec.h"
+#include "query/bind.h"
+#include "stream/statement.h"
+
+#include <pthread.h>
+
+struct session {
+	struct catalog *catalog;
+	struct sql_conn *conn;
+	struct binding *binding; /* of the running statement */
+	struct arena arena;
+};
+
+struct session_pool {
+	struct catalog *catalog;
+	pthread_mutex_t lock;
+	pthread_cond_t back;
+	MR_VEC(struct session *) idle;
+	size_t made;
+	size_t max;
+};
+
+int session_pool_new(struct catalog *catalog, size_t sessions_max, struct session_pool **out, struct mr_error *err)
+{
+	(void)err;
+	struct session_pool *pool = mr_calloc(1, sizeof *pool);
+	pool->catalog = catalog;
+	pool->max = sessions_max;
+	pthread_mutex_init(&pool->lock, NULL);
+	pthread_cond_init(&pool->back, NULL);
+	*out = pool;
+	return 0;
+}
+
+static void session_free(struct session *session)
+{
+	binding_free(session->binding);
+	sql_disconnect(session->conn);
+	arena_release(&session->arena);
+	free(session);
+}
+
+void session_pool_free(struct session_pool *pool)
+{
+	if (!pool)
+		return;
+	MR_ASSERT(pool->idle.len == pool->made);
+	for (size_t i = 0; i < pool->idle.len; i++)
+		session_free(pool->idle.items[i]);
+	mr_vec_release(&pool->idle);
+	pthread_cond_destroy(&pool->back);
+	pthread_mutex_destroy(&pool->lock);
+	free(pool);
+}
+
+int session_take(struct session_pool *pool, struct session **out, struct mr_error *err)
+{
+	pthread_mutex_lock(&pool->lock);
+	while (!pool->idle.len && pool->made == pool->max)
+		pthread_cond_wait(&pool->back, &pool->lock);
+	struct session *session = NULL;
+	if (pool->idle.len)
+		session = pool->idle.items[--pool->idle.len];
+	else
+		pool->made++;
+	pthread_mutex_unlock(&pool->lock);
+	if (session) {
+		*out = session;
+		return 0;
+	}
+	session = mr_calloc(1, sizeof *session);
+	session->catalog = pool->catalog;
+	int rc = sql_connect(catalog_engine(pool->catalog), &session->conn, err);
+	if (rc < 0) {
+		free(session);
+		pthread_mutex_lock(&pool->lock);
+		pool->made--;
+		pthread_cond_signal(&pool->back);
+		pthread_mutex_unlock(&pool->lock);
+		return rc;
+	}
+	*out = session;
+	return 0;
+}
+
+void session_give(struct session_pool *pool, struct session *session)
+{
+	binding_free(session->binding);
+	session->binding = NULL;
+	arena_reset(&session->arena);
+	pthread_mutex_lock(&pool->lock);
+	mr_vec_push(&pool->idle, session);
+	pthread_cond_signal(&pool->back);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void session_interrupt(struct session *session)
+{
+	sql_interrupt(session->conn);
+}
+
+/* Statements about the catalogue see all of it; others what they name. */
+static bool is_about_catalogue(mr_str sql)
+{
+	static const char *const words[] = {"show", "describe", "desc", "summarize", "pragma"};
+	for (size_t i = 0; i < MR_COUNT(words); i++) {
+		size_t n = strlen(words[i]);
+		if (sql.len > n && strncasecmp(sql.ptr, words[i], n) == 0 && (sql.ptr[n] == ' ' || sql.ptr[n] == '\n'))
+			return true;
+	}
+	return memmem(sql.ptr, sql.len, "information_schema", 18) || memmem(sql.ptr, sql.len, "duckdb_", 7);
+}
+
+static int bind_statement(struct session *session, mr_str sql, struct mr_error *err)
+{
+	binding_free(session->binding);
+	session->binding = binding_new(session->catalog, session->conn, BIND_FRESH);
+	if (is_about_catalogue(sql))
+		return bind_all(session->binding, err);
+	mr_str *names;
+	size_t count;
+	int rc = sql_table_names(session->conn, sql, &session->arena, &names, &count, err);
+	return rc < 0 ? rc : bind_tables(session->binding, names, count, err);
+}
+
+int session_run(struct session *session, mr_str *text, struct sql_result **out, struct mr_error *err)
+{
+	arena_reset(&session->arena);
+	mr_str statement = statement_next(text);
+	if (!statement.len)
+		return 0;
+	mr_str sql;
+	int rc = spark_translate(statement, &session->arena, &sql, err);
+	if (rc == 0)
+		rc = bind_statement(session, sql, err);
+	if (rc == 0)
+		rc = sql_query(session->conn, sql, out, err);
+	return rc < 0 ? rc : 1;
+}
