@@ -370,6 +370,22 @@ static int bind_topic(struct binding *b, struct log_topic *topic, struct mr_erro
 	return rc < 0 ? mr_error_wrap(err, rc, "topic %.*s", MR_FMT(log_topic_name(topic))) : 0;
 }
 
+static int bind_system(struct binding *b, const struct system_table *table, struct mr_error *err)
+{
+	char relation[128];
+	snprintf(relation, sizeof relation, "millrace_system('%s')", table->name);
+	return create_view(b, MR_STR("system"), mr_str_from(table->name), mr_str_from(relation), err);
+}
+
+/* The system table that a name like "system.topics" means, or NULL. */
+static const struct system_table *find_system(struct binding *b, mr_str name)
+{
+	const struct system_tables *system = catalog_system(b->catalog);
+	if (!system || !mr_str_starts(name, MR_STR("system.")))
+		return NULL;
+	return system_table_find(system, mr_str_tail(name, 7));
+}
+
 int bind_tables(struct binding *b, const mr_str *names, size_t count, struct mr_error *err)
 {
 	for (size_t i = 0; i < count; i++)
@@ -377,9 +393,12 @@ int bind_tables(struct binding *b, const mr_str *names, size_t count, struct mr_
 	int rc = capture(b, err);
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		struct catalog_entry *entry = catalog_find(b->catalog, names[i]);
-		struct log_topic *topic = NULL;
+		const struct system_table *system = find_system(b, names[i]);
+		struct log_topic *topic;
 		if (entry)
 			rc = bind_entry(b, entry, err);
+		else if (system)
+			rc = bind_system(b, system, err);
 		else if ((topic = log_topic_find(broker_store(catalog_broker(b->catalog)), names[i])))
 			rc = bind_topic(b, topic, err);
 	}
@@ -395,6 +414,10 @@ int bind_all(struct binding *b, struct mr_error *err)
 	int rc = capture(b, err);
 	for (size_t i = 0; i < count && rc == 0; i++)
 		rc = bind_entry(b, entries[i], err);
+	const struct system_table *system;
+	size_t system_count = catalog_system(b->catalog) ? system_table_list(catalog_system(b->catalog), &system) : 0;
+	for (size_t i = 0; i < system_count && rc == 0; i++)
+		rc = bind_system(b, &system[i], err);
 	size_t topic_count;
 	struct log_topic **topics = log_topics(broker_store(catalog_broker(b->catalog)), &topic_count);
 	for (size_t i = 0; i < topic_count && rc == 0; i++)

@@ -50,6 +50,9 @@ static mr_str folded(mr_str name, char buffer[512])
 
 static int catalog_add(struct catalog *catalog, struct catalog_entry entry, mr_str name, struct mr_error *err)
 {
+	if (entry.flow && entry.flow->source_count > FLOW_SOURCES_MAX)
+		return mr_fail(err, MR_ERR_LIMIT, "%.*s reads %zu tables, more than %d", MR_FMT(name),
+			       entry.flow->source_count, FLOW_SOURCES_MAX);
 	if (catalog_find(catalog, name))
 		return mr_fail(err, MR_ERR_EXISTS, "two definitions of table %.*s", MR_FMT(name));
 	char buffer[512];
@@ -112,4 +115,9 @@ struct sql_engine *catalog_engine(struct catalog *catalog)
 struct broker *catalog_broker(struct catalog *catalog)
 {
 	return catalog->options.broker;
+}
+
+const struct system_tables *catalog_system(struct catalog *catalog)
+{
+	return catalog->options.system;
 }

@@ -16,6 +16,7 @@
 #include "broker/broker.h"
 #include "delta/delta.h"
 #include "ingest/ingest.h"
+#include "query/system.h"
 #include "sql/engine.h"
 #include "stream/pipeline.h"
 
@@ -36,6 +37,7 @@ struct catalog_options {
 	const struct env *env;
 	struct sql_engine *engine;
 	struct broker *broker;
+	const struct system_tables *system; /* NULL: no system.* */
 	const char *tables_dir; /* DATA/tables: flow tables are tables_dir/<schema>/<table> */
 };
 
@@ -49,4 +51,5 @@ MR_NODISCARD int catalog_add_flow(struct catalog *catalog, const struct flow *fl
 struct catalog_entry *catalog_find(struct catalog *catalog, mr_str name); /* NULL when absent; not topics */
 size_t catalog_entries(struct catalog *catalog, struct catalog_entry *const **out);
 struct sql_engine *catalog_engine(struct catalog *catalog);
+const struct system_tables *catalog_system(struct catalog *catalog); /* may be NULL */
 struct broker *catalog_broker(struct catalog *catalog);

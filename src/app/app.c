@@ -1,0 +1,454 @@
+/* app/app.c - wiring: who is made from what, in which order, and who is stopped first. */
+#include "app/app.h"
+
+#include "app/api.h"
+#include "app/lock.h"
+#include "app/system.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/vec.h"
+#include "codec/json.h"
+#include "codec/jsonschema.h"
+#include "http/server.h"
+#include "ingest/topic_source.h"
+#include "stream/spark_macros.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define SESSIONS_MAX 8
+#define STOP_MS 3000
+
+struct app {
+	const struct env *env;
+	const struct project *project;
+	int lock_fd;
+	int64_t started_ms;
+	_Atomic bool ready;
+	struct log_store *store;
+	struct broker *broker;
+	struct sql_engine *engine;
+	struct topic_source *topic_source;
+	struct system_table *system_rows;
+	struct system_tables *system;
+	struct pipeline *pipeline;
+	struct catalog *catalog;
+	struct session_pool *sessions;
+	struct runner *runner;
+	MR_VEC(struct ingest *) ingests;
+	bool ingests_run;
+	bool flows_run;
+	struct kafka_server *kafka;
+	struct gateway *gateway;
+	struct http_server *http;
+	int http_port;
+	char cluster_id[32];
+};
+
+/* ---- opening ---- */
+
+static int open_log(struct app *app, struct mr_error *err)
+{
+	struct log_store_options options = {.env = app->env, .dir = app->project->data};
+	int rc = log_store_open(&options, &app->store, err);
+	if (rc < 0)
+		return rc;
+	struct broker_options broker = {
+	    .env = app->env, .store = app->store, .auto_create = app->project->auto_create_topics};
+	log_topic_config_default(&broker.topic_default);
+	return broker_new(&broker, &app->broker, err);
+}
+
+static enum on_invalid on_invalid_from(mr_str word)
+{
+	return mr_str_is(word, "off") ? ON_INVALID_OFF : mr_str_is(word, "reject") ? ON_INVALID_REJECT : ON_INVALID_DLQ;
+}
+
+static int declare_topic(struct app *app, const struct conf_topic *topic, struct mr_error *err)
+{
+	struct broker_topic_options options = {.on_invalid = on_invalid_from(topic->on_invalid)};
+	log_topic_config_default(&options.log);
+	options.log.partitions = topic->partitions;
+	options.log.retention_ms = topic->retention_ms;
+	options.log.retention_bytes = topic->retention_bytes;
+	options.log.durability = mr_str_is(topic->durability, "relaxed") ? LOG_RELAXED : LOG_DURABLE;
+	if (topic->segment_bytes > 0)
+		options.log.segment_bytes = topic->segment_bytes;
+	if (topic->max_message_bytes > 0)
+		options.log.max_message_bytes = topic->max_message_bytes;
+	char *schema_path = mr_strndup(topic->schema_path);
+	int rc = 0;
+	if (topic->schema_json.len) {
+		options.schema_path = schema_path;
+		rc = json_schema_compile(topic->schema_json, schema_path, &options.schema, err);
+	}
+	if (rc == 0)
+		rc = broker_topic_declare(app->broker, topic->name, &options, err);
+	free(schema_path);
+	return rc;
+}
+
+static int declare_topics(struct app *app, struct mr_error *err)
+{
+	for (size_t i = 0; i < app->project->topic_count; i++) {
+		int rc = declare_topic(app, &app->project->topics[i], err);
+		if (rc < 0)
+			return mr_error_wrap(err, rc, "topic %.*s", MR_FMT(app->project->topics[i].name));
+	}
+	return 0;
+}
+
+static int open_engine(struct app *app, struct mr_error *err)
+{
+	char *temp = mr_asprintf("%s/tmp", app->project->data);
+	int rc = disk_mkdir_all(app->env->disk, temp, err);
+	struct sql_engine_options options = {.temp_dir = temp};
+	if (rc == 0)
+		rc = sql_engine_open(&options, &app->engine, err);
+	free(temp);
+	if (rc == 0)
+		rc = sql_engine_install(app->engine, spark_macros(), err);
+	if (rc == 0)
+		rc = topic_source_register(app->engine, app->broker, &app->topic_source, err);
+	size_t count;
+	app->system_rows = app_system_tables(app, &count);
+	if (rc == 0)
+		rc = system_tables_register(app->engine, app->system_rows, count, &app->system, err);
+	return rc;
+}
+
+static void table_moved(void *arg, mr_str table, int64_t version)
+{
+	struct app *app = arg;
+	(void)version;
+	if (app->runner)
+		runner_table_moved(app->runner, table);
+}
+
+static int open_ingests(struct app *app, struct mr_error *err)
+{
+	char *tables = mr_asprintf("%s/tables", app->project->data);
+	int rc = 0;
+	for (size_t i = 0; i < app->project->ingest_count && rc == 0; i++) {
+		struct ingest_options options = {.env = app->env,
+						 .broker = app->broker,
+						 .engine = app->engine,
+						 .conf = &app->project->ingests[i],
+						 .tables_dir = tables,
+						 .on_commit = table_moved,
+						 .on_commit_arg = app};
+		struct ingest *ingest;
+		rc = ingest_open(&options, &ingest, err);
+		if (rc < 0)
+			break;
+		mr_vec_push(&app->ingests, ingest);
+		topic_source_add_ingest(app->topic_source, ingest);
+	}
+	free(tables);
+	return rc;
+}
+
+/* What SQL files may name without defining it: ingest tables and topics. */
+static int load_pipeline(struct app *app, struct mr_error *err)
+{
+	const struct project *project = app->project;
+	MR_VEC(struct pipeline_file) files = {0};
+	MR_VEC(mr_str) known = {0};
+	for (size_t i = 0; i < project->sql_file_count; i++)
+		mr_vec_push(&files, (struct pipeline_file){project->sql_files[i].path, project->sql_files[i].text});
+	for (size_t i = 0; i < project->ingest_count; i++)
+		mr_vec_push(&known, project->ingests[i].table);
+	for (size_t i = 0; i < project->topic_count; i++)
+		mr_vec_push(&known, project->topics[i].name);
+	int rc = pipeline_load(files.items, files.len, known.items, known.len, &app->pipeline, err);
+	mr_vec_release(&files);
+	mr_vec_release(&known);
+	return rc;
+}
+
+static int open_catalog(struct app *app, struct mr_error *err)
+{
+	char *tables = mr_asprintf("%s/tables", app->project->data);
+	struct catalog_options options = {
+	    .env = app->env, .engine = app->engine, .broker = app->broker, .system = app->system, .tables_dir = tables};
+	int rc = catalog_new(&options, &app->catalog, err);
+	free(tables);
+	for (size_t i = 0; i < app->ingests.len && rc == 0; i++)
+		rc = catalog_add_ingest(app->catalog, app->ingests.items[i], err);
+	if (rc == 0)
+		rc = load_pipeline(app, err);
+	const struct flow *const *flows;
+	size_t count = rc == 0 ? pipeline_flows(app->pipeline, &flows) : 0;
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = catalog_add_flow(app->catalog, flows[i], err);
+	if (rc == 0)
+		rc = session_pool_new(app->catalog, SESSIONS_MAX, &app->sessions, err);
+	struct runner_options runner = {.env = app->env,
+					.catalog = app->catalog,
+					.stream_every_ms = app->project->stream_every_ms,
+					.materialize_every_ms = app->project->materialize_every_ms};
+	if (rc == 0)
+		rc = runner_new(&runner, &app->runner, err);
+	return rc;
+}
+
+/* Kafka's cluster id: 22 characters of base 64, made once for a data folder. */
+static int load_cluster_id(struct app *app, struct mr_error *err)
+{
+	char *path = mr_asprintf("%s/cluster.id", app->project->data);
+	struct mr_buf text = {0};
+	int rc = disk_read_file(app->env->disk, path, 64, &text, err);
+	if (rc == MR_ERR_NOT_FOUND) {
+		static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+		for (int i = 0; i < 22; i++)
+			mr_buf_char(&text, base64[rng_below(app->env->rng, 64)]);
+		rc = disk_replace_file(app->env->disk, path, mr_buf_view(&text), err);
+	}
+	if (rc == 0)
+		snprintf(app->cluster_id, sizeof app->cluster_id, "%.22s", text.ptr);
+	mr_buf_release(&text);
+	free(path);
+	return rc;
+}
+
+int app_open(const struct env *env, const struct project *project, struct app **out, struct mr_error *err)
+{
+	static int (*const steps[])(struct app *, struct mr_error *) = {
+	    load_cluster_id, open_log, declare_topics, open_engine, open_ingests, open_catalog};
+	int rc = disk_mkdir_all(env->disk, project->data, err);
+	if (rc < 0)
+		return rc;
+	struct app *app = mr_calloc(1, sizeof *app);
+	app->env = env;
+	app->project = project;
+	app->lock_fd = -1;
+	app->started_ms = clock_wall_ms(env->clock);
+	rc = data_lock(project->data, &app->lock_fd, err);
+	for (size_t i = 0; i < MR_COUNT(steps) && rc == 0; i++)
+		rc = steps[i](app, err);
+	if (rc < 0) {
+		app_close(app);
+		return rc;
+	}
+	*out = app;
+	return 0;
+}
+
+/* ---- serving ---- */
+
+static int serve_kafka(struct app *app, struct mr_error *err)
+{
+	if (!app->project->kafka_listen.len)
+		return 0;
+	char *listen = mr_strndup(app->project->kafka_listen);
+	struct kafka_server_options options = {
+	    .env = app->env, .broker = app->broker, .listen = listen, .cluster_id = app->cluster_id};
+	int rc = kafka_server_start(&options, &app->kafka, err);
+	free(listen);
+	return rc;
+}
+
+static int serve_gateway(struct app *app, struct mr_error *err)
+{
+	if (!app->project->gateway.listen_count)
+		return 0;
+	return gateway_start(app->env, app->broker, &app->project->gateway, &app->gateway, err);
+}
+
+static int serve_http(struct app *app, struct mr_error *err)
+{
+	if (!app->project->http_listen.len)
+		return 0;
+	char *listen = mr_strndup(app->project->http_listen);
+	int rc = api_serve(app, listen, &app->http, &app->http_port, err);
+	free(listen);
+	return rc;
+}
+
+static int write_run_file(struct app *app, struct mr_error *err)
+{
+	struct mr_buf text = {0};
+	struct json_writer w = json_writer(&text);
+	json_begin_object(&w);
+	json_member_int(&w, "pid", getpid());
+	json_member_int(&w, "http_port", app->http_port);
+	json_member_int(&w, "kafka_port", app->kafka ? kafka_server_port(app->kafka) : 0);
+	json_end_object(&w);
+	char *path = mr_asprintf("%s/run.json", app->project->data);
+	int rc = disk_replace_file(app->env->disk, path, mr_buf_view(&text), err);
+	free(path);
+	mr_buf_release(&text);
+	return rc;
+}
+
+static void start_ingests(struct app *app)
+{
+	for (size_t i = 0; i < app->ingests.len; i++)
+		ingest_start(app->ingests.items[i]);
+	app->ingests_run = true;
+}
+
+static void stop_ingests(struct app *app)
+{
+	for (size_t i = 0; i < app->ingests.len && app->ingests_run; i++)
+		ingest_stop(app->ingests.items[i]);
+	app->ingests_run = false;
+}
+
+int app_serve(struct app *app, struct mr_error *err)
+{
+	static int (*const steps[])(struct app *, struct mr_error *) = {serve_kafka, serve_gateway, serve_http,
+									write_run_file};
+	for (size_t i = 0; i < MR_COUNT(steps); i++) {
+		int rc = steps[i](app, err);
+		if (rc < 0)
+			return rc;
+	}
+	start_ingests(app);
+	runner_start(app->runner);
+	app->flows_run = true;
+	app->ready = true;
+	return 0;
+}
+
+int app_drain(struct app *app, struct mr_error *err)
+{
+	bool flows = app->flows_run, ingests = app->ingests_run;
+	runner_stop(app->runner);
+	stop_ingests(app);
+	int rc = 0;
+	for (size_t i = 0; i < app->ingests.len && rc == 0; i++)
+		rc = ingest_drain(app->ingests.items[i], err);
+	if (rc == 0)
+		rc = runner_drain(app->runner, err);
+	if (ingests)
+		start_ingests(app);
+	if (flows)
+		runner_start(app->runner);
+	return rc;
+}
+
+void app_close(struct app *app)
+{
+	if (!app)
+		return;
+	app->ready = false;
+	/* What brings data in stops first, then what moves it on, then what holds it. */
+	if (app->gateway)
+		gateway_stop(app->gateway, STOP_MS);
+	if (app->kafka)
+		kafka_server_stop(app->kafka, STOP_MS);
+	http_server_stop(app->http);
+	stop_ingests(app);
+	runner_free(app->runner);
+	session_pool_free(app->sessions);
+	catalog_free(app->catalog);
+	pipeline_free(app->pipeline);
+	for (size_t i = 0; i < app->ingests.len; i++)
+		ingest_close(app->ingests.items[i]);
+	mr_vec_release(&app->ingests);
+	sql_engine_close(app->engine);
+	topic_source_free(app->topic_source);
+	system_tables_free(app->system);
+	free(app->system_rows);
+	broker_free(app->broker);
+	log_store_close(app->store);
+	if (app->lock_fd >= 0) {
+		char *path = mr_asprintf("%s/run.json", app->project->data);
+		if (app->http_port)
+			(void)!unlink(path);
+		free(path);
+		close(app->lock_fd);
+	}
+	free(app);
+}
+
+/* ---- looking ---- */
+
+const struct project *app_project(const struct app *app)
+{
+	return app->project;
+}
+
+const struct env *app_env(const struct app *app)
+{
+	return app->env;
+}
+
+struct broker *app_broker(struct app *app)
+{
+	return app->broker;
+}
+
+struct catalog *app_catalog(struct app *app)
+{
+	return app->catalog;
+}
+
+struct session_pool *app_sessions(struct app *app)
+{
+	return app->sessions;
+}
+
+struct runner *app_runner(struct app *app)
+{
+	return app->runner;
+}
+
+struct gateway *app_gateway(struct app *app)
+{
+	return app->gateway;
+}
+
+struct kafka_server *app_kafka(struct app *app)
+{
+	return app->kafka;
+}
+
+size_t app_ingests(struct app *app, struct ingest *const **out)
+{
+	*out = app->ingests.items;
+	return app->ingests.len;
+}
+
+int app_http_port(const struct app *app)
+{
+	return app->http_port;
+}
+
+int64_t app_started_ms(const struct app *app)
+{
+	return app->started_ms;
+}
+
+bool app_ready(const struct app *app)
+{
+	return app->ready;
+}
+
+size_t app_pipeline_errors(const struct app *app, const struct mr_error **out)
+{
+	return pipeline_errors(app->pipeline, out);
+}
+
+int app_find_server(const struct env *env, const char *data_dir, char address[64], struct mr_error *err)
+{
+	char *path = mr_asprintf("%s/run.json", data_dir);
+	struct mr_buf text = {0};
+	struct json_parser *parser = json_parser_new();
+	struct json_value v = {0};
+	int rc = disk_read_file(env->disk, path, 4096, &text, err);
+	if (rc == 0)
+		rc = json_parse(parser, mr_buf_view(&text), &v, err);
+	int64_t port = rc == 0 ? json_int(json_get(v, "http_port")) : 0;
+	/* A process that was killed leaves its run.json, not its lock. */
+	if (rc == 0 && (port <= 0 || !data_is_locked(data_dir)))
+		rc = mr_fail(err, MR_ERR_NOT_FOUND, "no millrace serves %s", data_dir);
+	if (rc == 0)
+		snprintf(address, 64, "127.0.0.1:%d", (int)port);
+	json_parser_free(parser);
+	mr_buf_release(&text);
+	free(path);
+	return rc;
+}

@@ -1,0 +1,238 @@
+#include "app/system.h"
+
+#include <stdlib.h>
+
+#define COLUMN(column_name, column_type) {.name = {column_name, sizeof(column_name) - 1}, .type = column_type}
+
+static const struct column_def topics_columns[] = {
+    COLUMN("topic", COL_STRING),        COLUMN("partitions", COL_INTEGER), COLUMN("messages", COL_LONG),
+    COLUMN("bytes", COL_LONG),          COLUMN("durability", COL_STRING),  COLUMN("contract", COL_BOOLEAN),
+    COLUMN("records_in", COL_LONG),     COLUMN("invalid", COL_LONG),       COLUMN("retention_ms", COL_LONG),
+};
+
+static int fill_topics(void *arg, struct system_rows *rows, struct mr_error *err)
+{
+	(void)err;
+	struct broker *broker = app_broker(arg);
+	size_t count;
+	struct log_topic **topics = log_topics(broker_store(broker), &count);
+	for (size_t i = 0; i < count; i++) {
+		struct log_topic_config config;
+		log_topic_config(topics[i], &config);
+		int64_t messages = 0, bytes = 0;
+		for (int32_t p = 0; p < config.partitions; p++) {
+			struct log_partition *partition = log_partition_at(topics[i], p);
+			messages += log_stable_offset(partition) - log_start_offset(partition);
+			bytes += log_size_bytes(partition);
+		}
+		struct broker_topic_stats stats;
+		broker_topic_stats(broker, log_topic_name(topics[i]), &stats);
+		system_str(rows, log_topic_name(topics[i]));
+		system_int(rows, config.partitions);
+		system_int(rows, messages);
+		system_int(rows, bytes);
+		system_cstr(rows, config.durability == LOG_DURABLE ? "durable" : "relaxed");
+		system_int(rows, broker_topic_schema(broker, log_topic_name(topics[i])) != NULL);
+		system_int(rows, (int64_t)stats.records_in);
+		system_int(rows, (int64_t)stats.invalid);
+		system_int(rows, config.retention_ms);
+	}
+	free(topics);
+	return 0;
+}
+
+static const struct column_def partitions_columns[] = {
+    COLUMN("topic", COL_STRING),      COLUMN("partition", COL_INTEGER), COLUMN("start_offset", COL_LONG),
+    COLUMN("stable_offset", COL_LONG), COLUMN("end_offset", COL_LONG),  COLUMN("bytes", COL_LONG),
+};
+
+static int fill_partitions(void *arg, struct system_rows *rows, struct mr_error *err)
+{
+	(void)err;
+	size_t count;
+	struct log_topic **topics = log_topics(broker_store(app_broker(arg)), &count);
+	for (size_t i = 0; i < count; i++) {
+		for (int32_t p = 0; p < log_topic_partition_count(topics[i]); p++) {
+			struct log_partition *partition = log_partition_at(topics[i], p);
+			system_str(rows, log_topic_name(topics[i]));
+			system_int(rows, p);
+			system_int(rows, log_start_offset(partition));
+			system_int(rows, log_stable_offset(partition));
+			system_int(rows, log_end_offset(partition));
+			system_int(rows, log_size_bytes(partition));
+		}
+	}
+	free(topics);
+	return 0;
+}
+
+static const char *entry_kind(const struct catalog_entry *entry)
+{
+	static const char *const flow_kinds[] = {"streaming table", "materialized view", "temporary view"};
+	return entry->kind == CATALOG_INGEST ? "ingest" : flow_kinds[entry->flow->kind];
+}
+
+static const struct column_def tables_columns[] = {
+    COLUMN("table_name", COL_STRING), COLUMN("kind", COL_STRING), COLUMN("version", COL_LONG),
+    COLUMN("rows", COL_LONG),         COLUMN("files", COL_LONG),  COLUMN("bytes", COL_LONG),
+    COLUMN("path", COL_STRING),
+};
+
+static int fill_tables(void *arg, struct system_rows *rows, struct mr_error *err)
+{
+	struct catalog_entry *const *entries;
+	size_t count = catalog_entries(app_catalog(arg), &entries);
+	for (size_t i = 0; i < count; i++) {
+		struct delta_snapshot *snapshot = NULL;
+		int rc = entries[i]->table ? delta_snapshot(entries[i]->table, &snapshot, err) : 0;
+		if (rc < 0 && rc != MR_ERR_NOT_FOUND)
+			return rc;
+		system_cstr(rows, entries[i]->name);
+		system_cstr(rows, entry_kind(entries[i]));
+		if (snapshot) {
+			system_int(rows, delta_version(snapshot));
+			system_int(rows, delta_row_count(snapshot));
+			system_int(rows, delta_file_count(snapshot));
+			system_int(rows, delta_size_bytes(snapshot));
+		} else {
+			for (int c = 0; c < 4; c++)
+				system_null(rows);
+		}
+		system_cstr(rows, entries[i]->table ? delta_path(entries[i]->table) : NULL);
+		delta_snapshot_unref(snapshot);
+	}
+	return 0;
+}
+
+static const struct column_def history_columns[] = {
+    COLUMN("table_name", COL_STRING),          COLUMN("version", COL_LONG),
+    COLUMN("timestamp", COL_TIMESTAMP),        COLUMN("operation", COL_STRING),
+    COLUMN("operation_parameters", COL_STRING), COLUMN("operation_metrics", COL_STRING),
+    COLUMN("engine_info", COL_STRING),
+};
+
+static int fill_history_of(struct catalog_entry *entry, struct system_rows *rows, struct mr_error *err)
+{
+	struct arena arena = {0};
+	struct delta_history_entry *history;
+	size_t count;
+	int rc = delta_history(entry->table, 0, &arena, &history, &count, err);
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		system_cstr(rows, entry->name);
+		system_int(rows, history[i].version);
+		system_int(rows, history[i].timestamp_ms * 1000);
+		system_str(rows, history[i].operation);
+		system_str(rows, history[i].operation_parameters);
+		system_str(rows, history[i].operation_metrics);
+		system_str(rows, history[i].engine_info);
+	}
+	arena_release(&arena);
+	return rc == MR_ERR_NOT_FOUND ? 0 : rc;
+}
+
+static int fill_history(void *arg, struct system_rows *rows, struct mr_error *err)
+{
+	struct catalog_entry *const *entries;
+	size_t count = catalog_entries(app_catalog(arg), &entries);
+	int rc = 0;
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		if (entries[i]->table)
+			rc = fill_history_of(entries[i], rows, err);
+	}
+	return rc;
+}
+
+static const struct column_def flows_columns[] = {
+    COLUMN("flow", COL_STRING),           COLUMN("kind", COL_STRING),        COLUMN("state", COL_STRING),
+    COLUMN("batches", COL_LONG),          COLUMN("rows", COL_LONG),          COLUMN("version", COL_LONG),
+    COLUMN("last_commit", COL_TIMESTAMP), COLUMN("last_ms", COL_DOUBLE),     COLUMN("error", COL_STRING),
+};
+
+static int fill_flows(void *arg, struct system_rows *rows, struct mr_error *err)
+{
+	(void)err;
+	struct runner *runner = app_runner(arg);
+	size_t count = runner_flow_count(runner);
+	struct flow_status *status = mr_calloc(count, sizeof *status);
+	count = runner_status(runner, status, count);
+	static const char *const kinds[] = {"streaming table", "materialized view", "temporary view"};
+	for (size_t i = 0; i < count; i++) {
+		system_cstr(rows, status[i].name);
+		system_cstr(rows, kinds[status[i].kind]);
+		system_cstr(rows, flow_state_name(status[i].state));
+		system_int(rows, (int64_t)status[i].batches);
+		system_int(rows, status[i].rows);
+		system_int(rows, status[i].version);
+		if (status[i].last_commit_ms)
+			system_int(rows, status[i].last_commit_ms * 1000);
+		else
+			system_null(rows);
+		system_double(rows, (double)status[i].last_duration_us / 1000);
+		system_cstr(rows, status[i].error.code ? status[i].error.message : NULL);
+	}
+	free(status);
+	return 0;
+}
+
+static const struct column_def ingests_columns[] = {
+    COLUMN("table_name", COL_STRING), COLUMN("topic", COL_STRING),   COLUMN("rows", COL_LONG),
+    COLUMN("rejected", COL_LONG),     COLUMN("commits", COL_LONG),   COLUMN("lag_rows", COL_LONG),
+    COLUMN("lag_seconds", COL_DOUBLE), COLUMN("error", COL_STRING),
+};
+
+static int fill_ingests(void *arg, struct system_rows *rows, struct mr_error *err)
+{
+	(void)err;
+	struct ingest *const *ingests;
+	size_t count = app_ingests(arg, &ingests);
+	for (size_t i = 0; i < count; i++) {
+		struct ingest_stats stats;
+		ingest_stats(ingests[i], &stats);
+		system_str(rows, ingest_table_name(ingests[i]));
+		system_str(rows, ingest_topic_name(ingests[i]));
+		system_int(rows, (int64_t)stats.rows);
+		system_int(rows, (int64_t)stats.rejected);
+		system_int(rows, (int64_t)stats.commits);
+		system_int(rows, (int64_t)stats.lag_rows);
+		system_double(rows, stats.lag_seconds);
+		system_cstr(rows, stats.error.code ? stats.error.message : NULL);
+	}
+	return 0;
+}
+
+static const struct column_def errors_columns[] = {
+    COLUMN("place", COL_STRING),
+    COLUMN("message", COL_STRING),
+    COLUMN("hint", COL_STRING),
+};
+
+/* Statements of transformations that were left out. */
+static int fill_errors(void *arg, struct system_rows *rows, struct mr_error *err)
+{
+	(void)err;
+	const struct mr_error *errors;
+	size_t count = app_pipeline_errors(arg, &errors);
+	for (size_t i = 0; i < count; i++) {
+		system_cstr(rows, errors[i].where);
+		system_cstr(rows, errors[i].message);
+		system_cstr(rows, errors[i].hint);
+	}
+	return 0;
+}
+
+#define TABLE(table_name) {#table_name, table_name##_columns, MR_COUNT(table_name##_columns), fill_##table_name, NULL}
+
+struct system_table *app_system_tables(struct app *app, size_t *count)
+{
+	static const struct system_table tables[] = {
+	    TABLE(topics), TABLE(partitions), TABLE(tables), {"table_history", history_columns,
+							      MR_COUNT(history_columns), fill_history, NULL},
+	    TABLE(flows),  TABLE(ingests),    TABLE(errors),
+	};
+	struct system_table *copy = mr_alloc(sizeof tables);
+	memcpy(copy, tables, sizeof tables);
+	for (size_t i = 0; i < MR_COUNT(tables); i++)
+		copy[i].arg = app;
+	*count = MR_COUNT(tables);
+	return copy;
+}

@@ -1,0 +1,9 @@
+/* app/system.h - the system.* tables of a running app: topics, partitions, tables,
+ * table_history, ingests, flows, errors. */
+#pragma once
+
+#include "app/app.h"
+#include "query/system.h"
+
+/* The definitions, with the app as their argument; as long as the app lives; free(). */
+struct system_table *app_system_tables(struct app *app, size_t *count);
