@@ -164,11 +164,12 @@ static void run(struct load *load, rd_kafka_t *rk)
 	}
 	rd_kafka_flush(rk, load->wait_s * 1000);
 	double seconds = (double)(now_us() - start) / 1e6;
-	printf("{\"messages\":%lld,\"acked\":%lld,\"failed\":%lld,\"seconds\":%.3f,\"per_s\":%.0f,\"mb_s\":%.1f,"
-	       "\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"max_ms\":%.1f}\n",
-	       load->count, load->acked_count, load->failed, seconds, (double)load->acked_count / seconds,
-	       (double)load->bytes / 1e6 / seconds, percentile(load, 0.5), percentile(load, 0.99),
-	       load->latency_max_ms);
+	printf(
+	    "{\"messages\":%lld,\"acked\":%lld,\"failed\":%lld,\"seconds\":%.3f,\"per_s\":%.0f,\"mb_s\":%.1f,"
+	    "\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"max_ms\":%.1f}\n",
+	    load->count, load->acked_count, load->failed, seconds, (double)load->acked_count / seconds,
+	    (double)load->bytes / 1e6 / seconds, percentile(load, 0.5), percentile(load, 0.99),
+	    load->latency_max_ms);
 }
 
 static void set(rd_kafka_conf_t *conf, const char *name, const char *value)
@@ -182,22 +183,46 @@ static void parse(struct load *load, int argc, char **argv)
 {
 	for (int c; (c = getopt(argc, argv, "b:t:n:s:r:p:a:f:i:w:e")) != -1;) {
 		switch (c) {
-		case 'b': load->brokers = optarg; break;
-		case 't': load->topic = optarg; break;
-		case 'n': load->count = strtoll(optarg, NULL, 10); break;
-		case 's': load->size = (int)strtol(optarg, NULL, 10); break;
-		case 'r': load->rate = strtod(optarg, NULL); break;
-		case 'p': load->partitions = (int)strtol(optarg, NULL, 10); break;
-		case 'a': load->acked_path = optarg; break;
-		case 'f': load->lines_path = optarg; break;
-		case 'i': load->first_id = strtoll(optarg, NULL, 10); break;
-		case 'w': load->wait_s = (int)strtol(optarg, NULL, 10); break;
-		case 'e': load->idempotent = 1; break;
-		default: exit(2);
+		case 'b':
+			load->brokers = optarg;
+			break;
+		case 't':
+			load->topic = optarg;
+			break;
+		case 'n':
+			load->count = strtoll(optarg, NULL, 10);
+			break;
+		case 's':
+			load->size = (int)strtol(optarg, NULL, 10);
+			break;
+		case 'r':
+			load->rate = strtod(optarg, NULL);
+			break;
+		case 'p':
+			load->partitions = (int)strtol(optarg, NULL, 10);
+			break;
+		case 'a':
+			load->acked_path = optarg;
+			break;
+		case 'f':
+			load->lines_path = optarg;
+			break;
+		case 'i':
+			load->first_id = strtoll(optarg, NULL, 10);
+			break;
+		case 'w':
+			load->wait_s = (int)strtol(optarg, NULL, 10);
+			break;
+		case 'e':
+			load->idempotent = 1;
+			break;
+		default:
+			exit(2);
 		}
 	}
 	if (!load->brokers || !load->topic || load->partitions < 1)
-		die("usage", "-b HOST:PORT -t TOPIC are needed; the head of bench/kafka_load.c says the rest");
+		die("usage",
+		    "-b HOST:PORT -t TOPIC are needed; the head of bench/kafka_load.c says the rest");
 }
 
 int main(int argc, char **argv)

@@ -62,7 +62,9 @@ static int open_log(struct app *app, struct mr_error *err)
 
 static enum on_invalid on_invalid_from(mr_str word)
 {
-	return mr_str_is(word, "off") ? ON_INVALID_OFF : mr_str_is(word, "reject") ? ON_INVALID_REJECT : ON_INVALID_DLQ;
+	return mr_str_is(word, "off")      ? ON_INVALID_OFF
+	       : mr_str_is(word, "reject") ? ON_INVALID_REJECT
+					   : ON_INVALID_DLQ;
 }
 
 static int declare_topic(struct app *app, const struct conf_topic *topic, struct mr_error *err)
@@ -156,7 +158,8 @@ static int load_pipeline(struct app *app, struct mr_error *err)
 	MR_VEC(struct pipeline_file) files = {0};
 	MR_VEC(mr_str) known = {0};
 	for (size_t i = 0; i < project->sql_file_count; i++)
-		mr_vec_push(&files, (struct pipeline_file){project->sql_files[i].path, project->sql_files[i].text});
+		mr_vec_push(&files,
+			    (struct pipeline_file){project->sql_files[i].path, project->sql_files[i].text});
 	for (size_t i = 0; i < project->ingest_count; i++)
 		mr_vec_push(&known, project->ingests[i].table);
 	for (size_t i = 0; i < project->topic_count; i++)
@@ -170,8 +173,11 @@ static int load_pipeline(struct app *app, struct mr_error *err)
 static int open_catalog(struct app *app, struct mr_error *err)
 {
 	char *tables = mr_asprintf("%s/tables", app->project->data);
-	struct catalog_options options = {
-	    .env = app->env, .engine = app->engine, .broker = app->broker, .system = app->system, .tables_dir = tables};
+	struct catalog_options options = {.env = app->env,
+					  .engine = app->engine,
+					  .broker = app->broker,
+					  .system = app->system,
+					  .tables_dir = tables};
 	int rc = catalog_new(&options, &app->catalog, err);
 	free(tables);
 	for (size_t i = 0; i < app->ingests.len && rc == 0; i++)
@@ -200,7 +206,8 @@ static int load_cluster_id(struct app *app, struct mr_error *err)
 	struct mr_buf text = {0};
 	int rc = disk_read_file(app->env->disk, path, 64, &text, err);
 	if (rc == MR_ERR_NOT_FOUND) {
-		static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+		static const char base64[] =
+		    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 		for (int i = 0; i < 22; i++)
 			mr_buf_char(&text, base64[rng_below(app->env->rng, 64)]);
 		rc = disk_replace_file(app->env->disk, path, mr_buf_view(&text), err);
@@ -298,8 +305,8 @@ static void stop_ingests(struct app *app)
 
 int app_serve(struct app *app, struct mr_error *err)
 {
-	static int (*const steps[])(struct app *, struct mr_error *) = {serve_kafka, serve_gateway, serve_http,
-									write_run_file};
+	static int (*const steps[])(struct app *, struct mr_error *) = {serve_kafka, serve_gateway,
+									serve_http, write_run_file};
 	for (size_t i = 0; i < MR_COUNT(steps); i++) {
 		int rc = steps[i](app, err);
 		if (rc < 0)

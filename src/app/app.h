@@ -41,12 +41,12 @@ struct broker *app_broker(struct app *app);
 struct catalog *app_catalog(struct app *app);
 struct session_pool *app_sessions(struct app *app);
 struct runner *app_runner(struct app *app);
-struct gateway *app_gateway(struct app *app);           /* NULL when there is none */
-struct kafka_server *app_kafka(struct app *app);        /* NULL when it does not listen */
+struct gateway *app_gateway(struct app *app);    /* NULL when there is none */
+struct kafka_server *app_kafka(struct app *app); /* NULL when it does not listen */
 size_t app_ingests(struct app *app, struct ingest *const **out);
-int app_http_port(const struct app *app);               /* 0 when it does not listen */
-int64_t app_started_ms(const struct app *app);          /* wall clock of app_open */
-bool app_ready(const struct app *app);                  /* serving, and not closing */
+int app_http_port(const struct app *app);      /* 0 when it does not listen */
+int64_t app_started_ms(const struct app *app); /* wall clock of app_open */
+bool app_ready(const struct app *app);         /* serving, and not closing */
 /* Statements of transformations that were left out, with their place. */
 size_t app_pipeline_errors(const struct app *app, const struct mr_error **out);
 

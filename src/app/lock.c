@@ -25,8 +25,9 @@ int data_lock(const char *data_dir, int *fd_out, struct mr_error *err)
 		pid[n > 0 ? strcspn(pid, "\n") : 1] = 0;
 		close(fd);
 		mr_fail(err, MR_ERR_LOCKED, "%s is in use by process %s", data_dir, pid);
-		return mr_hint(err, "stop it (kill %s), or ask it: 'millrace sql' and 'millrace status' go through it",
-			       pid);
+		return mr_hint(
+		    err, "stop it (kill %s), or ask it: 'millrace sql' and 'millrace status' go through it",
+		    pid);
 	}
 	char pid[32];
 	int n = snprintf(pid, sizeof pid, "%d\n", (int)getpid());

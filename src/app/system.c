@@ -2,12 +2,15 @@
 
 #include <stdlib.h>
 
-#define COLUMN(column_name, column_type) {.name = {column_name, sizeof(column_name) - 1}, .type = column_type}
+#define COLUMN(column_name, column_type) \
+	{ \
+		.name = {column_name, sizeof(column_name) - 1}, .type = column_type \
+	}
 
 static const struct column_def topics_columns[] = {
-    COLUMN("topic", COL_STRING),        COLUMN("partitions", COL_INTEGER), COLUMN("messages", COL_LONG),
-    COLUMN("bytes", COL_LONG),          COLUMN("durability", COL_STRING),  COLUMN("contract", COL_BOOLEAN),
-    COLUMN("records_in", COL_LONG),     COLUMN("invalid", COL_LONG),       COLUMN("retention_ms", COL_LONG),
+    COLUMN("topic", COL_STRING),    COLUMN("partitions", COL_INTEGER), COLUMN("messages", COL_LONG),
+    COLUMN("bytes", COL_LONG),      COLUMN("durability", COL_STRING),  COLUMN("contract", COL_BOOLEAN),
+    COLUMN("records_in", COL_LONG), COLUMN("invalid", COL_LONG),       COLUMN("retention_ms", COL_LONG),
 };
 
 static int fill_topics(void *arg, struct system_rows *rows, struct mr_error *err)
@@ -42,8 +45,8 @@ static int fill_topics(void *arg, struct system_rows *rows, struct mr_error *err
 }
 
 static const struct column_def partitions_columns[] = {
-    COLUMN("topic", COL_STRING),      COLUMN("partition", COL_INTEGER), COLUMN("start_offset", COL_LONG),
-    COLUMN("stable_offset", COL_LONG), COLUMN("end_offset", COL_LONG),  COLUMN("bytes", COL_LONG),
+    COLUMN("topic", COL_STRING),       COLUMN("partition", COL_INTEGER), COLUMN("start_offset", COL_LONG),
+    COLUMN("stable_offset", COL_LONG), COLUMN("end_offset", COL_LONG),   COLUMN("bytes", COL_LONG),
 };
 
 static int fill_partitions(void *arg, struct system_rows *rows, struct mr_error *err)
@@ -105,8 +108,8 @@ static int fill_tables(void *arg, struct system_rows *rows, struct mr_error *err
 }
 
 static const struct column_def history_columns[] = {
-    COLUMN("table_name", COL_STRING),          COLUMN("version", COL_LONG),
-    COLUMN("timestamp", COL_TIMESTAMP),        COLUMN("operation", COL_STRING),
+    COLUMN("table_name", COL_STRING),           COLUMN("version", COL_LONG),
+    COLUMN("timestamp", COL_TIMESTAMP),         COLUMN("operation", COL_STRING),
     COLUMN("operation_parameters", COL_STRING), COLUMN("operation_metrics", COL_STRING),
     COLUMN("engine_info", COL_STRING),
 };
@@ -143,9 +146,9 @@ static int fill_history(void *arg, struct system_rows *rows, struct mr_error *er
 }
 
 static const struct column_def flows_columns[] = {
-    COLUMN("flow", COL_STRING),           COLUMN("kind", COL_STRING),        COLUMN("state", COL_STRING),
-    COLUMN("batches", COL_LONG),          COLUMN("rows", COL_LONG),          COLUMN("version", COL_LONG),
-    COLUMN("last_commit", COL_TIMESTAMP), COLUMN("last_ms", COL_DOUBLE),     COLUMN("error", COL_STRING),
+    COLUMN("flow", COL_STRING),           COLUMN("kind", COL_STRING),    COLUMN("state", COL_STRING),
+    COLUMN("batches", COL_LONG),          COLUMN("rows", COL_LONG),      COLUMN("version", COL_LONG),
+    COLUMN("last_commit", COL_TIMESTAMP), COLUMN("last_ms", COL_DOUBLE), COLUMN("error", COL_STRING),
 };
 
 static int fill_flows(void *arg, struct system_rows *rows, struct mr_error *err)
@@ -175,8 +178,8 @@ static int fill_flows(void *arg, struct system_rows *rows, struct mr_error *err)
 }
 
 static const struct column_def ingests_columns[] = {
-    COLUMN("table_name", COL_STRING), COLUMN("topic", COL_STRING),   COLUMN("rows", COL_LONG),
-    COLUMN("rejected", COL_LONG),     COLUMN("commits", COL_LONG),   COLUMN("lag_rows", COL_LONG),
+    COLUMN("table_name", COL_STRING),  COLUMN("topic", COL_STRING), COLUMN("rows", COL_LONG),
+    COLUMN("rejected", COL_LONG),      COLUMN("commits", COL_LONG), COLUMN("lag_rows", COL_LONG),
     COLUMN("lag_seconds", COL_DOUBLE), COLUMN("error", COL_STRING),
 };
 
@@ -220,14 +223,18 @@ static int fill_errors(void *arg, struct system_rows *rows, struct mr_error *err
 	return 0;
 }
 
-#define TABLE(table_name) {#table_name, table_name##_columns, MR_COUNT(table_name##_columns), fill_##table_name, NULL}
+#define TABLE(table_name) \
+	{ \
+#table_name, table_name##_columns, MR_COUNT(table_name##_columns), fill_##table_name, NULL \
+	}
 
 struct system_table *app_system_tables(struct app *app, size_t *count)
 {
 	static const struct system_table tables[] = {
-	    TABLE(topics), TABLE(partitions), TABLE(tables), {"table_history", history_columns,
-							      MR_COUNT(history_columns), fill_history, NULL},
-	    TABLE(flows),  TABLE(ingests),    TABLE(errors),
+	    TABLE(topics), TABLE(partitions),
+	    TABLE(tables), {"table_history", history_columns, MR_COUNT(history_columns), fill_history, NULL},
+	    TABLE(flows),  TABLE(ingests),
+	    TABLE(errors),
 	};
 	struct system_table *copy = mr_alloc(sizeof tables);
 	memcpy(copy, tables, sizeof tables);

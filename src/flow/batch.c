@@ -9,8 +9,8 @@ struct positions {
 };
 
 /* The table of a flow that runs for the first time: its columns are its query's. */
-static int create_table(const struct flow *flow, struct delta_table *table, struct sql_conn *conn, mr_str query,
-			struct arena *arena, struct mr_error *err)
+static int create_table(const struct flow *flow, struct delta_table *table, struct sql_conn *conn,
+			mr_str query, struct arena *arena, struct mr_error *err)
 {
 	struct column_def *columns;
 	size_t count;
@@ -37,8 +37,8 @@ static bool moved(const struct flow *flow, const struct positions *at)
 }
 
 static int commit(const struct flow *flow, struct delta_table *table, const struct positions *at,
-		  struct delta_file *files, size_t file_count, struct arena *arena, struct flow_batch_result *result,
-		  struct mr_error *err)
+		  struct delta_file *files, size_t file_count, struct arena *arena,
+		  struct flow_batch_result *result, struct mr_error *err)
 {
 	struct delta_txn txns[FLOW_SOURCES_MAX], expect[FLOW_SOURCES_MAX];
 	size_t count = 0;
@@ -65,9 +65,9 @@ static int commit(const struct flow *flow, struct delta_table *table, const stru
 	return delta_commit(table, &commit, &result->version, err);
 }
 
-static int run(struct catalog *catalog, struct catalog_entry *entry, struct sql_conn *conn, struct binding *binding,
-	       struct delta_snapshot **snapshot, struct arena *arena, struct mr_buf *query,
-	       struct flow_batch_result *result, struct mr_error *err)
+static int run(struct catalog *catalog, struct catalog_entry *entry, struct sql_conn *conn,
+	       struct binding *binding, struct delta_snapshot **snapshot, struct arena *arena,
+	       struct mr_buf *query, struct flow_batch_result *result, struct mr_error *err)
 {
 	const struct flow *flow = entry->flow;
 	MR_ASSERT(flow->source_count <= FLOW_SOURCES_MAX);
@@ -96,7 +96,8 @@ static int run(struct catalog *catalog, struct catalog_entry *entry, struct sql_
 		return 0;
 	struct delta_file *files;
 	size_t file_count;
-	rc = delta_write_files(entry->table, *snapshot, conn, mr_buf_view(query), arena, &files, &file_count, err);
+	rc = delta_write_files(entry->table, *snapshot, conn, mr_buf_view(query), arena, &files, &file_count,
+			       err);
 	if (rc == 0)
 		rc = commit(flow, entry->table, &at, files, file_count, arena, result, err);
 	return rc < 0 ? rc : 1;

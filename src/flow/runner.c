@@ -57,8 +57,10 @@ int runner_new(const struct runner_options *options, struct runner **out, struct
 		flow->runner = runner;
 		flow->entry = entries[i];
 		flow->moved = true; /* look once at start */
-		flow->status = (struct flow_status){
-		    .name = entries[i]->name, .kind = entries[i]->flow->kind, .state = FLOW_STOPPED, .version = -1};
+		flow->status = (struct flow_status){.name = entries[i]->name,
+						    .kind = entries[i]->flow->kind,
+						    .state = FLOW_STOPPED,
+						    .version = -1};
 		rc = sql_connect(catalog_engine(options->catalog), &flow->conn, err);
 	}
 	if (rc < 0) {
@@ -83,8 +85,8 @@ static int run_once(struct running_flow *flow, struct mr_error *err)
 	status->state = rc < 0 ? FLOW_FAILED : FLOW_IDLE;
 	if (rc < 0) {
 		status->error = *err;
-		flow->backoff_ms = flow->backoff_ms ? mr_min_i64(flow->backoff_ms * 2, BACKOFF_MS_MOST)
-						    : BACKOFF_MS_FIRST;
+		flow->backoff_ms =
+		    flow->backoff_ms ? mr_min_i64(flow->backoff_ms * 2, BACKOFF_MS_MOST) : BACKOFF_MS_FIRST;
 	} else {
 		status->error = (struct mr_error){0};
 		flow->backoff_ms = 0;
@@ -120,8 +122,9 @@ static void *flow_thread(void *arg)
 	struct running_flow *flow = arg;
 	struct runner *runner = flow->runner;
 	struct mr_clock *clock = runner->options.env->clock;
-	int64_t every_ms = flow->entry->flow->kind == FLOW_MATERIALIZED_VIEW ? runner->options.materialize_every_ms
-									     : runner->options.stream_every_ms;
+	int64_t every_ms = flow->entry->flow->kind == FLOW_MATERIALIZED_VIEW
+			       ? runner->options.materialize_every_ms
+			       : runner->options.stream_every_ms;
 	pthread_mutex_lock(&runner->lock);
 	for (;;) {
 		if (!flow->backoff_ms)
@@ -138,7 +141,8 @@ static void *flow_thread(void *arg)
 		/* A view that takes long to recompute rests as long as it worked, so that it
 		 * never takes more than half a core. */
 		int64_t took_us = clock_mono_us(clock) - start_us;
-		int64_t rest_us = rc < 0 ? flow->backoff_ms * 1000 : mr_max_i64(every_ms * 1000 - took_us, took_us);
+		int64_t rest_us =
+		    rc < 0 ? flow->backoff_ms * 1000 : mr_max_i64(every_ms * 1000 - took_us, took_us);
 
 		pthread_mutex_lock(&runner->lock);
 		wait_locked(flow, clock_mono_us(clock) + rest_us, false);
@@ -194,7 +198,8 @@ static bool flow_reads(struct catalog *catalog, const struct flow *flow, mr_str 
 		if (mr_str_eq(flow->sources[i].name, table))
 			return true;
 		struct catalog_entry *view = catalog_find(catalog, flow->sources[i].name);
-		if (view && view->kind == CATALOG_FLOW && !view->table && flow_reads(catalog, view->flow, table))
+		if (view && view->kind == CATALOG_FLOW && !view->table &&
+		    flow_reads(catalog, view->flow, table))
 			return true;
 	}
 	return false;

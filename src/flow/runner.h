@@ -35,11 +35,11 @@ struct flow_status {
 	enum flow_kind kind;
 	enum flow_state state;
 	uint64_t batches;
-	int64_t rows;            /* written since start */
-	int64_t last_commit_ms;  /* wall clock; 0: none since start */
+	int64_t rows;           /* written since start */
+	int64_t last_commit_ms; /* wall clock; 0: none since start */
 	int64_t last_duration_us;
-	int64_t version;         /* of its table; -1 when there is none yet */
-	struct mr_error error;   /* code 0 when the last batch went well */
+	int64_t version;       /* of its table; -1 when there is none yet */
+	struct mr_error error; /* code 0 when the last batch went well */
 };
 
 /* Takes the flows of the catalogue. */

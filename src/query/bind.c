@@ -194,8 +194,8 @@ static int bind_source(struct binding *b, mr_str reader, mr_str source, mr_str r
 static int put_relation(struct binding *b, struct captured *c, struct mr_buf *out, struct mr_error *err);
 
 /* Rows of a stream source that come after version `from`: committed files, then its tail. */
-static int put_since(struct binding *b, struct captured *source, int64_t from, struct mr_buf *out, size_t *files,
-		     bool *any_tail, struct mr_error *err)
+static int put_since(struct binding *b, struct captured *source, int64_t from, struct mr_buf *out,
+		     size_t *files, bool *any_tail, struct mr_error *err)
 {
 	*files = 0;
 	*any_tail = false;
@@ -233,8 +233,8 @@ int64_t bind_flow_position(const struct flow *flow, size_t source, const struct 
 }
 
 /* The flow's query over its sources, all captured. from[] NULL: streams are read whole. */
-static int put_flow_query(struct binding *b, const struct flow *flow, const int64_t *from, size_t *files, bool *any_tail,
-			  struct mr_buf *query, struct mr_error *err)
+static int put_flow_query(struct binding *b, const struct flow *flow, const int64_t *from, size_t *files,
+			  bool *any_tail, struct mr_buf *query, struct mr_error *err)
 {
 	*files = 0;
 	*any_tail = false;
@@ -257,7 +257,8 @@ static int put_flow_query(struct binding *b, const struct flow *flow, const int6
 			rc = put_relation(b, source, &relation, err);
 		}
 		if (rc == 0)
-			rc = bind_source(b, flow->name, flow->sources[i].name, mr_buf_view(&relation), query, err);
+			rc = bind_source(b, flow->name, flow->sources[i].name, mr_buf_view(&relation), query,
+					 err);
 		mr_buf_release(&relation);
 	}
 	return rc;
@@ -364,7 +365,8 @@ static int bind_entry(struct binding *b, struct catalog_entry *entry, struct mr_
 static int bind_topic(struct binding *b, struct log_topic *topic, struct mr_error *err)
 {
 	struct mr_buf relation = {0};
-	topic_source_sql(topic, broker_topic_schema(catalog_broker(b->catalog), log_topic_name(topic)), &relation);
+	topic_source_sql(topic, broker_topic_schema(catalog_broker(b->catalog), log_topic_name(topic)),
+			 &relation);
 	int rc = create_view(b, MR_STR(""), log_topic_name(topic), mr_buf_view(&relation), err);
 	mr_buf_release(&relation);
 	return rc < 0 ? mr_error_wrap(err, rc, "topic %.*s", MR_FMT(log_topic_name(topic))) : 0;
@@ -415,7 +417,8 @@ int bind_all(struct binding *b, struct mr_error *err)
 	for (size_t i = 0; i < count && rc == 0; i++)
 		rc = bind_entry(b, entries[i], err);
 	const struct system_table *system;
-	size_t system_count = catalog_system(b->catalog) ? system_table_list(catalog_system(b->catalog), &system) : 0;
+	size_t system_count =
+	    catalog_system(b->catalog) ? system_table_list(catalog_system(b->catalog), &system) : 0;
 	for (size_t i = 0; i < system_count && rc == 0; i++)
 		rc = bind_system(b, &system[i], err);
 	size_t topic_count;

@@ -33,7 +33,8 @@ void binding_free(struct binding *binding);
 
 /* Capture what the tables reach and bind a view for each of them. A name that is neither a table
  * nor a topic is left to the engine, which then reports it. */
-MR_NODISCARD int bind_tables(struct binding *binding, const mr_str *names, size_t count, struct mr_error *err);
+MR_NODISCARD int bind_tables(struct binding *binding, const mr_str *names, size_t count,
+			     struct mr_error *err);
 /* Every table and topic there is: for SHOW TABLES, DESCRIBE, information_schema. */
 MR_NODISCARD int bind_all(struct binding *binding, struct mr_error *err);
 

@@ -24,11 +24,11 @@ enum catalog_kind { CATALOG_INGEST, CATALOG_FLOW };
 
 struct catalog_entry {
 	enum catalog_kind kind;
-	const char *name;         /* "silver.page_views" */
-	int rank;                 /* a reader's is above that of all it reads */
-	struct delta_table *table;/* NULL for a temporary view */
-	struct ingest *ingest;    /* CATALOG_INGEST */
-	const struct flow *flow;  /* CATALOG_FLOW */
+	const char *name;          /* "silver.page_views" */
+	int rank;                  /* a reader's is above that of all it reads */
+	struct delta_table *table; /* NULL for a temporary view */
+	struct ingest *ingest;     /* CATALOG_INGEST */
+	const struct flow *flow;   /* CATALOG_FLOW */
 };
 
 struct catalog;
@@ -38,10 +38,11 @@ struct catalog_options {
 	struct sql_engine *engine;
 	struct broker *broker;
 	const struct system_tables *system; /* NULL: no system.* */
-	const char *tables_dir; /* DATA/tables: flow tables are tables_dir/<schema>/<table> */
+	const char *tables_dir;             /* DATA/tables: flow tables are tables_dir/<schema>/<table> */
 };
 
-MR_NODISCARD int catalog_new(const struct catalog_options *options, struct catalog **out, struct mr_error *err);
+MR_NODISCARD int catalog_new(const struct catalog_options *options, struct catalog **out,
+			     struct mr_error *err);
 void catalog_free(struct catalog *catalog); /* closes the flows' tables; ingests are their owners' */
 
 MR_NODISCARD int catalog_add_ingest(struct catalog *catalog, struct ingest *ingest, struct mr_error *err);

@@ -22,7 +22,8 @@ struct session_pool {
 	size_t max;
 };
 
-int session_pool_new(struct catalog *catalog, size_t sessions_max, struct session_pool **out, struct mr_error *err)
+int session_pool_new(struct catalog *catalog, size_t sessions_max, struct session_pool **out,
+		     struct mr_error *err)
 {
 	(void)err;
 	struct session_pool *pool = mr_calloc(1, sizeof *pool);
@@ -107,7 +108,8 @@ static bool is_about_catalogue(mr_str sql)
 	static const char *const words[] = {"show", "describe", "desc", "summarize", "pragma"};
 	for (size_t i = 0; i < MR_COUNT(words); i++) {
 		size_t n = strlen(words[i]);
-		if (sql.len > n && strncasecmp(sql.ptr, words[i], n) == 0 && (sql.ptr[n] == ' ' || sql.ptr[n] == '\n'))
+		if (sql.len > n && strncasecmp(sql.ptr, words[i], n) == 0 &&
+		    (sql.ptr[n] == ' ' || sql.ptr[n] == '\n'))
 			return true;
 	}
 	return memmem(sql.ptr, sql.len, "information_schema", 18) || memmem(sql.ptr, sql.len, "duckdb_", 7);

@@ -26,4 +26,5 @@ void session_interrupt(struct session *session);
 /* Run the first statement of *text and move *text behind it. 1: *out is its result, to be
  * freed before the next call; 0: nothing but space was left; negative: failed, *text is behind
  * the statement as well. */
-MR_NODISCARD int session_run(struct session *session, mr_str *text, struct sql_result **out, struct mr_error *err);
+MR_NODISCARD int session_run(struct session *session, mr_str *text, struct sql_result **out,
+			     struct mr_error *err);

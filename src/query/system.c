@@ -132,7 +132,8 @@ static int system_next(void *scan, struct columns *batch, struct mr_error *err)
 	size_t n = mr_min_size(total - rows->next_row, COLUMNS_ROWS_MAX);
 	for (size_t row = 0; row < n; row++) {
 		for (size_t c = 0; c < width; c++)
-			put_cell(&batch->columns[c], row, &rows->cells.items[(rows->next_row + row) * width + c]);
+			put_cell(&batch->columns[c], row,
+				 &rows->cells.items[(rows->next_row + row) * width + c]);
 	}
 	batch->rows = n;
 	rows->next_row += n;

@@ -12,9 +12,9 @@
 
 struct system_rows; /* being filled, cell by cell, row by row */
 
-void system_int(struct system_rows *rows, int64_t v);  /* integers, booleans, timestamps (us) */
+void system_int(struct system_rows *rows, int64_t v); /* integers, booleans, timestamps (us) */
 void system_double(struct system_rows *rows, double v);
-void system_str(struct system_rows *rows, mr_str v);   /* copied */
+void system_str(struct system_rows *rows, mr_str v);       /* copied */
 void system_cstr(struct system_rows *rows, const char *v); /* NULL: null */
 void system_null(struct system_rows *rows);
 
