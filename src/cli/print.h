@@ -1,0 +1,21 @@
+/* cli/print.h - what a person reads on the terminal: errors and progress, on stderr. */
+#pragma once
+
+#include "base/error.h"
+#include "base/types.h"
+
+/* error[not_found]: message / --> place / hint: ...; colours only on a terminal without NO_COLOR. */
+void print_error(const struct mr_error *err);
+/* The exit code that an error means. */
+int print_exit_code(int code);
+
+/* One line of progress, redrawn in place on a terminal, else a line a second. Nothing is shown
+ * before two seconds are over. Zero it before first use. */
+struct progress {
+	int64_t start_us, shown_us;
+	bool any;
+};
+void progress_show(struct progress *progress, const char *fmt, ...) MR_PRINTF(2, 3);
+void progress_end(struct progress *progress); /* leaves the last line standing */
+bool print_is_terminal(int fd);
+int print_width(void); /* of the terminal; 0 when stdout is none */
