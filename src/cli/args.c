@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int unknown_option(const struct arg_option *options, size_t count, const char *given, struct mr_error *err)
+static int unknown_option(const struct arg_option *options, size_t count, const char *given,
+			  struct mr_error *err)
 {
 	const char *names[ARG_OPTIONS_MAX];
 	for (size_t i = 0; i < count; i++)
@@ -37,8 +38,8 @@ static int find_option(const struct arg_option *options, size_t count, const cha
 	return unknown_option(options, count, given, err);
 }
 
-int args_parse(const struct arg_option *options, size_t option_count, size_t positionals_max, int argc, char **argv,
-	       struct args *out, struct mr_error *err)
+int args_parse(const struct arg_option *options, size_t option_count, size_t positionals_max, int argc,
+	       char **argv, struct args *out, struct mr_error *err)
 {
 	MR_ASSERT(option_count <= ARG_OPTIONS_MAX && positionals_max <= ARG_POSITIONALS_MAX);
 	struct args args = {.options = options, .option_count = option_count};
@@ -61,7 +62,8 @@ int args_parse(const struct arg_option *options, size_t option_count, size_t pos
 		if (rc < 0)
 			return rc;
 		if (!options[which].value && value)
-			return mr_fail(err, MR_ERR_INVALID, "option --%s takes no value", options[which].name);
+			return mr_fail(err, MR_ERR_INVALID, "option --%s takes no value",
+				       options[which].name);
 		if (options[which].value && !value) {
 			if (i + 1 == argc)
 				return mr_fail(err, MR_ERR_INVALID, "option %s needs a value (%s)", given,
@@ -89,8 +91,8 @@ bool args_has(const struct args *args, const char *name)
 	return args_get(args, name) != NULL;
 }
 
-int args_int(const struct args *args, const char *name, int64_t otherwise, int64_t least, int64_t most, int64_t *out,
-	     struct mr_error *err)
+int args_int(const struct args *args, const char *name, int64_t otherwise, int64_t least, int64_t most,
+	     int64_t *out, struct mr_error *err)
 {
 	const char *text = args_get(args, name);
 	if (!text) {
@@ -101,8 +103,8 @@ int args_int(const struct args *args, const char *name, int64_t otherwise, int64
 	errno = 0;
 	long long v = strtoll(text, &end, 10);
 	if (errno || end == text || *end || v < least || v > most)
-		return mr_fail(err, MR_ERR_INVALID, "--%s is '%s', expected a whole number from %lld to %lld", name, text,
-			       (long long)least, (long long)most);
+		return mr_fail(err, MR_ERR_INVALID, "--%s is '%s', expected a whole number from %lld to %lld",
+			       name, text, (long long)least, (long long)most);
 	*out = v;
 	return 0;
 }

@@ -8,13 +8,14 @@
  * own errors. */
 typedef int command_fn(int argc, char **argv);
 
-command_fn cmd_init, cmd_demo, cmd_up, cmd_sql, cmd_topic, cmd_table, cmd_pipeline, cmd_status, cmd_doctor, cmd_play,
-    cmd_gateway;
+command_fn cmd_init, cmd_demo, cmd_up, cmd_sql, cmd_topic, cmd_table, cmd_pipeline, cmd_status, cmd_doctor,
+    cmd_play, cmd_gateway;
 
 /* Parse, or print what is wrong (or the help that was asked for) and say so: true when the
  * command is to go on; else *exit_code is what it returns. Every command has --help. */
-bool command_args(const char *name, const char *synopsis, const struct arg_option *options, size_t option_count,
-		  size_t positionals_max, int argc, char **argv, struct args *out, int *exit_code);
+bool command_args(const char *name, const char *synopsis, const struct arg_option *options,
+		  size_t option_count, size_t positionals_max, int argc, char **argv, struct args *out,
+		  int *exit_code);
 
 /* Prints err and returns its exit code: return command_failed(&err); */
 int command_failed(const struct mr_error *err);

@@ -41,7 +41,8 @@ void print_error(const struct mr_error *err)
 	if (strchr(err->hint, '\n'))
 		fprintf(stderr, "%s\n", err->hint);
 	else
-		fprintf(stderr, "%shint%s: %s\n", colour ? "\033[1;36m" : "", colour ? "\033[0m" : "", err->hint);
+		fprintf(stderr, "%shint%s: %s\n", colour ? "\033[1;36m" : "", colour ? "\033[0m" : "",
+			err->hint);
 }
 
 int print_exit_code(int code)

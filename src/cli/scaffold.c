@@ -5,7 +5,8 @@
 
 #include <stdlib.h>
 
-static int write_one(struct mr_disk *disk, const char *folder, const struct embedded_file *file, struct mr_error *err)
+static int write_one(struct mr_disk *disk, const char *folder, const struct embedded_file *file,
+		     struct mr_error *err)
 {
 	char *path = mr_asprintf("%s/%s", folder, file->path);
 	char *parent = mr_strndup(mr_str_n(path, (size_t)(strrchr(path, '/') - path)));

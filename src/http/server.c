@@ -1,0 +1,284 @@
+#include "http/server.h"
+
+#include "base/mem.h"
+#include "codec/json.h"
+#include "env/loop.h"
+
+#include <arpa/inet.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define STREAM_BYTES_MAX (1u << 20) /* rendered ahead of a slow client */
+
+struct http_server {
+	struct MHD_Daemon *daemon;
+	struct http_route *routes;
+	size_t route_count;
+};
+
+struct http_connection {
+	struct MHD_Connection *mhd;
+	struct mr_buf body;
+	/* A stream: its thread fills `ahead`, the connection's thread sends it. */
+	void (*stream)(void *arg, struct http_connection *connection);
+	void *stream_arg;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct mr_buf ahead;
+	bool finished, gone;
+};
+
+/* ---- replies ---- */
+
+void http_put_error(struct mr_buf *out, const struct mr_error *err)
+{
+	struct json_writer w = json_writer(out);
+	json_begin_object(&w);
+	json_key(&w, "error");
+	json_begin_object(&w);
+	json_member_cstr(&w, "code", mr_code_name(err->code));
+	json_member_cstr(&w, "message", err->message);
+	if (err->hint[0])
+		json_member_cstr(&w, "hint", err->hint);
+	if (err->where[0])
+		json_member_cstr(&w, "where", err->where);
+	json_end_object(&w);
+	json_end_object(&w);
+}
+
+static int status_of(int code)
+{
+	static const struct {
+		int code, status;
+	} table[] = {
+	    {MR_ERR_INVALID, 400},   {MR_ERR_NOT_FOUND, 404},   {MR_ERR_EXISTS, 409},
+	    {MR_ERR_CONFLICT, 409},  {MR_ERR_UNSUPPORTED, 400}, {MR_ERR_LIMIT, 413},
+	    {MR_ERR_BUSY, 503},      {MR_ERR_CLOSED, 503},      {MR_ERR_TIMEOUT, 504},
+	    {MR_ERR_CANCELLED, 499}, {MR_ERR_NO_SPACE, 507},
+	};
+	for (size_t i = 0; i < MR_COUNT(table); i++) {
+		if (table[i].code == code)
+			return table[i].status;
+	}
+	return 500;
+}
+
+void http_reply_error(struct http_reply *reply, const struct mr_error *err)
+{
+	mr_buf_clear(&reply->body);
+	http_put_error(&reply->body, err);
+	reply->status = status_of(err->code);
+	reply->content_type = "application/json";
+}
+
+const char *http_param(const struct http_request *request, const char *name)
+{
+	return MHD_lookup_connection_value(request->connection->mhd, MHD_GET_ARGUMENT_KIND, name);
+}
+
+/* ---- streams ---- */
+
+int http_write(struct http_connection *connection, mr_str bytes)
+{
+	pthread_mutex_lock(&connection->lock);
+	while (connection->ahead.len > STREAM_BYTES_MAX && !connection->gone)
+		pthread_cond_wait(&connection->changed, &connection->lock);
+	bool gone = connection->gone;
+	if (!gone)
+		mr_buf_str(&connection->ahead, bytes);
+	pthread_cond_broadcast(&connection->changed);
+	pthread_mutex_unlock(&connection->lock);
+	return gone ? MR_ERR_CLOSED : 0;
+}
+
+static void *stream_thread(void *arg)
+{
+	struct http_connection *c = arg;
+	c->stream(c->stream_arg, c);
+	pthread_mutex_lock(&c->lock);
+	c->finished = true;
+	pthread_cond_broadcast(&c->changed);
+	pthread_mutex_unlock(&c->lock);
+	return NULL;
+}
+
+static ssize_t stream_read(void *arg, uint64_t at, char *to, size_t max)
+{
+	(void)at;
+	struct http_connection *c = arg;
+	pthread_mutex_lock(&c->lock);
+	while (!c->ahead.len && !c->finished)
+		pthread_cond_wait(&c->changed, &c->lock);
+	size_t n = mr_min_size(max, c->ahead.len);
+	if (n) {
+		memcpy(to, c->ahead.ptr, n);
+		mr_buf_consume(&c->ahead, n);
+	}
+	pthread_cond_broadcast(&c->changed);
+	pthread_mutex_unlock(&c->lock);
+	return n ? (ssize_t)n : MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+/* MHD frees the response when all is sent or the client has gone. */
+static void stream_free(void *arg)
+{
+	struct http_connection *c = arg;
+	pthread_mutex_lock(&c->lock);
+	c->gone = true;
+	pthread_cond_broadcast(&c->changed);
+	pthread_mutex_unlock(&c->lock);
+	pthread_join(c->thread, NULL);
+	c->stream = NULL;
+}
+
+static struct MHD_Response *stream_response(struct http_connection *c, const struct http_reply *reply)
+{
+	c->stream = reply->stream;
+	c->stream_arg = reply->stream_arg;
+	c->finished = c->gone = false;
+	int rc = pthread_create(&c->thread, NULL, stream_thread, c);
+	MR_ASSERT(rc == 0);
+	return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 64 * 1024, stream_read, c, stream_free);
+}
+
+/* ---- requests ---- */
+
+static const struct http_route *find_route(struct http_server *server, struct http_request *request,
+					   bool *path_known)
+{
+	*path_known = false;
+	for (size_t i = 0; i < server->route_count; i++) {
+		const struct http_route *route = &server->routes[i];
+		mr_str path = mr_str_from(route->path);
+		bool open = mr_str_ends(path, MR_STR("*"));
+		if (open)
+			path.len--;
+		if (open ? !mr_str_starts(request->path, path) : !mr_str_eq(request->path, path))
+			continue;
+		*path_known = true;
+		if (!mr_str_is(request->method, route->method))
+			continue;
+		request->tail = mr_str_tail(request->path, path.len);
+		return route;
+	}
+	return NULL;
+}
+
+static void dispatch(struct http_server *server, struct http_request *request, struct http_reply *reply)
+{
+	bool path_known;
+	const struct http_route *route = find_route(server, request, &path_known);
+	struct mr_error err;
+	if (request->connection->body.overflow) {
+		mr_fail(&err, MR_ERR_LIMIT, "the body is larger than %u bytes", HTTP_BODY_MAX);
+		http_reply_error(reply, &err);
+	} else if (route) {
+		route->handle(route->arg, request, reply);
+	} else {
+		mr_fail(&err, MR_ERR_NOT_FOUND, "there is no %.*s %.*s", MR_FMT(request->method),
+			MR_FMT(request->path));
+		http_reply_error(reply, &err);
+		reply->status = path_known ? 405 : 404;
+	}
+}
+
+static enum MHD_Result answer(struct http_server *server, struct http_connection *c, const char *url,
+			      const char *method)
+{
+	struct http_request request = {.method = mr_str_from(method),
+				       .path = mr_str_from(url),
+				       .body = mr_buf_view(&c->body),
+				       .connection = c};
+	struct http_reply reply = {.status = 200, .content_type = "application/json"};
+	dispatch(server, &request, &reply);
+	struct MHD_Response *response;
+	if (reply.stream) {
+		response = stream_response(c, &reply);
+		mr_buf_release(&reply.body);
+	} else {
+		size_t len = reply.body.len;
+		response =
+		    MHD_create_response_from_buffer(len, mr_buf_take(&reply.body), MHD_RESPMEM_MUST_FREE);
+	}
+	MHD_add_response_header(response, "Content-Type", reply.content_type);
+	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	enum MHD_Result result = MHD_queue_response(c->mhd, (unsigned)reply.status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const char *url, const char *method,
+				  const char *version, const char *data, size_t *size, void **state)
+{
+	(void)version;
+	struct http_connection *c = *state;
+	if (!c) {
+		c = mr_calloc(1, sizeof *c);
+		c->mhd = mhd;
+		mr_buf_init(&c->body, HTTP_BODY_MAX);
+		pthread_mutex_init(&c->lock, NULL);
+		pthread_cond_init(&c->changed, NULL);
+		*state = c;
+		return MHD_YES;
+	}
+	if (*size) {
+		mr_buf_append(&c->body, data, *size);
+		*size = 0;
+		return MHD_YES;
+	}
+	return answer(arg, c, url, method);
+}
+
+static void on_completed(void *arg, struct MHD_Connection *mhd, void **state,
+			 enum MHD_RequestTerminationCode why)
+{
+	(void)arg, (void)mhd, (void)why;
+	struct http_connection *c = *state;
+	if (!c)
+		return;
+	mr_buf_release(&c->body);
+	mr_buf_release(&c->ahead);
+	pthread_cond_destroy(&c->changed);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+	*state = NULL;
+}
+
+int http_server_start(const char *address, const struct http_route *routes, size_t route_count,
+		      struct http_server **out, int *port_out, struct mr_error *err)
+{
+	int fd, port;
+	int rc = net_listen_tcp(address, &fd, &port, err);
+	if (rc < 0)
+		return rc;
+	struct http_server *server = mr_calloc(1, sizeof *server);
+	server->routes = mr_alloc(route_count * sizeof *routes);
+	memcpy(server->routes, routes, route_count * sizeof *routes);
+	server->route_count = route_count;
+	server->daemon = MHD_start_daemon(
+	    MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC, 0,
+	    NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED,
+	    on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,
+	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_SECONDS, MHD_OPTION_END);
+	if (!server->daemon) {
+		close(fd);
+		free(server->routes);
+		free(server);
+		return mr_fail(err, MR_ERR_INTERNAL, "libmicrohttpd does not start on %s", address);
+	}
+	*out = server;
+	*port_out = port;
+	return 0;
+}
+
+void http_server_stop(struct http_server *server)
+{
+	if (!server)
+		return;
+	MHD_stop_daemon(server->daemon);
+	free(server->routes);
+	free(server);
+}

@@ -1,0 +1,116 @@
+#include "test.h"
+
+#include "base/mem.h"
+#include "env/loop.h"
+#include "http/client.h"
+#include "http/metrics.h"
+#include "http/server.h"
+
+#include <unistd.h>
+
+static void echo(void *arg, const struct http_request *request, struct http_reply *reply)
+{
+	(void)arg;
+	const char *x = http_param(request, "x");
+	mr_buf_printf(&reply->body, "%.*s|%.*s|%s", MR_FMT(request->tail), MR_FMT(request->body),
+		      x ? x : "-");
+}
+
+static void stream_numbers(void *arg, struct http_connection *connection)
+{
+	(void)arg;
+	char line[32];
+	for (int i = 0; i < 200000; i++) {
+		int n = snprintf(line, sizeof line, "%d\n", i);
+		if (http_write(connection, mr_str_n(line, (size_t)n)) != 0)
+			return;
+	}
+}
+
+static void numbers(void *arg, const struct http_request *request, struct http_reply *reply)
+{
+	(void)arg, (void)request;
+	reply->stream = stream_numbers;
+}
+
+static int collect(void *arg, mr_str bytes)
+{
+	mr_buf_str(arg, bytes);
+	return 0;
+}
+
+static int stop_early(void *arg, mr_str bytes)
+{
+	(void)arg, (void)bytes;
+	return 1;
+}
+
+static struct http_server *start(char address[64])
+{
+	static const struct http_route routes[] = {{"POST", "/echo/*", echo, NULL},
+						   {"GET", "/numbers", numbers, NULL}};
+	struct http_server *server;
+	struct mr_error err;
+	int port;
+	CHECK_OK(http_server_start("127.0.0.1:0", routes, MR_COUNT(routes), &server, &port, &err), err);
+	snprintf(address, 64, "127.0.0.1:%d", port);
+	return server;
+}
+
+TEST(http_routes_bodies_streams_and_errors)
+{
+	char address[64];
+	struct http_server *server = start(address);
+	struct mr_buf out = {0};
+	struct mr_error err;
+	CHECK_OK(http_call("POST", address, "/echo/a%20b?x=1%262", MR_STR("body"), collect, &out, &err), err);
+	CHECK_STR(mr_buf_view(&out), "a b|body|1&2");
+	mr_buf_clear(&out);
+	CHECK_OK(http_call("GET", address, "/numbers", MR_STR_NULL, collect, &out, &err), err);
+	CHECK_INT(out.len, 1088890);
+	CHECK(mr_str_ends(mr_buf_view(&out), MR_STR("199998\n199999\n")));
+	CHECK_INT(http_call("GET", address, "/numbers", MR_STR_NULL, stop_early, NULL, &err),
+		  MR_ERR_CANCELLED);
+	CHECK_INT(http_call("GET", address, "/nowhere", MR_STR_NULL, collect, &out, &err), MR_ERR_NOT_FOUND);
+	CHECK(strstr(err.message, "/nowhere"));
+	CHECK(http_call("GET", address, "/echo/x", MR_STR_NULL, collect, &out, &err) < 0);
+	char *large = mr_calloc(1, HTTP_BODY_MAX + 1);
+	CHECK_INT(
+	    http_call("POST", address, "/echo/x", mr_str_n(large, HTTP_BODY_MAX + 1), collect, &out, &err),
+	    MR_ERR_LIMIT);
+	free(large);
+	mr_buf_release(&out);
+	http_server_stop(server);
+	CHECK_INT(http_call("GET", address, "/numbers", MR_STR_NULL, NULL, NULL, &err), MR_ERR_UNAVAILABLE);
+}
+
+TEST(http_survives_garbage)
+{
+	char address[64];
+	struct http_server *server = start(address);
+	struct mr_error err;
+	static const char *const junk[] = {
+	    "\x01\x02\x03\x04", "GET", "GET / HTTP/9.9\r\n\r\n",
+	    "POST /echo/ HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n"};
+	for (size_t i = 0; i < MR_COUNT(junk); i++) {
+		int fd;
+		CHECK_OK(net_connect_tcp(address, &fd, &err), err);
+		CHECK(write(fd, junk[i], strlen(junk[i])) > 0);
+		close(fd);
+	}
+	struct mr_buf out = {0};
+	CHECK_OK(http_call("POST", address, "/echo/", MR_STR("x"), collect, &out, &err), err);
+	mr_buf_release(&out);
+	http_server_stop(server);
+}
+
+TEST(metrics_text)
+{
+	struct mr_buf out = {0};
+	metric_family(&out, "m_total", METRIC_COUNTER, "what it counts");
+	metric_sample(&out, "m_total", 3, "topic", "a\"b\\c\n", "x", "y", NULL);
+	metric_sample(&out, "m_total", 0.5, NULL);
+	CHECK_STR(mr_buf_view(&out), "# HELP m_total what it counts\n# TYPE m_total counter\n"
+				     "m_total{topic=\"a\\\"b\\\\c\\n\",x=\"y\"} 3\nm_total 0.5\n");
+	mr_buf_release(&out);
+}
