@@ -21,9 +21,13 @@ struct http_server {
 struct http_connection {
 	struct MHD_Connection *mhd;
 	struct mr_buf body;
-	/* A stream: its thread fills `ahead`, the connection's thread sends it. */
-	void (*stream)(void *arg, struct http_connection *connection);
-	void *stream_arg;
+};
+
+/* An answer under way: its thread fills `ahead`, the connection's thread sends it. It belongs
+ * to MHD's response, which may outlive the request. */
+struct http_stream {
+	void (*run)(void *arg, struct http_stream *stream);
+	void *arg;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -81,67 +85,73 @@ const char *http_param(const struct http_request *request, const char *name)
 
 /* ---- streams ---- */
 
-int http_write(struct http_connection *connection, mr_str bytes)
+int http_write(struct http_stream *stream, mr_str bytes)
 {
-	pthread_mutex_lock(&connection->lock);
-	while (connection->ahead.len > STREAM_BYTES_MAX && !connection->gone)
-		pthread_cond_wait(&connection->changed, &connection->lock);
-	bool gone = connection->gone;
+	pthread_mutex_lock(&stream->lock);
+	while (stream->ahead.len > STREAM_BYTES_MAX && !stream->gone)
+		pthread_cond_wait(&stream->changed, &stream->lock);
+	bool gone = stream->gone;
 	if (!gone)
-		mr_buf_str(&connection->ahead, bytes);
-	pthread_cond_broadcast(&connection->changed);
-	pthread_mutex_unlock(&connection->lock);
+		mr_buf_str(&stream->ahead, bytes);
+	pthread_cond_broadcast(&stream->changed);
+	pthread_mutex_unlock(&stream->lock);
 	return gone ? MR_ERR_CLOSED : 0;
 }
 
 static void *stream_thread(void *arg)
 {
-	struct http_connection *c = arg;
-	c->stream(c->stream_arg, c);
-	pthread_mutex_lock(&c->lock);
-	c->finished = true;
-	pthread_cond_broadcast(&c->changed);
-	pthread_mutex_unlock(&c->lock);
+	struct http_stream *stream = arg;
+	stream->run(stream->arg, stream);
+	pthread_mutex_lock(&stream->lock);
+	stream->finished = true;
+	pthread_cond_broadcast(&stream->changed);
+	pthread_mutex_unlock(&stream->lock);
 	return NULL;
 }
 
 static ssize_t stream_read(void *arg, uint64_t at, char *to, size_t max)
 {
 	(void)at;
-	struct http_connection *c = arg;
-	pthread_mutex_lock(&c->lock);
-	while (!c->ahead.len && !c->finished)
-		pthread_cond_wait(&c->changed, &c->lock);
-	size_t n = mr_min_size(max, c->ahead.len);
+	struct http_stream *stream = arg;
+	pthread_mutex_lock(&stream->lock);
+	while (!stream->ahead.len && !stream->finished)
+		pthread_cond_wait(&stream->changed, &stream->lock);
+	size_t n = mr_min_size(max, stream->ahead.len);
 	if (n) {
-		memcpy(to, c->ahead.ptr, n);
-		mr_buf_consume(&c->ahead, n);
+		memcpy(to, stream->ahead.ptr, n);
+		mr_buf_consume(&stream->ahead, n);
 	}
-	pthread_cond_broadcast(&c->changed);
-	pthread_mutex_unlock(&c->lock);
+	pthread_cond_broadcast(&stream->changed);
+	pthread_mutex_unlock(&stream->lock);
 	return n ? (ssize_t)n : MHD_CONTENT_READER_END_OF_STREAM;
 }
 
 /* MHD frees the response when all is sent or the client has gone. */
 static void stream_free(void *arg)
 {
-	struct http_connection *c = arg;
-	pthread_mutex_lock(&c->lock);
-	c->gone = true;
-	pthread_cond_broadcast(&c->changed);
-	pthread_mutex_unlock(&c->lock);
-	pthread_join(c->thread, NULL);
-	c->stream = NULL;
+	struct http_stream *stream = arg;
+	pthread_mutex_lock(&stream->lock);
+	stream->gone = true;
+	pthread_cond_broadcast(&stream->changed);
+	pthread_mutex_unlock(&stream->lock);
+	pthread_join(stream->thread, NULL);
+	mr_buf_release(&stream->ahead);
+	pthread_cond_destroy(&stream->changed);
+	pthread_mutex_destroy(&stream->lock);
+	free(stream);
 }
 
-static struct MHD_Response *stream_response(struct http_connection *c, const struct http_reply *reply)
+static struct MHD_Response *stream_response(const struct http_reply *reply)
 {
-	c->stream = reply->stream;
-	c->stream_arg = reply->stream_arg;
-	c->finished = c->gone = false;
-	int rc = pthread_create(&c->thread, NULL, stream_thread, c);
+	struct http_stream *stream = mr_calloc(1, sizeof *stream);
+	stream->run = reply->stream;
+	stream->arg = reply->stream_arg;
+	pthread_mutex_init(&stream->lock, NULL);
+	pthread_cond_init(&stream->changed, NULL);
+	int rc = pthread_create(&stream->thread, NULL, stream_thread, stream);
 	MR_ASSERT(rc == 0);
-	return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 64 * 1024, stream_read, c, stream_free);
+	return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 64 * 1024, stream_read, stream,
+						 stream_free);
 }
 
 /* ---- requests ---- */
@@ -196,7 +206,7 @@ static enum MHD_Result answer(struct http_server *server, struct http_connection
 	dispatch(server, &request, &reply);
 	struct MHD_Response *response;
 	if (reply.stream) {
-		response = stream_response(c, &reply);
+		response = stream_response(&reply);
 		mr_buf_release(&reply.body);
 	} else {
 		size_t len = reply.body.len;
@@ -219,8 +229,6 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
 		c = mr_calloc(1, sizeof *c);
 		c->mhd = mhd;
 		mr_buf_init(&c->body, HTTP_BODY_MAX);
-		pthread_mutex_init(&c->lock, NULL);
-		pthread_cond_init(&c->changed, NULL);
 		*state = c;
 		return MHD_YES;
 	}
@@ -240,9 +248,6 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **state,
 	if (!c)
 		return;
 	mr_buf_release(&c->body);
-	mr_buf_release(&c->ahead);
-	pthread_cond_destroy(&c->changed);
-	pthread_mutex_destroy(&c->lock);
 	free(c);
 	*state = NULL;
 }

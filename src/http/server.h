@@ -15,6 +15,7 @@
 
 struct http_server;
 struct http_connection;
+struct http_stream;
 
 struct http_request {
 	mr_str method;
@@ -30,7 +31,7 @@ struct http_reply {
 	struct mr_buf body;
 	/* Instead of body: called in a thread of its own after the handler returned; writes with
 	 * http_write and frees arg. The status is sent before it runs. */
-	void (*stream)(void *arg, struct http_connection *connection);
+	void (*stream)(void *arg, struct http_stream *stream);
 	void *stream_arg;
 };
 
@@ -53,4 +54,4 @@ void http_reply_error(struct http_reply *reply, const struct mr_error *err);
 void http_put_error(struct mr_buf *out, const struct mr_error *err); /* the same JSON, appended */
 
 /* From a stream function: blocks while the client is slow; non-zero when it has gone. */
-int http_write(struct http_connection *connection, mr_str bytes);
+int http_write(struct http_stream *stream, mr_str bytes);
