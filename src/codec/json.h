@@ -46,6 +46,7 @@ static inline bool json_present(struct json_value v)
 enum json_type json_type(struct json_value v);
 bool json_bool(struct json_value v);     /* false unless JSON_BOOL true */
 int64_t json_int(struct json_value v);   /* 0 unless a number; doubles are cut towards zero, saturating */
+uint64_t json_uint(struct json_value v); /* 0 unless JSON_UINT or a JSON_INT that is not negative */
 double json_double(struct json_value v); /* 0 unless a number */
 mr_str json_str(struct json_value v);    /* empty unless JSON_STRING */
 size_t json_count(struct json_value v);  /* elements of an array, members of an object, else 0 */

@@ -204,9 +204,17 @@ struct json_value json_at(struct json_value v, size_t i)
 	return json_value{};
 }
 
-uint64_t json_uint_raw(struct json_value v);
-uint64_t json_uint_raw(struct json_value v)
+uint64_t json_uint(struct json_value v)
 {
-	return ref(v).next_tape_value<uint64_t>();
+	switch (json_type(v)) {
+	case JSON_UINT:
+		return ref(v).next_tape_value<uint64_t>();
+	case JSON_INT: {
+		int64_t i = ref(v).next_tape_value<int64_t>();
+		return i < 0 ? 0 : static_cast<uint64_t>(i);
+	}
+	default:
+		return 0;
+	}
 }
 }

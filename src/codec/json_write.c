@@ -1,30 +1,11 @@
 /* codec/json_write.c - JSON text out. */
 #include "codec/json.h"
 
+#include "codec/utf8.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-uint64_t json_uint_raw(struct json_value v); /* codec/json_read.cpp */
-
-/* The length of the valid UTF-8 sequence at p, or 0. (Unicode 15, table 3-7.) */
-static size_t utf8_sequence(const unsigned char *p, size_t len)
-{
-	unsigned char c = p[0];
-	if (c < 0x80)
-		return 1;
-	size_t n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
-	if (c < 0xc2 || c > 0xf4 || len < n)
-		return 0;
-	for (size_t i = 1; i < n; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if ((c == 0xe0 && p[1] < 0xa0) || (c == 0xed && p[1] > 0x9f) || (c == 0xf0 && p[1] < 0x90) ||
-	    (c == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return n;
-}
 
 static void put_escape(struct mr_buf *out, unsigned char c)
 {
@@ -190,7 +171,7 @@ void json_put_value(struct json_writer *w, struct json_value v)
 		json_put_int(w, json_int(v));
 		break;
 	case JSON_UINT:
-		json_put_uint(w, json_uint_raw(v));
+		json_put_uint(w, json_uint(v));
 		break;
 	case JSON_DOUBLE:
 		json_put_double(w, json_double(v));
