@@ -133,6 +133,16 @@ MR_NODISCARD int log_wait_stable(struct log_partition *partition, int64_t offset
 
 /* One commit round in the caller's thread: for `manual` stores. */
 MR_NODISCARD int log_store_commit(struct log_store *store, struct mr_error *err);
+/* What became of an append whose next_offset was `next_offset`: 0 when it is stable, 1 while it is
+ * not yet, negative when a fault took it back (the error that fenced the partition; the caller
+ * may append again). This, not a comparison with log_stable_offset, decides an acknowledgement:
+ * the offsets of appends that were taken back are skipped, so later batches pass them. */
+MR_NODISCARD int log_append_state(struct log_partition *partition, int64_t next_offset, struct mr_error *err);
+
+/* 0 when all is well; else the fault that fences the partition, or the damage that recovery
+ * found in it (it goes on serving what is readable). */
+MR_NODISCARD int log_partition_health(struct log_partition *partition, struct mr_error *err);
+
 /* Drop segments past retention; called every minute by the committer, or by tests. */
 MR_NODISCARD int log_store_retain(struct log_store *store, struct mr_error *err);
 
@@ -140,7 +150,8 @@ MR_NODISCARD int log_store_retain(struct log_store *store, struct mr_error *err)
 MR_NODISCARD int log_next_producer_id(struct log_store *store, int64_t *out, struct mr_error *err);
 
 struct log_stats { /* counters since open */
-	uint64_t rounds, syncs, appended_batches, appended_bytes, journal_bytes;
+	uint64_t rounds, syncs; /* syncs: fdatasync calls of commit rounds and checkpoints */
+	uint64_t appended_batches, appended_bytes, journal_bytes, checkpoints;
 	size_t pending_bytes, pending_bytes_high;
 };
 void log_store_stats(struct log_store *store, struct log_stats *out);

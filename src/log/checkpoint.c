@@ -1,0 +1,218 @@
+/* log/checkpoint.c - the point from which recovery has to look.
+ *
+ * A checkpoint syncs every segment written since the last one, writes out their index tails,
+ * replaces DIR/checkpoint and begins a new journal generation. Big-endian:
+ *
+ *   "MRCHKPT1"  u32 crc of the rest  u32 partitions, then per partition
+ *     16 topic id  u32 index  i64 segment (-1: none)  i64 position  i64 next offset
+ *     i64 partition max timestamp  i64 segment max timestamp  i64 its last offset
+ *     i64 next index position  i64 last filed timestamp  u32 .index entries  u32 .timeindex entries
+ *     producers (producer_state.c)
+ *
+ * It says: everything of this partition before `position` of `segment` is on disk and good.
+ * A lost or bad checkpoint only makes recovery read everything.
+ */
+#include "log/store.h"
+
+#include "base/crc32c.h"
+#include "base/varint.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+static const char magic[8] = "MRCHKPT1";
+
+enum { CHECKPOINT_HEADER = 16, PARTITION_FIXED = 92, CHECKPOINT_MAX = 1 << 30 };
+
+static void put64(struct mr_buf *out, int64_t value)
+{
+	char be[8];
+	mr_put_be64(be, (uint64_t)value);
+	mr_buf_append(out, be, 8);
+}
+
+static void put32(struct mr_buf *out, uint32_t value)
+{
+	char be[4];
+	mr_put_be32(be, value);
+	mr_buf_append(out, be, 4);
+}
+
+/* Lock held. */
+static void save_partition(const struct log_partition *partition, struct mr_buf *out)
+{
+	const struct segment *active = partition_active(partition);
+	static const struct segment none = {.base = -1, .max_timestamp = -1};
+	const struct segment *segment = active ? active : &none;
+	const struct index_tail *index = &segment->index;
+	mr_buf_append(out, partition->topic->id, 16);
+	put32(out, (uint32_t)partition->index);
+	put64(out, segment->base);
+	put64(out, segment->stable_size);
+	put64(out, partition->stable_offset);
+	put64(out, partition->max_timestamp);
+	put64(out, index->max_timestamp);
+	put64(out, index->max_timestamp_last);
+	put64(out, index->next_at);
+	put64(out, index->filed_timestamp);
+	put32(out, index->offsets_filed);
+	put32(out, index->times_filed);
+	producers_save(&partition->producers, partition->stable_offset, out);
+}
+
+static void save_all(struct log_store *store, struct mr_buf *out)
+{
+	mr_buf_append(out, magic, 8);
+	put64(out, 0);
+	uint32_t count = 0;
+	pthread_mutex_lock(&store->topics_lock);
+	mr_map_each(&store->topics, entry)
+	{
+		struct log_topic *topic = entry->value;
+		for (int32_t i = 0; i < log_topic_partition_count(topic); i++, count++) {
+			struct log_partition *partition = log_partition_at(topic, i);
+			pthread_mutex_lock(&partition->lock);
+			save_partition(partition, out);
+			pthread_mutex_unlock(&partition->lock);
+		}
+	}
+	pthread_mutex_unlock(&store->topics_lock);
+	mr_put_be32(out->ptr + 12, count);
+	mr_put_be32(out->ptr + 8, mr_crc32c(0, out->ptr + 12, out->len - 12));
+}
+
+static void flush_index(struct log_partition *partition, struct segment *segment)
+{
+	struct index_flush flush;
+	pthread_mutex_lock(&partition->lock);
+	bool any = index_flush_take(segment, &flush);
+	pthread_mutex_unlock(&partition->lock);
+	if (!any)
+		return;
+	uint32_t offsets = (uint32_t)flush.offsets.len, times = (uint32_t)flush.times.len;
+	index_flush_write(&flush, partition->topic->store->env->disk, partition->dir);
+	pthread_mutex_lock(&partition->lock);
+	index_flush_done(segment, offsets, times);
+	pthread_mutex_unlock(&partition->lock);
+}
+
+/* Write out the index tails, close the files of sealed segments. */
+static void tidy(struct log_partition *partition)
+{
+	size_t count = partition->segments.len;
+	for (size_t i = count; i-- > 0;) {
+		struct segment *segment = partition->segments.items[i];
+		flush_index(partition, segment);
+		if (i + 1 == count)
+			continue;
+		if (!segment->file)
+			break; /* older ones have been closed by an earlier checkpoint */
+		pthread_mutex_lock(&partition->lock);
+		struct shared_file *file = segment->file;
+		segment->file = NULL;
+		pthread_mutex_unlock(&partition->lock);
+		shared_file_drop(file);
+	}
+}
+
+static int replace_checkpoint(struct log_store *store, struct mr_error *err)
+{
+	struct mr_buf bytes = {0};
+	save_all(store, &bytes);
+	char *path = mr_asprintf("%s/checkpoint", store->dir);
+	int rc = disk_replace_file(store->env->disk, path, mr_buf_view(&bytes), err);
+	free(path);
+	mr_buf_release(&bytes);
+	return rc;
+}
+
+int checkpoint_write(struct log_store *store, struct mr_error *err)
+{
+	for (size_t i = 0; i < store->dirty.len; i++) {
+		struct log_partition *partition = store->dirty.items[i];
+		if (partition->deleted)
+			continue;
+		int rc = partition_sync(partition, err);
+		if (rc < 0)
+			return rc;
+		tidy(partition);
+	}
+	int rc = replace_checkpoint(store, err);
+	if (rc == 0)
+		rc = journal_start(store->journal, true, err);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < store->dirty.len; i++)
+		store->dirty.items[i]->dirty = false;
+	store->dirty.len = 0;
+	store->direct_bytes = 0;
+	store->journal_broken = false;
+	store->checkpoints++;
+	return 0;
+}
+
+static struct log_partition *find_partition(struct log_store *store, const char *at)
+{
+	uint8_t id[16];
+	memcpy(id, at, 16);
+	struct log_topic *topic = topic_by_id(store, id);
+	return topic ? log_partition_at(topic, (int32_t)mr_get_be32(at + 16)) : NULL;
+}
+
+static int64_t get64(const char *at)
+{
+	return (int64_t)mr_get_be64(at);
+}
+
+/* Returns the bytes used, 0 when they are not what save_partition wrote. */
+static size_t load_partition(struct log_store *store, mr_str bytes)
+{
+	if (bytes.len < PARTITION_FIXED)
+		return 0;
+	const char *at = bytes.ptr;
+	struct log_partition *partition = find_partition(store, at);
+	struct producer_table gone = {0};
+	struct producer_table *producers = partition ? &partition->producers : &gone;
+	size_t used = producers_load(producers, mr_str_tail(bytes, PARTITION_FIXED));
+	producers_release(&gone);
+	if (used == 0)
+		return 0;
+	if (partition) {
+		partition->checkpoint = (struct partition_checkpoint){
+		    .present = true,
+		    .segment = get64(at + 20),
+		    .position = get64(at + 28),
+		    .next_offset = get64(at + 36),
+		    .max_timestamp = get64(at + 44),
+		    .index = {.max_timestamp = get64(at + 52),
+			      .max_timestamp_last = get64(at + 60),
+			      .next_at = get64(at + 68),
+			      .filed_timestamp = get64(at + 76),
+			      .offsets_filed = mr_get_be32(at + 84),
+			      .times_filed = mr_get_be32(at + 88)},
+		};
+	}
+	return PARTITION_FIXED + used;
+}
+
+int checkpoint_load(struct log_store *store, struct mr_error *err)
+{
+	struct mr_buf bytes = {0};
+	char *path = mr_asprintf("%s/checkpoint", store->dir);
+	int rc = disk_read_file(store->env->disk, path, CHECKPOINT_MAX, &bytes, err);
+	free(path);
+	mr_str rest = mr_str_tail(mr_buf_view(&bytes), CHECKPOINT_HEADER);
+	bool good = rc == 0 && bytes.len >= CHECKPOINT_HEADER && memcmp(bytes.ptr, magic, 8) == 0 &&
+		    mr_get_be32(bytes.ptr + 8) == mr_crc32c(0, bytes.ptr + 12, bytes.len - 12);
+	store->checkpoint_lost = !good;
+	uint32_t count = good ? mr_get_be32(bytes.ptr + 12) : 0;
+	for (uint32_t i = 0; i < count; i++) {
+		size_t used = load_partition(store, rest);
+		if (used == 0)
+			break;
+		rest = mr_str_tail(rest, used);
+	}
+	mr_buf_release(&bytes);
+	return rc == 0 || rc == MR_ERR_NOT_FOUND ? 0 : rc;
+}

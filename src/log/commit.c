@@ -1,0 +1,186 @@
+/* log/commit.c - one commit round: all that is pending, one sync.
+ *
+ *   1. take the queue; bring back fenced partitions for which an append has asked
+ *   2. write each partition's flight into its segments (page cache)
+ *   3. make the durable ones safe: one journal frame and one sync for all of them
+ *      (or, where that is cheaper, a sync of the segment itself)
+ *   4. publish, wake who waits, call the listeners
+ *
+ * While a round syncs, appends pile up: the next round takes them all. A partition whose write
+ * fails is fenced by itself; a journal that fails fences all partitions of the round.
+ */
+#include "log/store.h"
+
+#include <stdlib.h>
+
+static void take_queue(struct log_store *store)
+{
+	store->round.len = 0;
+	pthread_mutex_lock(&store->queue_lock);
+	for (struct log_partition *p = store->queue_head; p; p = p->queue_next)
+		mr_vec_push(&store->round, p);
+	store->queue_head = NULL;
+	store->queue_tail = &store->queue_head;
+	pthread_mutex_unlock(&store->queue_lock);
+}
+
+static bool is_durable(const struct log_partition *partition)
+{
+	struct log_topic_config config;
+	log_topic_config(partition->topic, &config);
+	return config.durability == LOG_DURABLE;
+}
+
+static void fail(struct log_partition *partition, const struct mr_error *err)
+{
+	partition_fence(partition, err);
+	flight_drop(partition);
+	for (size_t i = 0; i < partition->segments.len; i++)
+		partition->segments.items[i]->size = partition->segments.items[i]->stable_size;
+	partition->written_next = partition->stable_offset;
+}
+
+static void mark_dirty(struct log_partition *partition)
+{
+	if (partition->dirty)
+		return;
+	partition->dirty = true;
+	mr_vec_push(&partition->topic->store->dirty, partition);
+}
+
+/* 0: nothing of it can be committed in this round. */
+static bool prepare(struct log_partition *partition, struct mr_error *err)
+{
+	struct log_store *store = partition->topic->store;
+	pthread_mutex_lock(&partition->lock);
+	bool retry = partition->fence_code && partition->retry_wanted;
+	bool deleted = partition->deleted;
+	partition->retry_wanted = false;
+	pthread_mutex_unlock(&partition->lock);
+	struct mr_error quiet;
+	if (retry && !deleted && !store->journal_broken)
+		(void)!partition_unfence(partition, &quiet);
+	flight_take(partition);
+	if (partition->flight.len == 0)
+		return false;
+	if (deleted) {
+		flight_drop(partition);
+		return false;
+	}
+	mark_dirty(partition);
+	if (flight_write(partition, err) < 0) {
+		fail(partition, err);
+		return false;
+	}
+	return true;
+}
+
+static int add_to_journal(struct log_partition *partition, struct mr_error *err)
+{
+	struct journal *journal = partition->topic->store->journal;
+	for (size_t i = 0; i < partition->runs.len; i++) {
+		const struct flight_run *run = &partition->runs.items[i];
+		struct journal_entry entry = {
+		    .partition = partition->index,
+		    .segment = run->segment->base,
+		    .position = run->position,
+		    .bytes = {partition->flight.ptr + run->from, run->to - run->from},
+		};
+		memcpy(entry.topic_id, partition->topic->id, sizeof entry.topic_id);
+		int rc = journal_add(journal, &entry, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* Make the flights of `count` partitions durable with one sync. */
+static int journal_round(struct log_store *store, struct log_partition **partitions, size_t count,
+			 struct mr_error *err)
+{
+	size_t entries = 0, bytes = 0;
+	for (size_t i = 0; i < count; i++) {
+		entries += partitions[i]->runs.len;
+		bytes += partitions[i]->flight.len;
+	}
+	if (count == 0)
+		return 0;
+	if (store->journal_broken || !journal_has_room(store->journal, entries, bytes))
+		return checkpoint_write(store, err); /* it syncs the segments: no frame is needed */
+	int rc = 0;
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = add_to_journal(partitions[i], err);
+	store->syncs++;
+	if (rc == 0)
+		rc = journal_sync(store->journal, err);
+	store->journal_broken = rc < 0;
+	return rc;
+}
+
+static int direct_sync(struct log_partition *partition, struct mr_error *err)
+{
+	partition->topic->store->direct_bytes += (int64_t)partition->flight.len;
+	return partition_sync(partition, err);
+}
+
+static void publish(struct log_store *store)
+{
+	if (store->moved.len == 0)
+		return;
+	for (size_t i = 0; i < store->moved.len; i++)
+		flight_publish(store->moved.items[i]);
+	pthread_mutex_lock(&store->listeners_lock);
+	for (struct log_listener *l = store->listeners; l; l = l->next)
+		l->fn(l->arg, store->moved.items, store->moved.len);
+	pthread_mutex_unlock(&store->listeners_lock);
+}
+
+/* Those of the round that need the journal are moved to its front; the others are settled. */
+static size_t settle_without_journal(struct log_store *store, struct mr_error *err, int *first_fault)
+{
+	size_t journalled = 0;
+	for (size_t i = 0; i < store->round.len; i++) {
+		struct log_partition *partition = store->round.items[i];
+		if (!prepare(partition, err)) {
+			if (partition->fence_code && !*first_fault)
+				*first_fault = partition->fence_code;
+			continue;
+		}
+		if (!is_durable(partition)) {
+			partition->uncovered = true;
+			mr_vec_push(&store->moved, partition);
+		} else if (!partition->uncovered) {
+			store->round.items[journalled++] = partition;
+		} else if (direct_sync(partition, err) == 0) {
+			mr_vec_push(&store->moved, partition);
+		} else {
+			fail(partition, err);
+			*first_fault = err->code;
+		}
+	}
+	return journalled;
+}
+
+int commit_round(struct log_store *store, struct mr_error *err)
+{
+	struct mr_error local;
+	err = err ? err : &local;
+	take_queue(store);
+	if (store->round.len == 0)
+		return 0;
+	store->rounds++;
+	store->moved.len = 0;
+	int fault = 0;
+	if (store->journal_broken && checkpoint_write(store, err) < 0)
+		fault = err->code;
+	size_t journalled = settle_without_journal(store, err, &fault);
+	int rc = journal_round(store, store->round.items, journalled, err);
+	for (size_t i = 0; i < journalled; i++) {
+		if (rc == 0)
+			mr_vec_push(&store->moved, store->round.items[i]);
+		else
+			fail(store->round.items[i], err);
+	}
+	publish(store);
+	return rc < 0 ? rc : fault;
+}

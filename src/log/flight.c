@@ -1,0 +1,146 @@
+/* log/flight.c - the batches of one commit round on their way into a partition's segments.
+ *
+ * flight_take moves `pending` over; flight_write puts it into segment files, rolling where the
+ * topic's limits say; when the round has made it durable, flight_publish shows it to readers.
+ * When something failed, flight_drop forgets it and partition_fence takes the offsets back.
+ *
+ * A new segment's name is the offset after the last batch before it, so segments follow each
+ * other without a gap even when a fault made the offsets skip.
+ */
+#include "log/batch_bytes.h"
+#include "log/store.h"
+
+#define BUFFER_KEPT_MAX ((size_t)64 << 10)
+
+void flight_take(struct log_partition *partition)
+{
+	pthread_mutex_lock(&partition->lock);
+	struct mr_buf empty = partition->flight;
+	partition->flight = partition->pending;
+	partition->pending = empty;
+	partition->flight_end = partition->end_offset;
+	partition->queued = false;
+	pthread_mutex_unlock(&partition->lock);
+}
+
+static void flight_release(struct log_partition *partition)
+{
+	partition->topic->store->pending_bytes -= partition->flight.len;
+	partition->runs.len = 0;
+	if (partition->flight.cap > BUFFER_KEPT_MAX)
+		mr_buf_release(&partition->flight);
+	mr_buf_clear(&partition->flight);
+}
+
+void flight_drop(struct log_partition *partition)
+{
+	flight_release(partition);
+}
+
+static bool must_roll(const struct segment *active, const struct log_topic_config *config, const char *batch,
+		      int64_t now_ms)
+{
+	if (active->size == 0)
+		return false;
+	return active->size + bb_size(batch) > config->segment_bytes ||
+	       now_ms - active->created_ms >= config->segment_ms ||
+	       bb_last_offset(batch) - active->base > INT32_MAX;
+}
+
+static struct segment *add_segment(struct log_partition *partition, int64_t base, int64_t now_ms)
+{
+	struct segment *segment = segment_new(base);
+	segment->created_ms = now_ms;
+	pthread_mutex_lock(&partition->lock);
+	mr_vec_push(&partition->segments, segment);
+	pthread_mutex_unlock(&partition->lock);
+	partition->dir_unsynced = true;
+	return segment;
+}
+
+static int write_run(struct log_partition *partition, struct segment *segment, size_t from, size_t to,
+		     struct mr_error *err)
+{
+	if (from == to)
+		return 0;
+	struct mr_disk *disk = partition->topic->store->env->disk;
+	int rc = segment_open_file(segment, disk, partition->dir, err);
+	if (rc == 0)
+		rc = file_write_at(segment->file->file, partition->flight.ptr + from, to - from, segment->size,
+				   err);
+	if (rc < 0)
+		return rc;
+	mr_vec_push(&partition->runs, (struct flight_run){segment, segment->size, from, to});
+	segment->size += (int64_t)(to - from);
+	return 0;
+}
+
+int flight_write(struct log_partition *partition, struct mr_error *err)
+{
+	struct log_topic_config config;
+	log_topic_config(partition->topic, &config);
+	int64_t now_ms = clock_wall_ms(partition->topic->store->env->clock);
+	struct segment *active = partition_active(partition);
+	if (!active)
+		active = add_segment(partition, partition->written_next, now_ms);
+	size_t from = 0, at = 0;
+	int64_t base_size = active->size;
+	while (at < partition->flight.len) {
+		const char *batch = partition->flight.ptr + at;
+		active->size = base_size + (int64_t)(at - from); /* as if written, for must_roll */
+		bool roll = must_roll(active, &config, batch, now_ms);
+		active->size = base_size;
+		if (roll) {
+			int rc = write_run(partition, active, from, at, err);
+			if (rc < 0)
+				return rc;
+			active = add_segment(partition, partition->written_next, now_ms);
+			base_size = 0;
+			from = at;
+		}
+		partition->written_next = bb_next_offset(batch);
+		at += (size_t)bb_size(batch);
+	}
+	return write_run(partition, active, from, at, err);
+}
+
+static void publish_run(struct log_partition *partition, const struct flight_run *run)
+{
+	struct segment *segment = run->segment;
+	for (size_t at = run->from; at < run->to;) {
+		const char *batch = partition->flight.ptr + at;
+		index_note(segment, batch, run->position + (int64_t)(at - run->from));
+		at += (size_t)bb_size(batch);
+	}
+	segment->stable_size = run->position + (int64_t)(run->to - run->from);
+	segment->max_timestamp = segment->index.max_timestamp;
+	partition->max_timestamp = mr_max_i64(partition->max_timestamp, segment->max_timestamp);
+}
+
+/* This round's segments but the last will grow no more, nor will the one before the first. */
+static void seal_rolled(struct log_partition *partition)
+{
+	size_t sealed = partition->segments.len - 1;
+	const struct segment *first = partition->runs.items[0].segment;
+	for (size_t i = sealed; i-- > 0;) {
+		struct segment *segment = partition->segments.items[i];
+		index_seal(segment);
+		if (segment->base < first->base)
+			break;
+	}
+}
+
+void flight_publish(struct log_partition *partition)
+{
+	pthread_mutex_lock(&partition->lock);
+	for (size_t i = 0; i < partition->runs.len; i++)
+		publish_run(partition, &partition->runs.items[i]);
+	if (partition->runs.len > 1 || (partition->runs.len == 1 && partition->runs.items[0].position == 0))
+		seal_rolled(partition);
+	partition->size_bytes += (int64_t)partition->flight.len;
+	partition->stable_offset = partition->flight_end;
+	pthread_cond_broadcast(&partition->moved);
+	pthread_mutex_unlock(&partition->lock);
+	flight_release(partition);
+}
+

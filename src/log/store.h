@@ -1,0 +1,190 @@
+/* log/store.h - what the files of log/ share: the store, its topics and partitions.
+ *
+ * Locks, in the order they may be taken:
+ *   store.io_lock       who does I/O on segments, journal and checkpoint: a commit round,
+ *                       retention, topic create/alter/delete. Appenders and readers never take it.
+ *   store.topics_lock   the table of topics
+ *   topic.lock          config and the partition array
+ *   partition.lock      short; never held across I/O
+ *   store.queue_lock    the list of partitions with pending batches
+ * listeners_lock is held while listeners are called, so that log_unlisten can promise silence.
+ *
+ * Fields say which lock guards them; "io" is the io_lock.
+ */
+#pragma once
+
+#include "log/journal.h"
+#include "log/log.h"
+#include "log/producer_state.h"
+#include "log/segment.h"
+
+#include "base/map.h"
+#include "base/vec.h"
+
+#include <pthread.h>
+
+/* Offsets of appends that a fault took back; they are never given out again. */
+struct lost_range {
+	int64_t from, to; /* next_offset of a lost append is in (from, to] */
+	int code;
+};
+
+#define LOST_RANGES_KEPT 16
+
+/* A stretch of the flight buffer that was written to one segment. */
+struct flight_run {
+	struct segment *segment;
+	int64_t position;
+	size_t from, to; /* in flight */
+};
+
+/* What the last checkpoint says of a partition; recovery starts from it. */
+struct partition_checkpoint {
+	bool present;
+	int64_t segment, position, next_offset, max_timestamp;
+	struct index_tail index;
+};
+
+struct log_partition {
+	struct log_topic *topic;
+	int32_t index;
+	char *dir;
+
+	pthread_mutex_t lock;
+	pthread_mutex_t rebuild_lock; /* a sealed segment's index files are being made again */
+	pthread_cond_t moved; /* stable offset, fence, deletion */
+
+	/* lock */
+	MR_VEC(struct segment *) segments; /* oldest first; the last is the active one; changed by io holders */
+	int64_t start_offset;
+	int64_t stable_offset;
+	int64_t end_offset;
+	int64_t size_bytes;
+	int64_t max_timestamp;
+	struct mr_buf pending;
+	int64_t pending_end; /* end_offset of what is pending */
+	bool queued;
+	bool deleted;
+	bool retry_wanted; /* an append came while fenced */
+	int fence_code;    /* 0: open */
+	char *fence_message;
+	struct lost_range lost[LOST_RANGES_KEPT]; /* a ring */
+	uint32_t lost_count;
+	struct producer_table producers;
+	struct log_partition *queue_next; /* queue_lock */
+	int damage_code;                  /* what recovery found; see log_partition_health */
+	char *damage_message;
+
+	/* io */
+	struct mr_buf flight;
+	int64_t flight_end;
+	MR_VEC(struct flight_run) runs;
+	int64_t written_next; /* past the last batch written to a segment */
+	bool dir_unsynced;    /* a name in dir is not durable */
+	bool uncovered;       /* bytes in segments that neither a sync nor the journal covers */
+	bool sync_failed;     /* a segment's sync failed: its bytes must be written again */
+	bool dirty;           /* in store.dirty */
+	struct partition_checkpoint checkpoint; /* only while the store opens */
+};
+
+struct log_topic {
+	struct log_store *store;
+	char *name;
+	uint8_t id[16];
+	pthread_mutex_t lock;
+	struct log_topic_config config;    /* lock */
+	struct log_partition **partitions; /* lock; config.partitions of them */
+	int32_t partition_count;           /* lock */
+	bool deleted;                      /* topics_lock */
+};
+
+/* A first-come-first-served lock: a busy committer must not starve a topic's deletion. */
+struct fair_lock {
+	pthread_mutex_t mutex;
+	pthread_cond_t turn;
+	uint64_t next, serving;
+};
+
+void fair_lock_init(struct fair_lock *lock);
+void fair_lock_destroy(struct fair_lock *lock);
+void fair_lock(struct fair_lock *lock);
+void fair_unlock(struct fair_lock *lock);
+
+struct log_store {
+	const struct env *env;
+	char *dir;
+	size_t pending_bytes_max;
+	size_t journal_file_bytes;
+	bool manual;
+	bool checkpoint_lost; /* while opening: DIR/checkpoint is missing or bad */
+
+	struct fair_lock io_lock;
+	struct journal *journal;             /* io */
+	bool journal_broken;                 /* io: must be started anew before it is used */
+	MR_VEC(struct log_partition *) dirty; /* io: written since the last checkpoint */
+	int64_t direct_bytes;                /* io: synced in place since the last checkpoint */
+	MR_VEC(struct log_partition *) round; /* io */
+	MR_VEC(struct log_partition *) moved; /* io */
+	int64_t retain_due_ms;               /* io: monotonic */
+
+	pthread_mutex_t topics_lock;
+	struct mr_map topics;               /* by name; live ones */
+	MR_VEC(struct log_topic *) all;     /* deleted ones too: handles stay valid */
+
+	pthread_mutex_t queue_lock;
+	pthread_cond_t queue_wake;
+	struct log_partition *queue_head, **queue_tail;
+	bool stopping;
+	_Atomic size_t pending_bytes;
+	_Atomic size_t pending_bytes_high;
+
+	pthread_mutex_t listeners_lock;
+	struct log_listener *listeners;
+
+	pthread_mutex_t ids_lock;
+	int64_t next_producer_id, producer_ids_end; /* ids_lock */
+
+	pthread_t committer;
+	bool committer_runs;
+	_Atomic uint64_t rounds, syncs, appended_batches, appended_bytes, checkpoints;
+};
+
+/* partition.c */
+struct log_partition *partition_new(struct log_topic *topic, int32_t index);
+void partition_free(struct log_partition *partition);
+struct segment *partition_active(const struct log_partition *partition); /* NULL when none */
+/* Refuse appends from now on, take back what is not stable, wake who waits. */
+void partition_fence(struct log_partition *partition, const struct mr_error *err);
+void partition_set_damage(struct log_partition *partition, const struct mr_error *err);
+
+/* commit.c: one round; the caller holds io_lock. */
+int commit_round(struct log_store *store, struct mr_error *err);
+/* committer.c: the thread. */
+int committer_start(struct log_store *store, struct mr_error *err);
+void committer_stop(struct log_store *store);
+
+/* flight.c: pending batches to segments; the caller holds io_lock. */
+void flight_take(struct log_partition *partition);
+int flight_write(struct log_partition *partition, struct mr_error *err);
+void flight_publish(struct log_partition *partition); /* it is stable now */
+void flight_drop(struct log_partition *partition);
+
+/* partition_sync.c: sync every segment with unsynced bytes, oldest first, and the folder. */
+int partition_sync(struct log_partition *partition, struct mr_error *err);
+/* Bring a fenced partition back after its fault has gone; 0 when it is open again. */
+int partition_unfence(struct log_partition *partition, struct mr_error *err);
+
+/* checkpoint.c: sync all segments, write DIR/checkpoint, begin a new journal generation. */
+int checkpoint_write(struct log_store *store, struct mr_error *err);
+int checkpoint_load(struct log_store *store, struct mr_error *err);
+
+/* recovery.c */
+int recover(struct log_store *store, struct mr_error *err);
+
+/* topics.c */
+int topics_load(struct log_store *store, struct mr_error *err);
+void topic_free(struct log_topic *topic);
+struct log_topic *topic_by_id(struct log_store *store, const uint8_t id[16]); /* live ones */
+
+/* retention.c: the caller holds io_lock. */
+int retain_all(struct log_store *store, struct mr_error *err);
