@@ -71,8 +71,8 @@ static inline uint32_t bb_compute_crc(const char *batch, size_t size)
 /* Sizes, magic and counts agree; says nothing about the bytes behind the header. */
 static inline bool bb_header_ok(const char *batch)
 {
-	return bb_size(batch) >= BATCH_HEADER_SIZE && batch[BATCH_AT_MAGIC] == 2 && bb_last_delta(batch) >= 0 &&
-	       bb_offset(batch) >= 0 && bb_count(batch) >= 0;
+	return bb_size(batch) >= BATCH_HEADER_SIZE && batch[BATCH_AT_MAGIC] == 2 &&
+	       bb_last_delta(batch) >= 0 && bb_offset(batch) >= 0 && bb_count(batch) >= 0;
 }
 
 static inline bool bb_crc_ok(const char *batch, size_t size)

@@ -67,8 +67,7 @@ static void save_all(struct log_store *store, struct mr_buf *out)
 	put64(out, 0);
 	uint32_t count = 0;
 	pthread_mutex_lock(&store->topics_lock);
-	mr_map_each(&store->topics, entry)
-	{
+	mr_map_each (&store->topics, entry) {
 		struct log_topic *topic = entry->value;
 		for (int32_t i = 0; i < log_topic_partition_count(topic); i++, count++) {
 			struct log_partition *partition = log_partition_at(topic, i);

@@ -42,9 +42,10 @@ static void *run(void *arg)
 		bool late = false;
 		pthread_mutex_lock(&store->queue_lock);
 		while (!store->queue_head && !store->stopping && !late)
-			late = pthread_cond_timedwait(&store->queue_wake, &store->queue_lock, &due) == ETIMEDOUT;
+			late =
+			    pthread_cond_timedwait(&store->queue_wake, &store->queue_lock, &due) == ETIMEDOUT;
 		bool work = store->queue_head != NULL;
-		bool stop = store->stopping && !work;
+		bool stop = store->stopping && (!work || store->abandoned);
 		pthread_mutex_unlock(&store->queue_lock);
 		if (stop)
 			return NULL;

@@ -35,8 +35,8 @@ int64_t segment_latest(struct log_partition *partition, int64_t base)
 	struct index_tail tail;
 	if (cursor.base == base && last_time(&cursor, &entry) == 1 && time_entry_holds(&cursor, &entry)) {
 		latest = entry.timestamp;
-	} else if (cursor.base == base && index_build(partition->topic->store->env->disk, partition->dir, base,
-						      cursor.size, &tail, NULL) == 0) {
+	} else if (cursor.base == base && index_build(partition->topic->store->env->disk, partition->dir,
+						      base, cursor.size, &tail, NULL) == 0) {
 		latest = tail.max_timestamp;
 		index_tail_release(&tail);
 	}
@@ -84,8 +84,8 @@ static int find_record(mr_str batch, int64_t ms, int64_t *offset, int64_t *times
 	return rc < 0 ? rc : 1;
 }
 
-static int find_in_batch(struct cursor *cursor, int64_t position, const char *header, int64_t ms, int64_t *offset,
-			 int64_t *timestamp, struct mr_error *err)
+static int find_in_batch(struct cursor *cursor, int64_t position, const char *header, int64_t ms,
+			 int64_t *offset, int64_t *timestamp, struct mr_error *err)
 {
 	struct mr_buf bytes = {0};
 	size_t size = (size_t)bb_size(header), got;
@@ -144,8 +144,9 @@ int log_find_time(struct log_partition *partition, int64_t ms, int64_t *offset_o
 		int rc = cursor_open(partition, from, &cursor, err);
 		if (rc != 0)
 			return rc;
-		rc = too_old(partition, &cursor, ms) ? 1 :
-						       find_in_segment(&cursor, ms, offset_out, timestamp_out, err);
+		rc = too_old(partition, &cursor, ms)
+			 ? 1
+			 : find_in_segment(&cursor, ms, offset_out, timestamp_out, err);
 		from = cursor.next_base;
 		cursor_close(&cursor);
 		if (rc != 1 || from < 0)

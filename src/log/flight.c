@@ -66,8 +66,8 @@ static int write_run(struct log_partition *partition, struct segment *segment, s
 	struct mr_disk *disk = partition->topic->store->env->disk;
 	int rc = segment_open_file(segment, disk, partition->dir, err);
 	if (rc == 0)
-		rc = file_write_at(segment->file->file, partition->flight.ptr + from, to - from, segment->size,
-				   err);
+		rc = file_write_at(segment->file->file, partition->flight.ptr + from, to - from,
+				   segment->size, err);
 	if (rc < 0)
 		return rc;
 	mr_vec_push(&partition->runs, (struct flight_run){segment, segment->size, from, to});
@@ -143,4 +143,3 @@ void flight_publish(struct log_partition *partition)
 	pthread_mutex_unlock(&partition->lock);
 	flight_release(partition);
 }
-

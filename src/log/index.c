@@ -39,10 +39,11 @@ void index_note(struct segment *segment, const char *batch, int64_t position)
 		tail->max_timestamp_last = bb_last_offset(batch);
 	}
 	if (position >= tail->next_at && position > 0) {
-		mr_vec_push(&tail->offsets, (struct index_entry){
-						.last_offset = (uint32_t)(bb_last_offset(batch) - segment->base),
-						.position = (uint32_t)position,
-					    });
+		mr_vec_push(&tail->offsets,
+			    (struct index_entry){
+				.last_offset = (uint32_t)(bb_last_offset(batch) - segment->base),
+				.position = (uint32_t)position,
+			    });
 		note_time(segment);
 		tail->next_at = position + bb_size(batch) + INDEX_INTERVAL;
 	} else if (position == 0) {
@@ -144,7 +145,8 @@ static uint32_t count_entries(struct mr_disk *disk, const char *dir, int64_t bas
 	return (uint32_t)(info.size / entry_size);
 }
 
-void index_count_files(struct mr_disk *disk, const char *dir, int64_t base, uint32_t *offsets, uint32_t *times)
+void index_count_files(struct mr_disk *disk, const char *dir, int64_t base, uint32_t *offsets,
+		       uint32_t *times)
 {
 	*offsets = count_entries(disk, dir, base, ".index", INDEX_ENTRY_SIZE);
 	*times = count_entries(disk, dir, base, ".timeindex", TIME_ENTRY_SIZE);
@@ -162,7 +164,8 @@ static int search(struct mr_file *file, size_t entry_size, uint32_t count, entry
 		uint32_t middle = low + (high - low) / 2;
 		char entry[TIME_ENTRY_SIZE];
 		size_t got;
-		int rc = file_read_at(file, entry, entry_size, (int64_t)middle * (int64_t)entry_size, &got, err);
+		int rc =
+		    file_read_at(file, entry, entry_size, (int64_t)middle * (int64_t)entry_size, &got, err);
 		if (rc < 0)
 			return rc;
 		if (got == entry_size && fits(entry, target)) {
@@ -218,7 +221,8 @@ int index_find_time(struct mr_disk *disk, const char *dir, int64_t base, uint32_
 		    struct time_entry *out, struct mr_error *err)
 {
 	char entry[TIME_ENTRY_SIZE];
-	int rc = search_file(disk, dir, base, ".timeindex", sizeof entry, count, time_fits, target, entry, err);
+	int rc =
+	    search_file(disk, dir, base, ".timeindex", sizeof entry, count, time_fits, target, entry, err);
 	if (rc == 1)
 		*out = (struct time_entry){(int64_t)mr_get_be64(entry), mr_get_be32(entry + 8)};
 	return rc;

@@ -36,9 +36,9 @@ struct index_tail {
 	MR_VEC(struct time_entry) times;
 	uint32_t offsets_filed; /* entries the file holds before the tail's */
 	uint32_t times_filed;
-	int64_t next_at;           /* the position from which the next entry is due */
-	int64_t filed_timestamp;   /* the last time entry's */
-	int64_t max_timestamp;     /* so far, and the last offset of its batch */
+	int64_t next_at;         /* the position from which the next entry is due */
+	int64_t filed_timestamp; /* the last time entry's */
+	int64_t max_timestamp;   /* so far, and the last offset of its batch */
 	int64_t max_timestamp_last;
 };
 
@@ -65,7 +65,8 @@ void index_flush_write(struct index_flush *flush, struct mr_disk *disk, const ch
 void index_flush_done(struct segment *segment, uint32_t offsets, uint32_t times);
 
 /* Entries in the two files of a segment, 0 when absent or of no whole number of entries. */
-void index_count_files(struct mr_disk *disk, const char *dir, int64_t base, uint32_t *offsets, uint32_t *times);
+void index_count_files(struct mr_disk *disk, const char *dir, int64_t base, uint32_t *offsets,
+		       uint32_t *times);
 
 /* The greatest of the first `count` entries with last_offset <= target: 1 and *out, 0 when none. */
 MR_NODISCARD int index_find_offset(struct mr_disk *disk, const char *dir, int64_t base, uint32_t count,

@@ -95,7 +95,8 @@ void journal_close(struct journal *journal)
 	free(journal);
 }
 
-static int replay_entries(mr_str entries, uint32_t count, journal_replay_fn fn, void *arg, struct mr_error *err)
+static int replay_entries(mr_str entries, uint32_t count, journal_replay_fn fn, void *arg,
+			  struct mr_error *err)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		if (entries.len < ENTRY_HEADER)
@@ -126,8 +127,8 @@ static int read_frame(struct journal_file *file, int64_t at, uint32_t number, st
 	int rc = file_read_at(file->file, header, sizeof header, at, &got, err);
 	if (rc < 0)
 		return rc;
-	if (got < sizeof header || mr_get_be32(header) != FRAME_MAGIC || mr_get_be64(header + 8) != file->nonce ||
-	    mr_get_be32(header + 16) != number)
+	if (got < sizeof header || mr_get_be32(header) != FRAME_MAGIC ||
+	    mr_get_be64(header + 8) != file->nonce || mr_get_be32(header + 16) != number)
 		return 0;
 	uint32_t length = mr_get_be32(header + 20);
 	if (length < FRAME_HEADER || at + length > file->preset)
@@ -155,8 +156,8 @@ static int replay_file(struct journal_file *file, journal_replay_fn fn, void *ar
 		rc = read_frame(file, at, number, &frame, err);
 		if (rc != 1)
 			break;
-		rc = replay_entries(mr_str_tail(mr_buf_view(&frame), FRAME_HEADER), mr_get_be32(frame.ptr + 24),
-				    fn, arg, err);
+		rc = replay_entries(mr_str_tail(mr_buf_view(&frame), FRAME_HEADER),
+				    mr_get_be32(frame.ptr + 24), fn, arg, err);
 		at += frame_span(frame.len);
 		rc = rc < 0 ? rc : 1;
 	}
@@ -182,7 +183,8 @@ static int preset(struct journal *journal, struct journal_file *file, int64_t un
 	static const char zeros[1 << 16];
 	if (until <= file->preset)
 		return 0;
-	int64_t step = mr_max_i64((int64_t)sizeof zeros, mr_min_i64(PRESET_STEP_MAX, journal->file_bytes / 8));
+	int64_t step =
+	    mr_max_i64((int64_t)sizeof zeros, mr_min_i64(PRESET_STEP_MAX, journal->file_bytes / 8));
 	int64_t end = (until + step - 1) / step * step;
 	for (int64_t at = file->preset; at < end;) {
 		int64_t len = mr_min_i64(end - at, (int64_t)sizeof zeros);

@@ -40,7 +40,8 @@ void journal_close(struct journal *journal); /* NULL is fine; writes nothing */
 
 typedef int (*journal_replay_fn)(void *arg, const struct journal_entry *entry, struct mr_error *err);
 /* Every entry of every frame that was synced, oldest first; perhaps some that were not. */
-MR_NODISCARD int journal_replay(struct journal *journal, journal_replay_fn fn, void *arg, struct mr_error *err);
+MR_NODISCARD int journal_replay(struct journal *journal, journal_replay_fn fn, void *arg,
+				struct mr_error *err);
 
 /* Begin the next generation in the other file. `forget`: every earlier generation is void, and
  * that is durable on return; else the previous one stays valid until the next start. */
@@ -50,7 +51,8 @@ MR_NODISCARD int journal_start(struct journal *journal, bool forget, struct mr_e
 bool journal_has_room(const struct journal *journal, size_t entries, size_t bytes);
 bool journal_could_hold(const struct journal *journal, size_t entries, size_t bytes);
 
-MR_NODISCARD int journal_add(struct journal *journal, const struct journal_entry *entry, struct mr_error *err);
+MR_NODISCARD int journal_add(struct journal *journal, const struct journal_entry *entry,
+			     struct mr_error *err);
 /* Write the last frame and make all that was added durable. */
 MR_NODISCARD int journal_sync(struct journal *journal, struct mr_error *err);
 

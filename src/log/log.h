@@ -149,7 +149,7 @@ MR_NODISCARD int log_store_retain(struct log_store *store, struct mr_error *err)
 /* Fresh producer ids for InitProducerId; durable before it returns. */
 MR_NODISCARD int log_next_producer_id(struct log_store *store, int64_t *out, struct mr_error *err);
 
-struct log_stats { /* counters since open */
+struct log_stats {              /* counters since open */
 	uint64_t rounds, syncs; /* syncs: fdatasync calls of commit rounds and checkpoints */
 	uint64_t appended_batches, appended_bytes, journal_bytes, checkpoints;
 	size_t pending_bytes, pending_bytes_high;

@@ -78,11 +78,14 @@ int cursor_corrupt(const struct cursor *cursor, int64_t position, int64_t offset
 		cursor->partition->topic->name, (int)cursor->partition->index, (long long)offset,
 		(long long)position, cursor->partition->dir, (long long)cursor->base);
 	if (err)
-		mr_hint(err, "read on from a later offset; restore the file from a copy to get these records back");
+		mr_hint(
+		    err,
+		    "read on from a later offset; restore the file from a copy to get these records back");
 	return MR_ERR_CORRUPT;
 }
 
-int cursor_header(struct cursor *cursor, int64_t position, char header[BATCH_HEADER_SIZE], struct mr_error *err)
+int cursor_header(struct cursor *cursor, int64_t position, char header[BATCH_HEADER_SIZE],
+		  struct mr_error *err)
 {
 	if (position >= cursor->size)
 		return 1;

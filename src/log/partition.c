@@ -65,15 +65,18 @@ static void enqueue(struct log_partition *partition)
 	pthread_mutex_unlock(&store->queue_lock);
 }
 
-static int check_batch(const struct log_partition *partition, mr_str batch, int32_t size_max, struct mr_error *err)
+static int check_batch(const struct log_partition *partition, mr_str batch, int32_t size_max,
+		       struct mr_error *err)
 {
 	const char *name = partition->topic->name;
 	if (batch.len < BATCH_HEADER_SIZE)
-		return mr_fail(err, MR_ERR_CORRUPT, "a batch of %zu bytes for %s-%d is shorter than its header",
-			       batch.len, name, (int)partition->index);
+		return mr_fail(err, MR_ERR_CORRUPT,
+			       "a batch of %zu bytes for %s-%d is shorter than its header", batch.len, name,
+			       (int)partition->index);
 	if ((int64_t)batch.len > size_max)
-		return mr_fail(err, MR_ERR_LIMIT, "a batch of %zu bytes is over max.message.bytes=%d of topic %s",
-			       batch.len, (int)size_max, name);
+		return mr_fail(err, MR_ERR_LIMIT,
+			       "a batch of %zu bytes is over max.message.bytes=%d of topic %s", batch.len,
+			       (int)size_max, name);
 	if (bb_size(batch.ptr) != (int64_t)batch.len)
 		return mr_fail(err, MR_ERR_CORRUPT, "a batch for %s-%d says %lld bytes and has %zu", name,
 			       (int)partition->index, (long long)bb_size(batch.ptr), batch.len);

@@ -30,7 +30,8 @@ static void forget(struct producer_table *table, int64_t id)
 
 void producers_release(struct producer_table *table)
 {
-	mr_map_each(&table->by_id, entry) free(entry->value);
+	mr_map_each (&table->by_id, entry)
+		free(entry->value);
 	mr_map_release(&table->by_id);
 }
 
@@ -66,8 +67,7 @@ enum producer_verdict producers_judge(const struct producer_table *table, const 
 static void forget_longest_idle(struct producer_table *table)
 {
 	const struct producer *idle = NULL;
-	mr_map_each(&table->by_id, entry)
-	{
+	mr_map_each (&table->by_id, entry) {
 		const struct producer *producer = entry->value;
 		if (!idle || producer->seen_ms < idle->seen_ms)
 			idle = producer;
@@ -116,8 +116,7 @@ static int count_below(const struct producer *producer, int64_t offset)
 
 void producers_roll_back(struct producer_table *table, int64_t offset)
 {
-	mr_map_each(&table->by_id, entry)
-	{
+	mr_map_each (&table->by_id, entry) {
 		struct producer *producer = entry->value;
 		producer->count = (uint8_t)count_below(producer, offset);
 		if (producer->count == 0)
@@ -127,8 +126,7 @@ void producers_roll_back(struct producer_table *table, int64_t offset)
 
 void producers_expire(struct producer_table *table, int64_t now_ms)
 {
-	mr_map_each(&table->by_id, entry)
-	{
+	mr_map_each (&table->by_id, entry) {
 		struct producer *producer = entry->value;
 		if (producer->seen_ms < now_ms - PRODUCER_EXPIRES_MS)
 			forget(table, producer->id);
@@ -147,8 +145,7 @@ void producers_save(const struct producer_table *table, int64_t offset, struct m
 	size_t at = out->len;
 	uint32_t saved = 0;
 	put(out, 0, 4);
-	mr_map_each(&table->by_id, entry)
-	{
+	mr_map_each (&table->by_id, entry) {
 		const struct producer *producer = entry->value;
 		int count = count_below(producer, offset);
 		if (count == 0)

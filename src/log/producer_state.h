@@ -27,7 +27,7 @@ struct producer {
 	int64_t id;
 	int64_t seen_ms; /* of the last append, wall clock */
 	int16_t epoch;
-	uint8_t count;                                       /* batches kept */
+	uint8_t count;                                        /* batches kept */
 	struct producer_batch batches[PRODUCER_BATCHES_KEPT]; /* oldest first */
 };
 

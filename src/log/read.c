@@ -8,8 +8,8 @@
 
 /* How many of the bytes are whole, good batches; *next follows the last one. A bad first batch
  * is an error. `more` is the size of a first batch that does not fit, else 0. */
-static int64_t take_whole(const struct cursor *cursor, int64_t position, mr_str bytes, int64_t *next, int64_t *more,
-			  struct mr_error *err)
+static int64_t take_whole(const struct cursor *cursor, int64_t position, mr_str bytes, int64_t *next,
+			  int64_t *more, struct mr_error *err)
 {
 	size_t at = 0;
 	*more = 0;
@@ -33,8 +33,8 @@ static int64_t take_whole(const struct cursor *cursor, int64_t position, mr_str 
 }
 
 /* Append whole batches from `position` on. Returns the bytes appended or an error. */
-static int64_t read_at(struct cursor *cursor, int64_t position, size_t max_bytes, bool min_one, struct mr_buf *out,
-		       int64_t *next, struct mr_error *err)
+static int64_t read_at(struct cursor *cursor, int64_t position, size_t max_bytes, bool min_one,
+		       struct mr_buf *out, int64_t *next, struct mr_error *err)
 {
 	int64_t want = mr_min_i64((int64_t)max_bytes, cursor->size - position);
 	for (;;) {
@@ -42,13 +42,16 @@ static int64_t read_at(struct cursor *cursor, int64_t position, size_t max_bytes
 			return 0;
 		want = mr_max_i64(want, mr_min_i64(BATCH_HEADER_SIZE, cursor->size - position));
 		if (!mr_buf_reserve(out, (size_t)want))
-			return mr_fail(err, MR_ERR_LIMIT, "%lld bytes do not fit the buffer", (long long)want);
+			return mr_fail(err, MR_ERR_LIMIT, "%lld bytes do not fit the buffer",
+				       (long long)want);
 		size_t got;
-		int rc = file_read_at(cursor->file->file, out->ptr + out->len, (size_t)want, position, &got, err);
+		int rc =
+		    file_read_at(cursor->file->file, out->ptr + out->len, (size_t)want, position, &got, err);
 		if (rc < 0)
 			return rc;
 		int64_t more;
-		int64_t whole = take_whole(cursor, position, mr_str_n(out->ptr + out->len, got), next, &more, err);
+		int64_t whole =
+		    take_whole(cursor, position, mr_str_n(out->ptr + out->len, got), next, &more, err);
 		if (whole == 0 && more > 0 && min_one) {
 			want = more;
 			continue;
@@ -102,13 +105,13 @@ static int check_range(struct log_partition *partition, int64_t offset, int64_t 
 		return mr_fail(err, MR_ERR_NOT_FOUND, "topic %s is deleted", partition->topic->name);
 	if (offset < start || offset > *stable)
 		return mr_fail(err, MR_ERR_LIMIT, "offset %lld of %s-%d is out of range %lld..%lld",
-			       (long long)offset, partition->topic->name, (int)partition->index, (long long)start,
-			       (long long)*stable);
+			       (long long)offset, partition->topic->name, (int)partition->index,
+			       (long long)start, (long long)*stable);
 	return 0;
 }
 
-int log_read(struct log_partition *partition, int64_t offset, size_t max_bytes, bool min_one, struct mr_buf *out,
-	     int64_t *next_out, struct mr_error *err)
+int log_read(struct log_partition *partition, int64_t offset, size_t max_bytes, bool min_one,
+	     struct mr_buf *out, int64_t *next_out, struct mr_error *err)
 {
 	int64_t stable;
 	int rc = check_range(partition, offset, &stable, err);
@@ -123,7 +126,7 @@ int log_read(struct log_partition *partition, int64_t offset, size_t max_bytes, 
 			break;
 		rc = read_segment(partition, max_bytes - had, min_one && had == 0, out, &next, &more, err);
 		if (rc < 0 && out->len > start)
-			break; /* the good batches first; the next call meets the fault */
+			break;              /* the good batches first; the next call meets the fault */
 		if (rc == MR_ERR_NOT_FOUND) /* retention took the segment while we looked */
 			return check_range(partition, offset, &stable, err) < 0 ? MR_ERR_LIMIT : rc;
 		if (rc < 0)

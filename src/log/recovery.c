@@ -137,7 +137,8 @@ static int scanned(void *arg, const char *batch, int64_t position)
 }
 
 /* The next journalled place of this segment behind `position`; NULL when there is none. */
-static const struct anchor *anchor_behind(const struct partition_recovery *of, int64_t segment, int64_t position)
+static const struct anchor *anchor_behind(const struct partition_recovery *of, int64_t segment,
+					  int64_t position)
 {
 	const struct anchor *best = NULL;
 	for (size_t i = 0; i < of->anchors.len; i++) {
@@ -158,11 +159,13 @@ static bool anchored_from(const struct partition_recovery *of, int64_t segment)
 	return false;
 }
 
-static void note_damage(struct log_partition *partition, int64_t base, int64_t position, int64_t from, int64_t to)
+static void note_damage(struct log_partition *partition, int64_t base, int64_t position, int64_t from,
+			int64_t to)
 {
 	struct mr_error damage;
 	mr_fail(&damage, MR_ERR_CORRUPT,
-		"%s-%d: offsets %lld to %lld had been acknowledged and cannot be read: byte %lld of %s/%020lld.log",
+		"%s-%d: offsets %lld to %lld had been acknowledged and cannot be read: byte %lld of "
+		"%s/%020lld.log",
 		partition->topic->name, (int)partition->index, (long long)from, (long long)to - 1,
 		(long long)position, partition->dir, (long long)base);
 	partition_set_damage(partition, &damage);
@@ -254,7 +257,8 @@ static void choose_start(struct log_partition *partition, size_t *at, int64_t *p
 		segment->index = checkpoint->index;
 		/* Lost since: it was never synced. */
 		if ((offsets < checkpoint->index.offsets_filed || times < checkpoint->index.times_filed) &&
-		    index_build(disk, partition->dir, segment->base, checkpoint->position, &rebuilt, NULL) == 0)
+		    index_build(disk, partition->dir, segment->base, checkpoint->position, &rebuilt, NULL) ==
+			0)
 			segment->index = rebuilt;
 		*position = checkpoint->position;
 		*next = checkpoint->next_offset;
@@ -366,8 +370,7 @@ int recover(struct log_store *store, struct mr_error *err)
 	if (rc == 0)
 		rc = journal_replay(store->journal, replay_entry, &recovery, err);
 	bool changed = recovery.replayed || store->checkpoint_lost;
-	mr_map_each(&recovery.by_key, entry)
-	{
+	mr_map_each (&recovery.by_key, entry) {
 		struct partition_recovery *of = entry->value;
 		if (rc == 0)
 			rc = recover_partition(of, err);

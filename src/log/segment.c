@@ -114,7 +114,8 @@ static int window_fill(struct window *window, const struct segment_scan *scan, i
 }
 
 /* 0 and *batch when a good batch starts at scan->position; 1 when none does. */
-static int scan_one(struct segment_scan *scan, struct window *window, const char **batch, struct mr_error *err)
+static int scan_one(struct segment_scan *scan, struct window *window, const char **batch,
+		    struct mr_error *err)
 {
 	int rc = window_fill(window, scan, scan->position, BATCH_HEADER_SIZE, err);
 	if (rc != 0)

@@ -36,8 +36,8 @@ struct segment {
 	int64_t size;
 	int64_t stable_size;
 	int64_t synced_size;
-	int64_t created_ms;    /* wall clock; decides segment.ms */
-	int64_t max_timestamp; /* -1 none, SEGMENT_TIME_UNKNOWN until somebody needs it */
+	int64_t created_ms;       /* wall clock; decides segment.ms */
+	int64_t max_timestamp;    /* -1 none, SEGMENT_TIME_UNKNOWN until somebody needs it */
 	struct shared_file *file; /* NULL while sealed and idle */
 	struct index_tail index;
 };
@@ -64,8 +64,8 @@ typedef int (*segment_batch_fn)(void *arg, const char *batch, int64_t position);
 
 struct segment_scan {
 	struct mr_file *file;
-	int64_t position; /* in: where to start. out: the end of the last good batch */
-	int64_t limit;    /* do not read past it */
+	int64_t position;    /* in: where to start. out: the end of the last good batch */
+	int64_t limit;       /* do not read past it */
 	int64_t next_offset; /* in: the least offset to expect. out: past the last good batch */
 	bool check_crc;
 	segment_batch_fn fn; /* may be NULL */

@@ -20,7 +20,8 @@ static struct log_store *store_new(const struct log_store_options *options)
 	store->env = options->env;
 	store->dir = mr_strdup(options->dir);
 	store->manual = options->manual;
-	store->pending_bytes_max = options->pending_bytes_max ? options->pending_bytes_max : PENDING_BYTES_DEFAULT;
+	store->pending_bytes_max =
+	    options->pending_bytes_max ? options->pending_bytes_max : PENDING_BYTES_DEFAULT;
 	store->journal_file_bytes = options->journal_bytes;
 	store->queue_tail = &store->queue_head;
 	fair_lock_init(&store->io_lock);
@@ -128,6 +129,9 @@ void log_store_abandon(struct log_store *store)
 {
 	if (!store)
 		return;
+	pthread_mutex_lock(&store->queue_lock);
+	store->abandoned = true;
+	pthread_mutex_unlock(&store->queue_lock);
 	committer_stop(store);
 	store_free(store);
 }

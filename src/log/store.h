@@ -52,10 +52,11 @@ struct log_partition {
 
 	pthread_mutex_t lock;
 	pthread_mutex_t rebuild_lock; /* a sealed segment's index files are being made again */
-	pthread_cond_t moved; /* stable offset, fence, deletion */
+	pthread_cond_t moved;         /* stable offset, fence, deletion */
 
 	/* lock */
-	MR_VEC(struct segment *) segments; /* oldest first; the last is the active one; changed by io holders */
+	MR_VEC(struct segment *)
+	segments; /* oldest first; the last is the active one; changed by io holders */
 	int64_t start_offset;
 	int64_t stable_offset;
 	int64_t end_offset;
@@ -119,22 +120,23 @@ struct log_store {
 	bool checkpoint_lost; /* while opening: DIR/checkpoint is missing or bad */
 
 	struct fair_lock io_lock;
-	struct journal *journal;             /* io */
-	bool journal_broken;                 /* io: must be started anew before it is used */
+	struct journal *journal;              /* io */
+	bool journal_broken;                  /* io: must be started anew before it is used */
 	MR_VEC(struct log_partition *) dirty; /* io: written since the last checkpoint */
-	int64_t direct_bytes;                /* io: synced in place since the last checkpoint */
+	int64_t direct_bytes;                 /* io: synced in place since the last checkpoint */
 	MR_VEC(struct log_partition *) round; /* io */
 	MR_VEC(struct log_partition *) moved; /* io */
-	int64_t retain_due_ms;               /* io: monotonic */
+	int64_t retain_due_ms;                /* io: monotonic */
 
 	pthread_mutex_t topics_lock;
-	struct mr_map topics;               /* by name; live ones */
-	MR_VEC(struct log_topic *) all;     /* deleted ones too: handles stay valid */
+	struct mr_map topics;           /* by name; live ones */
+	MR_VEC(struct log_topic *) all; /* deleted ones too: handles stay valid */
 
 	pthread_mutex_t queue_lock;
 	pthread_cond_t queue_wake;
 	struct log_partition *queue_head, **queue_tail;
 	bool stopping;
+	bool abandoned; /* stop without writing what is pending */
 	_Atomic size_t pending_bytes;
 	_Atomic size_t pending_bytes_high;
 

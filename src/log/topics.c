@@ -14,6 +14,7 @@
 #include "log/store.h"
 
 #include "base/mem.h"
+#include "codec/batch.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -29,8 +30,8 @@ struct number_field {
 
 #define FIELD(name, least, most) \
 	{ \
-#name, offsetof(struct log_topic_config, name), sizeof(((struct log_topic_config *)0)->name), least, \
-		    most \
+#name, offsetof(struct log_topic_config, name), \
+		    sizeof(((struct log_topic_config *)0)->name), least, most \
 	}
 static const struct number_field number_fields[] = {
     FIELD(partitions, 1, LOG_PARTITIONS_MAX),
@@ -95,12 +96,12 @@ static int check_config(mr_str name, const struct log_topic_config *config, stru
 
 static int check_name(mr_str name, struct mr_error *err)
 {
-	bool good = name.len > 0 && name.len <= LOG_TOPIC_NAME_MAX && !mr_str_is(name, ".") &&
-		    !mr_str_is(name, "..");
+	bool good =
+	    name.len > 0 && name.len <= LOG_TOPIC_NAME_MAX && !mr_str_is(name, ".") && !mr_str_is(name, "..");
 	for (size_t i = 0; i < name.len && good; i++) {
 		char c = name.ptr[i];
-		good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-		       c == '_' || c == '-';
+		good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		       c == '.' || c == '_' || c == '-';
 	}
 	if (good)
 		return 0;
@@ -113,8 +114,8 @@ static char *topic_path(const struct log_store *store, const char *name)
 	return mr_asprintf("%s/topics/%s", store->dir, name);
 }
 
-static int write_topic(const struct log_topic *topic, const struct log_topic_config *config, const char *state,
-		       struct mr_error *err)
+static int write_topic(const struct log_topic *topic, const struct log_topic_config *config,
+		       const char *state, struct mr_error *err)
 {
 	struct mr_buf text = {0};
 	mr_buf_cstr(&text, "version: 1\nid: ");
@@ -349,8 +350,8 @@ static int check_folders_free(const struct log_topic *topic, int32_t from, int32
 			free(files.list.items[f]);
 		mr_vec_release(&files.list);
 		if (rc == 0 && found > 0)
-			mr_fail(err, MR_ERR_EXISTS, "cannot create topic %s: %s holds files of no known topic",
-				topic->name, dir);
+			mr_fail(err, MR_ERR_EXISTS,
+				"cannot create topic %s: %s holds files of no known topic", topic->name, dir);
 		free(dir);
 		if (rc == 0 && found > 0)
 			return err ? mr_hint(err, "move that folder away") : MR_ERR_EXISTS;
@@ -447,8 +448,8 @@ int log_topic_alter(struct log_topic *topic, const struct log_topic_config *conf
 	if (topic->deleted)
 		rc = mr_fail(err, MR_ERR_NOT_FOUND, "topic %s is deleted", topic->name);
 	else if (config->partitions < topic->config.partitions)
-		rc = mr_fail(err, MR_ERR_INVALID, "topic %s has %d partitions; %d would be fewer", topic->name,
-			     (int)topic->config.partitions, (int)config->partitions);
+		rc = mr_fail(err, MR_ERR_INVALID, "topic %s has %d partitions; %d would be fewer",
+			     topic->name, (int)topic->config.partitions, (int)config->partitions);
 	else
 		rc = check_folders_free(topic, topic->config.partitions, config->partitions, err);
 	if (rc == 0)
@@ -474,8 +475,7 @@ struct log_topic *log_topic_find(struct log_store *store, mr_str name)
 
 struct log_topic *topic_by_id(struct log_store *store, const uint8_t id[16])
 {
-	mr_map_each(&store->topics, entry)
-	{
+	mr_map_each (&store->topics, entry) {
 		struct log_topic *topic = entry->value;
 		if (memcmp(topic->id, id, 16) == 0)
 			return topic;
@@ -494,7 +494,8 @@ struct log_topic **log_topics(struct log_store *store, size_t *count)
 	pthread_mutex_lock(&store->topics_lock);
 	struct log_topic **topics = mr_calloc(store->topics.len + 1, sizeof *topics);
 	size_t n = 0;
-	mr_map_each(&store->topics, entry) topics[n++] = entry->value;
+	mr_map_each (&store->topics, entry)
+		topics[n++] = entry->value;
 	pthread_mutex_unlock(&store->topics_lock);
 	qsort(topics, n, sizeof(struct log_topic *), by_name);
 	*count = n;
