@@ -1,0 +1,64 @@
+/* sql/internal.h - what the files of sql/ share; nobody else includes this or duckdb.h. */
+#pragma once
+
+#include "base/mem.h"
+#include "codec/json.h"
+#include "sql/engine.h"
+
+#include <duckdb.h>
+#include <pthread.h>
+
+struct registered_source;
+
+struct sql_engine {
+	duckdb_database db;
+	duckdb_connection admin; /* registrations; under `lock` */
+	pthread_mutex_t lock;
+	int64_t next_catalog;
+	struct registered_source *sources; /* freed after the database is closed */
+};
+
+struct sql_conn {
+	struct sql_engine *engine;
+	duckdb_connection handle;
+	int64_t catalog;            /* its private one is "mr_<catalog>" */
+	struct json_parser *parser; /* of DuckDB's error reports */
+	struct sql_result *stream;  /* the result that DuckDB is still computing, if any */
+};
+
+/* A type with its parts, read once per result: asking DuckDB allocates. */
+struct sql_type {
+	duckdb_type id;
+	duckdb_logical_type logical;
+	struct sql_type *children; /* list, array: 1; map: key, value; struct, union: members */
+	mr_str *child_names;       /* struct, union */
+	size_t child_count;
+	size_t array_size;
+	duckdb_type storage;  /* decimal, enum: the integer that holds it */
+	uint8_t width, scale; /* decimal */
+	mr_str name;          /* "STRUCT(a INTEGER)" */
+	bool is_json;         /* VARCHAR with the JSON alias */
+};
+
+void sql_type_init(struct sql_type *type, duckdb_logical_type logical,
+		   struct arena *arena); /* takes logical */
+void sql_type_release(struct sql_type *type);
+bool sql_type_is_known(const struct sql_type *type); /* we can read values of it, and of its parts */
+
+/* Turn DuckDB's report about `sql` into *err. Returns the code. */
+int sql_report(struct sql_conn *conn, const char *report, duckdb_error_type type, mr_str sql,
+	       struct mr_error *err);
+
+/* A NUL-terminated copy; MR_ERR_INVALID when the text holds a NUL. The caller frees. */
+int sql_text_copy(mr_str sql, char **out, struct mr_error *err);
+
+/* One value of a vector as a DuckDB value (NULL too); the caller destroys it. */
+duckdb_value sql_value_at(const struct sql_type *type, duckdb_vector vector, idx_t row);
+mr_str sql_string_at(duckdb_vector vector, idx_t row);
+bool sql_valid_at(duckdb_vector vector, idx_t row);
+void sql_value_json(const struct sql_type *type, duckdb_vector vector, idx_t row, struct json_writer *w);
+
+/* Prepare one statement; *out is the caller's. */
+int sql_prepare(struct sql_conn *conn, mr_str sql, duckdb_prepared_statement *out, struct mr_error *err);
+
+void sql_sources_free(struct registered_source *sources);
