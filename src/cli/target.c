@@ -1,0 +1,120 @@
+#include "cli/target.h"
+
+#include "app/api.h"
+#include "base/mem.h"
+#include "http/client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct target {
+	struct project *project;
+	char address[64]; /* of the server, or empty */
+	struct app *app;  /* when there is no server */
+};
+
+int target_open(const char *folder, struct target **out, struct mr_error *err)
+{
+	struct target *target = mr_calloc(1, sizeof *target);
+	int rc = project_load(folder, &target->project, err);
+	if (rc == 0)
+		rc = app_find_server(env_linux(), target->project->data, target->address, err);
+	if (rc == MR_ERR_NOT_FOUND && target->project)
+		rc = app_open(env_linux(), target->project, &target->app, err);
+	if (rc < 0) {
+		target_close(target);
+		return rc;
+	}
+	*out = target;
+	return 0;
+}
+
+void target_close(struct target *target)
+{
+	if (!target)
+		return;
+	app_close(target->app);
+	project_free(target->project);
+	free(target);
+}
+
+bool target_is_server(const struct target *target)
+{
+	return !target->app;
+}
+
+const struct project *target_project(const struct target *target)
+{
+	return target->project;
+}
+
+int target_print(void *arg, mr_str bytes)
+{
+	(void)arg;
+	return fwrite(bytes.ptr, 1, bytes.len, stdout) == bytes.len ? 0 : -1;
+}
+
+int target_sql(struct target *target, mr_str sql, const char *format, int width, target_put_fn put, void *arg,
+	       struct mr_error *err)
+{
+	if (target->app)
+		return app_sql(target->app, sql, format, width, put, arg, err);
+	struct mr_buf path = {0};
+	mr_buf_cstr(&path, "/api/v1/sql?format=");
+	http_escape(&path, mr_str_from(format));
+	mr_buf_printf(&path, "&width=%d", width);
+	int rc = http_call("POST", target->address, path.ptr, sql, put, arg, err);
+	mr_buf_release(&path);
+	return rc;
+}
+
+static int append(void *arg, mr_str bytes)
+{
+	mr_buf_str(arg, bytes);
+	return 0;
+}
+
+int target_status(struct target *target, struct mr_buf *out, struct mr_error *err)
+{
+	if (!target->app)
+		return http_call("GET", target->address, "/api/v1/status", MR_STR_NULL, append, out, err);
+	app_status_json(target->app, out);
+	return 0;
+}
+
+/* METHOD /api/v1/WHAT/NAME QUERY */
+static int call_named(struct target *target, const char *method, const char *what, const char *name, const char *query,
+		      mr_str body, struct mr_error *err)
+{
+	struct mr_buf path = {0};
+	mr_buf_printf(&path, "/api/v1/%s/", what);
+	http_escape(&path, mr_str_from(name));
+	mr_buf_cstr(&path, query);
+	int rc = http_call(method, target->address, path.ptr, body, NULL, NULL, err);
+	mr_buf_release(&path);
+	return rc;
+}
+
+int target_topic_create(struct target *target, const char *name, int32_t partitions, struct mr_error *err)
+{
+	if (target->app)
+		return app_topic_create(target->app, mr_str_from(name), partitions, err);
+	char query[32];
+	snprintf(query, sizeof query, "?partitions=%d", partitions);
+	return call_named(target, "POST", "topics", name, query, MR_STR_NULL, err);
+}
+
+int target_topic_delete(struct target *target, const char *name, struct mr_error *err)
+{
+	if (target->app)
+		return log_topic_delete(broker_store(app_broker(target->app)), mr_str_from(name), err);
+	return call_named(target, "DELETE", "topics", name, "", MR_STR_NULL, err);
+}
+
+int target_produce(struct target *target, const char *topic, mr_str lines, struct mr_error *err)
+{
+	int64_t count;
+	if (target->app)
+		return app_topic_produce(target->app, mr_str_from(topic), lines, &count, err);
+	return call_named(target, "POST", "records", topic, "", lines, err);
+}

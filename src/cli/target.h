@@ -1,0 +1,28 @@
+/* cli/target.h - where a command works: the server that runs the project, or the project's
+ * folder itself when none runs. Commands say what they want once; this file finds the way. */
+#pragma once
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "conf/project.h"
+
+struct target;
+
+/* folder: the project's. Loads it; finds its server; opens the data folder when there is none. */
+MR_NODISCARD int target_open(const char *folder, struct target **out, struct mr_error *err);
+void target_close(struct target *target); /* NULL is fine */
+bool target_is_server(const struct target *target);
+const struct project *target_project(const struct target *target);
+
+typedef int (*target_put_fn)(void *arg, mr_str bytes);
+/* Statements separated by ';', their results rendered one after the other. width 0: no limit. */
+MR_NODISCARD int target_sql(struct target *target, mr_str sql, const char *format, int width, target_put_fn put,
+			    void *arg, struct mr_error *err);
+MR_NODISCARD int target_status(struct target *target, struct mr_buf *out, struct mr_error *err); /* JSON */
+MR_NODISCARD int target_topic_create(struct target *target, const char *name, int32_t partitions,
+				     struct mr_error *err);
+MR_NODISCARD int target_topic_delete(struct target *target, const char *name, struct mr_error *err);
+MR_NODISCARD int target_produce(struct target *target, const char *topic, mr_str lines, struct mr_error *err);
+
+/* A target_put_fn that writes to stdout. */
+int target_print(void *arg, mr_str bytes);
