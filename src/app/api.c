@@ -10,7 +10,8 @@
 
 /* ---- what the endpoints do, for commands in the same process too ---- */
 
-int app_sql(struct app *app, mr_str text, const char *format, int width, app_put_fn put, void *arg, struct mr_error *err)
+int app_sql(struct app *app, mr_str text, const char *format, int width, app_put_fn put, void *arg,
+	    struct mr_error *err)
 {
 	struct render_options options = {.width = width};
 	int rc = render_format_parse(mr_str_from(format), &options.format, err);
@@ -46,7 +47,8 @@ static int add_line(struct app *app, struct producer *producer, mr_str topic, mr
 {
 	int64_t now_ms = clock_wall_ms(app_env(app)->clock);
 	int rc;
-	while ((rc = producer_add(producer, topic, MR_STR_NULL, line, NULL, 0, now_ms, token, err)) == MR_ERR_BUSY) {
+	while ((rc = producer_add(producer, topic, MR_STR_NULL, line, NULL, 0, now_ms, token, err)) ==
+	       MR_ERR_BUSY) {
 		rc = producer_drain(producer, PRODUCE_TIMEOUT_MS, err);
 		if (rc < 0)
 			return rc;
@@ -121,10 +123,11 @@ static void handle_sql(void *arg, const struct http_request *request, struct htt
 	const char *format = http_param(request, "format"), *width = http_param(request, "width");
 	struct mr_error err;
 	mr_buf_init(&reply->body, SQL_REPLY_MAX);
-	int rc = app_sql(arg, request->body, format ? format : "json", width ? (int)strtol(width, NULL, 10) : 0, sql_collect,
-			 &reply->body, &err);
+	int rc = app_sql(arg, request->body, format ? format : "json",
+			 width ? (int)strtol(width, NULL, 10) : 0, sql_collect, &reply->body, &err);
 	if (reply->body.overflow)
-		rc = mr_fail(&err, MR_ERR_LIMIT, "the result is larger than 256 MiB: narrow the query, or add a LIMIT");
+		rc = mr_fail(&err, MR_ERR_LIMIT,
+			     "the result is larger than 256 MiB: narrow the query, or add a LIMIT");
 	if (rc < 0)
 		http_reply_error(reply, &err);
 	else
@@ -171,7 +174,8 @@ static void handle_drain(void *arg, const struct http_request *request, struct h
 		mr_buf_cstr(&reply->body, "{}");
 }
 
-int api_serve(struct app *app, const char *address, struct http_server **out, int *port_out, struct mr_error *err)
+int api_serve(struct app *app, const char *address, struct http_server **out, int *port_out,
+	      struct mr_error *err)
 {
 	const struct http_route routes[] = {
 	    {"GET", "/healthz", handle_health, app},

@@ -22,8 +22,8 @@ MR_NODISCARD int api_serve(struct app *app, const char *address, struct http_ser
 void app_status_json(struct app *app, struct mr_buf *out);
 /* Run every statement of `text` and render what each returns, one after the other. */
 typedef int (*app_put_fn)(void *arg, mr_str bytes);
-MR_NODISCARD int app_sql(struct app *app, mr_str text, const char *format, int width, app_put_fn put, void *arg,
-			 struct mr_error *err);
+MR_NODISCARD int app_sql(struct app *app, mr_str text, const char *format, int width, app_put_fn put,
+			 void *arg, struct mr_error *err);
 MR_NODISCARD int app_topic_create(struct app *app, mr_str name, int32_t partitions, struct mr_error *err);
 /* Every line of `lines` a record; returns when all are safe. *count_out: how many. */
 MR_NODISCARD int app_topic_produce(struct app *app, mr_str name, mr_str lines, int64_t *count_out,

@@ -8,7 +8,8 @@
 
 static void put_process(struct app *app, struct mr_buf *out)
 {
-	metric_family(out, "millrace_uptime_seconds", METRIC_GAUGE, "Seconds since the process opened its data folder.");
+	metric_family(out, "millrace_uptime_seconds", METRIC_GAUGE,
+		      "Seconds since the process opened its data folder.");
 	metric_sample(out, "millrace_uptime_seconds",
 		      (double)(clock_wall_ms(app_env(app)->clock) - app_started_ms(app)) / 1000, NULL);
 }
@@ -71,11 +72,13 @@ static void put_kafka(struct app *app, struct mr_buf *out)
 	size_t count = kafka_server_api_stats(app_kafka(app), apis, APIS_MAX);
 	metric_family(out, "millrace_kafka_requests_total", METRIC_COUNTER, "Kafka requests, by API.");
 	for (size_t i = 0; i < count; i++)
-		metric_sample(out, "millrace_kafka_requests_total", (double)apis[i].requests, "api", apis[i].name, NULL);
-	metric_family(out, "millrace_kafka_request_seconds_total", METRIC_COUNTER, "Time from request to answer, by API.");
-	for (size_t i = 0; i < count; i++)
-		metric_sample(out, "millrace_kafka_request_seconds_total", (double)apis[i].latency_us_sum / 1e6, "api",
+		metric_sample(out, "millrace_kafka_requests_total", (double)apis[i].requests, "api",
 			      apis[i].name, NULL);
+	metric_family(out, "millrace_kafka_request_seconds_total", METRIC_COUNTER,
+		      "Time from request to answer, by API.");
+	for (size_t i = 0; i < count; i++)
+		metric_sample(out, "millrace_kafka_request_seconds_total",
+			      (double)apis[i].latency_us_sum / 1e6, "api", apis[i].name, NULL);
 }
 
 static void put_gateway(struct app *app, struct mr_buf *out)
@@ -92,7 +95,8 @@ static void put_gateway(struct app *app, struct mr_buf *out)
 	metric_sample(out, "millrace_gateway_lines_received_total", (double)stats.lines, NULL);
 	metric_family(out, "millrace_gateway_lines_total", METRIC_COUNTER, "Syslog lines safe in a topic.");
 	for (size_t i = 0; i < MR_COUNT(lines); i++)
-		metric_sample(out, "millrace_gateway_lines_total", (double)lines[i].value, "outcome", lines[i].outcome, NULL);
+		metric_sample(out, "millrace_gateway_lines_total", (double)lines[i].value, "outcome",
+			      lines[i].outcome, NULL);
 	metric_family(out, "millrace_gateway_connections", METRIC_GAUGE, "Syslog connections open.");
 	metric_sample(out, "millrace_gateway_connections", (double)stats.connections_open, NULL);
 }
@@ -116,8 +120,9 @@ static void put_ingests(struct app *app, struct mr_buf *out)
 		for (size_t i = 0; i < count; i++) {
 			struct ingest_stats stats;
 			ingest_stats(ingests[i], &stats);
-			const double values[] = {(double)stats.rows, (double)stats.rejected, (double)stats.lag_rows,
-						 stats.lag_seconds, stats.error.code != 0};
+			const double values[] = {(double)stats.rows, (double)stats.rejected,
+						 (double)stats.lag_rows, stats.lag_seconds,
+						 stats.error.code != 0};
 			char *name = mr_strndup(ingest_table_name(ingests[i]));
 			metric_sample(out, families[f].name, values[f], "table", name, NULL);
 			free(name);
@@ -130,15 +135,21 @@ static void put_flows(struct app *app, struct mr_buf *out)
 	size_t count = runner_flow_count(app_runner(app));
 	struct flow_status *status = mr_calloc(count, sizeof *status);
 	count = runner_status(app_runner(app), status, count);
-	metric_family(out, "millrace_pipeline_rows_total", METRIC_COUNTER, "Rows written by a flow since start.");
+	metric_family(out, "millrace_pipeline_rows_total", METRIC_COUNTER,
+		      "Rows written by a flow since start.");
 	for (size_t i = 0; i < count; i++)
-		metric_sample(out, "millrace_pipeline_rows_total", (double)status[i].rows, "flow", status[i].name, NULL);
-	metric_family(out, "millrace_pipeline_batches_total", METRIC_COUNTER, "Batches committed by a flow since start.");
+		metric_sample(out, "millrace_pipeline_rows_total", (double)status[i].rows, "flow",
+			      status[i].name, NULL);
+	metric_family(out, "millrace_pipeline_batches_total", METRIC_COUNTER,
+		      "Batches committed by a flow since start.");
 	for (size_t i = 0; i < count; i++)
-		metric_sample(out, "millrace_pipeline_batches_total", (double)status[i].batches, "flow", status[i].name, NULL);
-	metric_family(out, "millrace_pipeline_failing", METRIC_GAUGE, "1 while the flow's last batch failed.");
+		metric_sample(out, "millrace_pipeline_batches_total", (double)status[i].batches, "flow",
+			      status[i].name, NULL);
+	metric_family(out, "millrace_pipeline_failing", METRIC_GAUGE,
+		      "1 while the flow's last batch failed.");
 	for (size_t i = 0; i < count; i++)
-		metric_sample(out, "millrace_pipeline_failing", status[i].error.code != 0, "flow", status[i].name, NULL);
+		metric_sample(out, "millrace_pipeline_failing", status[i].error.code != 0, "flow",
+			      status[i].name, NULL);
 	free(status);
 }
 

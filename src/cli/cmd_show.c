@@ -36,10 +36,12 @@ static int show(const char *command, const struct view *views, size_t count, int
 {
 	struct mr_buf synopsis = {0};
 	for (size_t i = 0; i < count; i++)
-		mr_buf_printf(&synopsis, "%s%s%s", i ? " | " : "", views[i].verb, views[i].needs_name ? " NAME" : "");
+		mr_buf_printf(&synopsis, "%s%s%s", i ? " | " : "", views[i].verb,
+			      views[i].needs_name ? " NAME" : "");
 	struct args args;
 	int code;
-	bool go = command_args(command, mr_buf_view(&synopsis).ptr, options, MR_COUNT(options), 2, argc, argv, &args, &code);
+	bool go = command_args(command, mr_buf_view(&synopsis).ptr, options, MR_COUNT(options), 2, argc, argv,
+			       &args, &code);
 	if (!go) {
 		mr_buf_release(&synopsis);
 		return code;
@@ -68,8 +70,7 @@ static int show(const char *command, const struct view *views, size_t count, int
 			format = print_is_terminal(STDOUT_FILENO) ? "box" : "tsv";
 		struct mr_buf sql = {0};
 		put_sql(&sql, view->sql, name);
-		rc = target_sql(target, mr_buf_view(&sql),
-				format, print_width(), target_print, NULL, &err);
+		rc = target_sql(target, mr_buf_view(&sql), format, print_width(), target_print, NULL, &err);
 		mr_buf_release(&sql);
 	}
 	target_close(target);
@@ -79,10 +80,12 @@ static int show(const char *command, const struct view *views, size_t count, int
 int cmd_table(int argc, char **argv)
 {
 	static const struct view views[] = {
-	    {"list", false, "SELECT table_name, kind, version, rows, files, bytes FROM system.tables ORDER BY table_name"},
+	    {"list", false,
+	     "SELECT table_name, kind, version, rows, files, bytes FROM system.tables ORDER BY table_name"},
 	    {"describe", true, "DESCRIBE @; SELECT * FROM system.tables WHERE table_name = $"},
 	    {"history", true,
-	     "SELECT version, timestamp, operation, operation_parameters, operation_metrics FROM system.table_history "
+	     "SELECT version, timestamp, operation, operation_parameters, operation_metrics FROM "
+	     "system.table_history "
 	     "WHERE table_name = $ ORDER BY version DESC"},
 	};
 	return show("table", views, MR_COUNT(views), argc, argv);

@@ -16,7 +16,8 @@ static const struct arg_option options[] = {
     {"project", 'C', "FOLDER", "the project's folder (default: .)", false},
     {"command", 'c', "SQL", "run this and end", false},
     {"file", 'f', "FILE", "run the statements of this file ('-': standard input)", false},
-    {"format", 'o', "FORMAT", "box, csv, tsv, json, jsonl, markdown (default: box on a terminal, else tsv)", false},
+    {"format", 'o', "FORMAT", "box, csv, tsv, json, jsonl, markdown (default: box on a terminal, else tsv)",
+     false},
     {"box", 0, NULL, "the same as --format box, and so on:", true},
     {"csv", 0, NULL, "", true},
     {"tsv", 0, NULL, "", true},
@@ -120,8 +121,8 @@ int cmd_sql(int argc, char **argv)
 {
 	struct args args;
 	int code;
-	if (!command_args("sql", "[-C FOLDER] [-c SQL | -f FILE] [-o FORMAT]", options, MR_COUNT(options), 0, argc, argv,
-			  &args, &code))
+	if (!command_args("sql", "[-C FOLDER] [-c SQL | -f FILE] [-o FORMAT]", options, MR_COUNT(options), 0,
+			  argc, argv, &args, &code))
 		return code;
 	struct mr_error err;
 	struct target *target;

@@ -32,19 +32,23 @@ static int topic_list(struct target *target, const struct args *args, const char
 {
 	(void)name;
 	struct mr_buf sql = {0};
-	mr_buf_cstr(&sql, "SELECT topic, partitions, messages, bytes, durability, contract FROM system.topics ORDER BY topic");
+	mr_buf_cstr(&sql, "SELECT topic, partitions, messages, bytes, durability, contract FROM "
+			  "system.topics ORDER BY topic");
 	int rc = query(target, args, &sql, err);
 	mr_buf_release(&sql);
 	return rc;
 }
 
-static int topic_describe(struct target *target, const struct args *args, const char *name, struct mr_error *err)
+static int topic_describe(struct target *target, const struct args *args, const char *name,
+			  struct mr_error *err)
 {
 	struct mr_buf sql = {0};
 	mr_buf_cstr(&sql, "SELECT * FROM system.topics WHERE topic = ");
 	sql_quote_literal(&sql, mr_str_from(name));
-	mr_buf_cstr(&sql, "; SELECT \"partition\", start_offset, stable_offset, end_offset, bytes FROM system.partitions "
-			  "WHERE topic = ");
+	mr_buf_cstr(
+	    &sql,
+	    "; SELECT \"partition\", start_offset, stable_offset, end_offset, bytes FROM system.partitions "
+	    "WHERE topic = ");
 	sql_quote_literal(&sql, mr_str_from(name));
 	mr_buf_cstr(&sql, " ORDER BY \"partition\"");
 	int rc = query(target, args, &sql, err);
@@ -52,21 +56,24 @@ static int topic_describe(struct target *target, const struct args *args, const 
 	return rc;
 }
 
-static int topic_create(struct target *target, const struct args *args, const char *name, struct mr_error *err)
+static int topic_create(struct target *target, const struct args *args, const char *name,
+			struct mr_error *err)
 {
 	int64_t partitions;
 	int rc = args_int(args, "partitions", 1, 1, 10000, &partitions, err);
 	return rc < 0 ? rc : target_topic_create(target, name, (int32_t)partitions, err);
 }
 
-static int topic_delete(struct target *target, const struct args *args, const char *name, struct mr_error *err)
+static int topic_delete(struct target *target, const struct args *args, const char *name,
+			struct mr_error *err)
 {
 	(void)args;
 	return target_topic_delete(target, name, err);
 }
 
 /* Lines of standard input, in blocks that end with a line. */
-static int topic_produce(struct target *target, const struct args *args, const char *name, struct mr_error *err)
+static int topic_produce(struct target *target, const struct args *args, const char *name,
+			 struct mr_error *err)
 {
 	(void)args;
 	struct mr_buf text;
@@ -78,7 +85,8 @@ static int topic_produce(struct target *target, const struct args *args, const c
 		if (n > 0)
 			mr_buf_append(&text, block, (size_t)n);
 		if (text.overflow)
-			return mr_fail(err, MR_ERR_LIMIT, "a line is longer than %u bytes", 4 * PRODUCE_BLOCK);
+			return mr_fail(err, MR_ERR_LIMIT, "a line is longer than %u bytes",
+				       4 * PRODUCE_BLOCK);
 		if (!text.len || (n > 0 && text.len < PRODUCE_BLOCK))
 			continue;
 		const char *last = n > 0 ? memrchr(text.ptr, '\n', text.len) : text.ptr + text.len - 1;
@@ -91,7 +99,8 @@ static int topic_produce(struct target *target, const struct args *args, const c
 	return rc;
 }
 
-static int topic_consume(struct target *target, const struct args *args, const char *name, struct mr_error *err)
+static int topic_consume(struct target *target, const struct args *args, const char *name,
+			 struct mr_error *err)
 {
 	int64_t partition, count, offset = 0, from_end = 0;
 	int rc = args_int(args, "partitions", -1, 0, 9999, &partition, err);
@@ -112,7 +121,9 @@ static int topic_consume(struct target *target, const struct args *args, const c
 		mr_buf_printf(&sql, " AND \"partition\" = %lld", (long long)partition);
 	mr_buf_cstr(&sql, ")");
 	if (from_end > 0)
-		mr_buf_printf(&sql, " QUALIFY row_number() OVER (PARTITION BY \"partition\" ORDER BY \"offset\" DESC) <= %lld",
+		mr_buf_printf(&sql,
+			      " QUALIFY row_number() OVER (PARTITION BY \"partition\" ORDER BY \"offset\" "
+			      "DESC) <= %lld",
 			      (long long)from_end);
 	mr_buf_cstr(&sql, " ORDER BY timestamp, \"partition\", \"offset\"");
 	if (count > 0)
@@ -127,8 +138,8 @@ static const struct {
 	bool needs_name;
 	int (*run)(struct target *, const struct args *, const char *name, struct mr_error *);
 } verbs[] = {
-    {"list", false, topic_list},     {"describe", true, topic_describe}, {"create", true, topic_create},
-    {"delete", true, topic_delete},  {"produce", true, topic_produce},   {"consume", true, topic_consume},
+    {"list", false, topic_list},    {"describe", true, topic_describe}, {"create", true, topic_create},
+    {"delete", true, topic_delete}, {"produce", true, topic_produce},   {"consume", true, topic_consume},
 };
 
 static int find_verb(const struct args *args, size_t *out, struct mr_error *err)
@@ -148,7 +159,8 @@ static int find_verb(const struct args *args, size_t *out, struct mr_error *err)
 	}
 	mr_fail(err, MR_ERR_INVALID, "millrace topic knows no '%s'", word);
 	const char *near = conf_nearest(mr_str_from(word), names, MR_COUNT(names));
-	return mr_hint(err, "%s%s", near ? "did you mean " : "list, describe, create, delete, produce, consume",
+	return mr_hint(err, "%s%s",
+		       near ? "did you mean " : "list, describe, create, delete, produce, consume",
 		       near ? near : "");
 }
 
@@ -156,8 +168,8 @@ int cmd_topic(int argc, char **argv)
 {
 	struct args args;
 	int code;
-	if (!command_args("topic", "list|describe|create|delete|produce|consume [NAME]", options, MR_COUNT(options), 2, argc,
-			  argv, &args, &code))
+	if (!command_args("topic", "list|describe|create|delete|produce|consume [NAME]", options,
+			  MR_COUNT(options), 2, argc, argv, &args, &code))
 		return code;
 	struct mr_error err;
 	size_t verb;

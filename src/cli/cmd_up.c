@@ -25,7 +25,8 @@ static void print_where(struct app *app)
 		fprintf(stderr, "  syslog   %s/%.*s\n", address, MR_FMT(protocol));
 	}
 	if (app_http_port(app))
-		fprintf(stderr, "  http     http://127.0.0.1:%d  (/api/v1/status, /metrics)\n", app_http_port(app));
+		fprintf(stderr, "  http     http://127.0.0.1:%d  (/api/v1/status, /metrics)\n",
+			app_http_port(app));
 	fprintf(stderr, "  query    millrace sql -C %s\n", project->folder);
 	fprintf(stderr, "Ctrl-C ends it.\n");
 }
@@ -37,7 +38,8 @@ static void print_pipeline_errors(struct app *app)
 	for (size_t i = 0; i < count; i++)
 		print_error(&errors[i]);
 	if (count)
-		fprintf(stderr, "%zu statement%s left out; the others run.\n", count, count > 1 ? "s are" : " is");
+		fprintf(stderr, "%zu statement%s left out; the others run.\n", count,
+			count > 1 ? "s are" : " is");
 }
 
 /* Before any thread starts: every thread inherits the mask, so only sigwait sees them. */

@@ -83,8 +83,8 @@ int target_status(struct target *target, struct mr_buf *out, struct mr_error *er
 }
 
 /* METHOD /api/v1/WHAT/NAME QUERY */
-static int call_named(struct target *target, const char *method, const char *what, const char *name, const char *query,
-		      mr_str body, struct mr_error *err)
+static int call_named(struct target *target, const char *method, const char *what, const char *name,
+		      const char *query, mr_str body, struct mr_error *err)
 {
 	struct mr_buf path = {0};
 	mr_buf_printf(&path, "/api/v1/%s/", what);

@@ -16,8 +16,8 @@ const struct project *target_project(const struct target *target);
 
 typedef int (*target_put_fn)(void *arg, mr_str bytes);
 /* Statements separated by ';', their results rendered one after the other. width 0: no limit. */
-MR_NODISCARD int target_sql(struct target *target, mr_str sql, const char *format, int width, target_put_fn put,
-			    void *arg, struct mr_error *err);
+MR_NODISCARD int target_sql(struct target *target, mr_str sql, const char *format, int width,
+			    target_put_fn put, void *arg, struct mr_error *err);
 MR_NODISCARD int target_status(struct target *target, struct mr_buf *out, struct mr_error *err); /* JSON */
 MR_NODISCARD int target_topic_create(struct target *target, const char *name, int32_t partitions,
 				     struct mr_error *err);

@@ -150,6 +150,11 @@ void sql_engine_close(struct sql_engine *engine)
 	free(engine);
 }
 
+int sql_engine_install(struct sql_engine *engine, const char *statements, struct mr_error *err)
+{
+	return run(engine->admin, statements, err);
+}
+
 const char *sql_engine_version(void)
 {
 	return duckdb_library_version();

@@ -27,6 +27,9 @@ MR_NODISCARD int sql_engine_open(const struct sql_engine_options *options, struc
 				 struct mr_error *err);
 void sql_engine_close(struct sql_engine *engine);
 const char *sql_engine_version(void);
+/* Run statements (CREATE OR REPLACE MACRO ...) whose names every connection then sees. Call it
+ * before the first connection. */
+MR_NODISCARD int sql_engine_install(struct sql_engine *engine, const char *statements, struct mr_error *err);
 
 MR_NODISCARD int sql_connect(struct sql_engine *engine, struct sql_conn **out, struct mr_error *err);
 void sql_disconnect(struct sql_conn *conn);
@@ -76,6 +79,9 @@ void sql_quote_literal(struct mr_buf *out, mr_str text);
 void sql_quote_name(struct mr_buf *out, mr_str text);
 /* "a.b" -> "a"."b": each part quoted. */
 void sql_quote_path(struct mr_buf *out, mr_str dotted);
+
+/* DuckDB's spelling of a column's type: "BIGINT", "DECIMAL(10,2)", appended. */
+void sql_put_type(struct mr_buf *out, const struct column_def *def);
 
 /* ---- rows made by millrace, as a table function ----
  *

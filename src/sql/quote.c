@@ -34,3 +34,19 @@ void sql_quote_path(struct mr_buf *out, mr_str dotted)
 		dotted = mr_str_tail(dotted, len + 1);
 	}
 }
+
+void sql_put_type(struct mr_buf *out, const struct column_def *def)
+{
+	static const char *const names[] = {
+	    [COL_BOOLEAN] = "BOOLEAN", [COL_BYTE] = "TINYINT",
+	    [COL_SHORT] = "SMALLINT",  [COL_INTEGER] = "INTEGER",
+	    [COL_LONG] = "BIGINT",     [COL_FLOAT] = "FLOAT",
+	    [COL_DOUBLE] = "DOUBLE",   [COL_DECIMAL] = "DECIMAL",
+	    [COL_STRING] = "VARCHAR",  [COL_BINARY] = "BLOB",
+	    [COL_DATE] = "DATE",       [COL_TIMESTAMP] = "TIMESTAMPTZ",
+	    [COL_JSON] = "VARCHAR",    [COL_TIMESTAMP_NTZ] = "TIMESTAMP",
+	};
+	mr_buf_cstr(out, names[def->type]);
+	if (def->type == COL_DECIMAL)
+		mr_buf_printf(out, "(%u,%u)", def->precision, def->scale);
+}
