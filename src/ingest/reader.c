@@ -1,0 +1,171 @@
+#include "ingest/reader.h"
+
+#include <stdlib.h>
+
+#define STRETCH_BYTES ((size_t)1 << 20)
+
+struct topic_reader {
+	struct log_topic *topic;
+	struct topic_range *ranges; /* from moves on as it is read */
+	size_t count;
+	size_t at;
+	struct log_partition *partition; /* of ranges[at] */
+	struct mr_buf stretch;
+	mr_str rest; /* batches of the stretch not yet looked at */
+	struct batch_iter batch;
+	bool in_batch;
+	bool copies; /* the batch at hand is compressed */
+	uint64_t bytes;
+};
+
+int topic_reader_open(struct log_store *store, mr_str topic, const struct topic_range *ranges, size_t count,
+		      struct topic_reader **out, struct mr_error *err)
+{
+	struct log_topic *found = log_topic_find(store, topic);
+	if (!found)
+		return mr_fail(err, MR_ERR_NOT_FOUND, "there is no topic \"%.*s\"", MR_FMT(topic));
+	for (size_t i = 0; i < count; i++) {
+		if (!log_partition_at(found, ranges[i].partition))
+			return mr_fail(err, MR_ERR_NOT_FOUND, "topic \"%.*s\" has no partition %d",
+				       MR_FMT(topic), ranges[i].partition);
+	}
+	struct topic_reader *reader = mr_calloc(1, sizeof *reader);
+	reader->topic = found;
+	reader->ranges = mr_calloc(count ? count : 1, sizeof *ranges);
+	reader->count = count;
+	if (count)
+		memcpy(reader->ranges, ranges, count * sizeof *ranges);
+	*out = reader;
+	return 0;
+}
+
+void topic_reader_close(struct topic_reader *reader)
+{
+	if (!reader)
+		return;
+	batch_iter_release(&reader->batch);
+	mr_buf_release(&reader->stretch);
+	free(reader->ranges);
+	free(reader);
+}
+
+uint64_t topic_reader_bytes(const struct topic_reader *reader)
+{
+	return reader->bytes;
+}
+
+/* Fetch the next stretch: 1, or 0 when every range is read. */
+static int read_stretch(struct topic_reader *reader, struct mr_error *err)
+{
+	while (reader->at < reader->count && reader->ranges[reader->at].from >= reader->ranges[reader->at].to)
+		reader->at++;
+	if (reader->at == reader->count)
+		return 0;
+	struct topic_range *range = &reader->ranges[reader->at];
+	reader->partition = log_partition_at(reader->topic, range->partition);
+	mr_buf_clear(&reader->stretch);
+	int64_t next = range->from;
+	int rc = log_read(reader->partition, range->from, STRETCH_BYTES, true, &reader->stretch, &next, err);
+	if (rc < 0)
+		return rc;
+	if (reader->stretch.len == 0 || next <= range->from) {
+		mr_str topic = log_topic_name(reader->topic);
+		return mr_fail(err, MR_ERR_LIMIT, "%.*s-%d ends at offset %lld, before %lld", MR_FMT(topic),
+			       range->partition, (long long)log_stable_offset(reader->partition),
+			       (long long)range->to);
+	}
+	reader->rest = mr_buf_view(&reader->stretch);
+	reader->bytes += reader->stretch.len;
+	return 1;
+}
+
+/* Start on the next batch of the stretch: 1, or 0 when the stretch is used up. */
+static int next_batch(struct topic_reader *reader, struct mr_error *err)
+{
+	while (reader->rest.len) {
+		int64_t size = batch_size(reader->rest, err);
+		if (size < 0)
+			return (int)size;
+		if (size == 0) /* log_read gives whole batches */
+			return mr_fail(err, MR_ERR_CORRUPT, "half a batch in the log");
+		mr_str batch = mr_str_n(reader->rest.ptr, (size_t)size);
+		reader->rest = mr_str_tail(reader->rest, (size_t)size);
+		int rc = batch_iter_start(&reader->batch, batch, err);
+		if (rc < 0)
+			return rc;
+		struct topic_range *range = &reader->ranges[reader->at];
+		const struct batch_header *header = &reader->batch.header;
+		/* What precedes `from` in it is skipped record by record. */
+		if (header->base_offset >= range->to) {
+			range->from = range->to;
+			reader->rest.len = 0;
+			return 0;
+		}
+		if (header->attributes & BATCH_CONTROL) {
+			range->from = header->base_offset + header->last_offset_delta + 1;
+			continue;
+		}
+		reader->copies = (header->attributes & BATCH_CODEC_MASK) != BATCH_NONE;
+		reader->in_batch = true;
+		return 1;
+	}
+	return 0;
+}
+
+/* A compressed batch's records live in one buffer that the next batch takes. */
+static void keep(struct record *record, struct arena *arena)
+{
+	mr_str *parts[] = {&record->key, &record->value, &record->headers};
+	for (size_t i = 0; i < MR_COUNT(parts); i++) {
+		if (parts[i]->ptr)
+			*parts[i] = arena_copy(arena, *parts[i]);
+	}
+}
+
+int topic_reader_next(struct topic_reader *reader, struct arena *arena, struct record *record,
+		      int32_t *partition, struct mr_error *err)
+{
+	for (;;) {
+		if (!reader->in_batch) {
+			bool had = reader->stretch.len > 0 && reader->rest.len == 0;
+			int rc = reader->rest.len ? next_batch(reader, err) : 0;
+			if (rc < 0)
+				return rc;
+			if (rc == 0 && reader->stretch.len > 0) {
+				(void)had;
+				mr_buf_clear(&reader->stretch);
+				return READER_STRETCH_END;
+			}
+			if (rc == 0) {
+				rc = read_stretch(reader, err);
+				if (rc <= 0)
+					return rc;
+				continue;
+			}
+		}
+		struct topic_range *range = &reader->ranges[reader->at];
+		int rc = batch_iter_next(&reader->batch, record, err);
+		if (rc < 0)
+			return rc;
+		if (rc == 0) {
+			const struct batch_header *header = &reader->batch.header;
+			range->from = mr_max_i64(range->from,
+						 header->base_offset + header->last_offset_delta + 1);
+			reader->in_batch = false;
+			continue;
+		}
+		if (record->offset < range->from)
+			continue;
+		if (record->offset >= range->to) {
+			range->from = range->to;
+			reader->in_batch = false;
+			reader->rest.len = 0;
+			continue;
+		}
+		range->from = record->offset + 1;
+		*partition = range->partition;
+		if (reader->copies)
+			keep(record, arena);
+		return READER_RECORD;
+	}
+}
