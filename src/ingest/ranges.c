@@ -29,7 +29,8 @@ int ranges_parse(mr_str text, struct arena *arena, struct topic_range **out, siz
 	for (size_t i = 0; i < text.len; i++)
 		commas += text.ptr[i] == ',';
 	if (commas >= LOG_PARTITIONS_MAX)
-		return mr_fail(err, MR_ERR_LIMIT, "%zu ranges are more than a topic has partitions", commas + 1);
+		return mr_fail(err, MR_ERR_LIMIT, "%zu ranges are more than a topic has partitions",
+			       commas + 1);
 	struct topic_range *ranges = arena_calloc(arena, commas + 1, sizeof *ranges);
 	size_t n = 0;
 	for (size_t at = 0; at < text.len; n++) {

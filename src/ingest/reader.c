@@ -13,7 +13,7 @@ struct topic_reader {
 	struct mr_buf stretch;
 	mr_str rest; /* batches of the stretch not yet looked at */
 	struct batch_iter batch;
-	bool in_batch;
+	enum { NEEDS_STRETCH, IN_STRETCH, IN_BATCH } state;
 	bool copies; /* the batch at hand is compressed */
 	uint64_t bytes;
 };
@@ -106,7 +106,6 @@ static int next_batch(struct topic_reader *reader, struct mr_error *err)
 			continue;
 		}
 		reader->copies = (header->attributes & BATCH_CODEC_MASK) != BATCH_NONE;
-		reader->in_batch = true;
 		return 1;
 	}
 	return 0;
@@ -122,50 +121,59 @@ static void keep(struct record *record, struct arena *arena)
 	}
 }
 
+/* The next record of the batch at hand that is in the range: READER_RECORD, or 0 when there is none. */
+static int next_record(struct topic_reader *reader, struct record *record, struct mr_error *err)
+{
+	struct topic_range *range = &reader->ranges[reader->at];
+	int rc;
+	do {
+		rc = batch_iter_next(&reader->batch, record, err);
+	} while (rc > 0 && record->offset < range->from);
+	if (rc < 0)
+		return rc;
+	if (rc > 0 && record->offset < range->to) {
+		range->from = record->offset + 1;
+		return READER_RECORD;
+	}
+	const struct batch_header *header = &reader->batch.header;
+	int64_t batch_end = header->base_offset + header->last_offset_delta + 1;
+	range->from = mr_min_i64(range->to, mr_max_i64(range->from, batch_end));
+	if (range->from == range->to)
+		reader->rest.len = 0;
+	return 0;
+}
+
 int topic_reader_next(struct topic_reader *reader, struct arena *arena, struct record *record,
 		      int32_t *partition, struct mr_error *err)
 {
 	for (;;) {
-		if (!reader->in_batch) {
-			bool had = reader->stretch.len > 0 && reader->rest.len == 0;
-			int rc = reader->rest.len ? next_batch(reader, err) : 0;
+		int rc;
+		switch (reader->state) {
+		case NEEDS_STRETCH:
+			rc = read_stretch(reader, err);
+			if (rc <= 0)
+				return rc;
+			reader->state = IN_STRETCH;
+			break;
+		case IN_STRETCH:
+			rc = next_batch(reader, err);
 			if (rc < 0)
 				return rc;
-			if (rc == 0 && reader->stretch.len > 0) {
-				(void)had;
-				mr_buf_clear(&reader->stretch);
+			reader->state = rc ? IN_BATCH : NEEDS_STRETCH;
+			if (rc == 0)
 				return READER_STRETCH_END;
+			break;
+		case IN_BATCH:
+			rc = next_record(reader, record, err);
+			if (rc < 0)
+				return rc;
+			if (rc == READER_RECORD) {
+				*partition = reader->ranges[reader->at].partition;
+				if (reader->copies)
+					keep(record, arena);
+				return READER_RECORD;
 			}
-			if (rc == 0) {
-				rc = read_stretch(reader, err);
-				if (rc <= 0)
-					return rc;
-				continue;
-			}
+			reader->state = IN_STRETCH;
 		}
-		struct topic_range *range = &reader->ranges[reader->at];
-		int rc = batch_iter_next(&reader->batch, record, err);
-		if (rc < 0)
-			return rc;
-		if (rc == 0) {
-			const struct batch_header *header = &reader->batch.header;
-			range->from = mr_max_i64(range->from,
-						 header->base_offset + header->last_offset_delta + 1);
-			reader->in_batch = false;
-			continue;
-		}
-		if (record->offset < range->from)
-			continue;
-		if (record->offset >= range->to) {
-			range->from = range->to;
-			reader->in_batch = false;
-			reader->rest.len = 0;
-			continue;
-		}
-		range->from = record->offset + 1;
-		*partition = range->partition;
-		if (reader->copies)
-			keep(record, arena);
-		return READER_RECORD;
 	}
 }
