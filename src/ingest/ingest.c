@@ -237,8 +237,10 @@ void ingest_close(struct ingest *ingest)
 	if (ingest->listener.fn)
 		log_unlisten(broker_store(ingest->options.broker), &ingest->listener);
 	dead_letters_free(ingest->dead_letters);
-	sql_disconnect(ingest->conn);
-	delta_close(ingest->table);
+	if (ingest->conn)
+		sql_disconnect(ingest->conn);
+	if (ingest->table)
+		delta_close(ingest->table);
 	event_layout_free(ingest->layout);
 	mr_vec_release(&ingest->seen);
 	pthread_cond_destroy(&ingest->moved);

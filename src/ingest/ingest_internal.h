@@ -29,6 +29,7 @@ struct ingest {
 	struct dead_letters *dead_letters;
 	struct event_rejects rejects;
 	uint64_t bytes_read; /* by the step at work */
+	int64_t step_us;     /* when it began; monotonic */
 
 	pthread_mutex_t lock; /* guards what follows; nothing of the log is called under it */
 	pthread_cond_t moved; /* monotonic clock */

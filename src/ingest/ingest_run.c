@@ -84,7 +84,7 @@ void ingest_note_positions(struct ingest *ingest, const struct ingest_positions 
 		ingest->waiting += (uint64_t)(seen->stable - seen->committed);
 	}
 	ingest->enough = mr_max_size(mr_min_size(enough, (uint64_t)ingest->conf.commit_rows), 1);
-	ingest->first_us = now_us(ingest);
+	ingest->first_us = ingest->step_us; /* what still waits came after the step looked */
 	pthread_mutex_unlock(&ingest->lock);
 }
 

@@ -199,6 +199,7 @@ int ingest_step(struct ingest *ingest, struct mr_error *err)
 		rc = take_snapshot(ingest, &snapshot, err);
 	if (rc < 0)
 		return rc;
+	ingest->step_us = clock_mono_us(ingest->options.env->clock);
 	ingest_positions_read(snapshot, ingest->topic, &plan.arena, &plan.at);
 	plan_step(ingest, &plan);
 	rc = step(ingest, snapshot, &plan, err);
