@@ -392,6 +392,10 @@ void batch_writer_inherit(struct batch_writer *w, const struct batch_header *fro
 	header_get(p, &header);
 	header.attributes =
 	    (int16_t)((header.attributes & BATCH_CODEC_MASK) | (from->attributes & ~BATCH_CODEC_MASK));
+	if (header.record_count == 0) {
+		header.base_timestamp = from->base_timestamp;
+		header.max_timestamp = from->max_timestamp;
+	}
 	header.producer_id = from->producer_id;
 	header.producer_epoch = from->producer_epoch;
 	header.base_sequence = from->base_sequence;
