@@ -73,11 +73,21 @@ struct conf_sql_file {
 	mr_str text;
 };
 
+struct conf_setting { /* configuration: {spark.x: y}, for the engine the folder came from */
+	mr_str name;
+	mr_str value;
+};
+
+struct conf_library { /* a path or a pattern (**, *, ?) below the folder */
+	mr_str include;
+	int line, column;
+};
+
 struct project {
 	struct arena arena;
-	const char *folder; /* as given */
-	const char *file;   /* "…/millrace.yml" */
-	mr_str name;
+	const char *folder;  /* as given */
+	const char *file;    /* "…/millrace.yml" */
+	mr_str name;         /* default: the folder's own name */
 	const char *data;    /* data folder, default "<folder>/.millrace" */
 	mr_str kafka_listen; /* "127.0.0.1:9092"; empty: off */
 	mr_str http_listen;  /* "127.0.0.1:8080" */
@@ -86,13 +96,27 @@ struct project {
 	struct conf_gateway gateway;
 	struct conf_ingest *ingests;
 	size_t ingest_count;
+	struct conf_library *libraries;
+	size_t library_count;            /* 0: transformations, all of it */
 	struct conf_sql_file *sql_files; /* sorted by path */
 	size_t sql_file_count;
 	bool auto_create_topics;      /* true */
 	int64_t materialize_every_ms; /* least time between refreshes of a materialized view: 1 s */
 	int64_t stream_every_ms;      /* least time between micro-batches of a streaming table: 1 s */
+	mr_str default_schema;        /* of table names without one; empty: none given */
+	mr_str catalog;               /* Spark's, as given */
+	mr_str storage;               /* Spark's checkpoint root; not used */
+	struct conf_setting *settings;
+	size_t setting_count;
 };
+
+#define CONF_PROJECT_FILE "millrace.yml"
+#define CONF_SPARK_FILE "spark-pipeline.yml"
 
 /* folder: holds millrace.yml or spark-pipeline.yml. On success *out is the caller's. */
 MR_NODISCARD int project_load(const char *folder, struct project **out, struct mr_error *err);
-void project_free(struct project *project);
+void project_free(struct project *project); /* NULL is fine */
+
+/* Every key of the project file with type, default and meaning, as Markdown, appended. */
+struct mr_buf;
+void project_document_keys(struct mr_buf *out);
