@@ -108,19 +108,18 @@ static int read_number(const struct option_place *place, const struct option *op
 
 static int read_word(const struct option_place *place, const struct option *option, struct mr_error *err)
 {
-	struct mr_buf list = {0};
-	for (size_t i = 0; i < option->word_count; i++) {
-		if (mr_str_is(place->node->text, option->words[i]))
+	mr_str word = place->node->text, list = MR_STR("");
+	for (size_t i = 0; i < option->word_count; i++)
+		if (mr_str_is(word, option->words[i]))
 			return 0;
-		mr_buf_printf(&list, "%s%s", i ? ", " : "", option->words[i]);
-	}
+	for (size_t i = 0; i < option->word_count; i++)
+		list =
+		    arena_printf(place->reader->arena, "%s%s%s", list.ptr, i ? ", " : "", option->words[i]);
 	int rc = option_fail(place, err, "%s: '%.*s' is not one of %s", place->path.ptr,
-			     (int)mr_min_size(place->node->text.len, SHOWN_MAX), place->node->text.ptr,
-			     mr_buf_view(&list).ptr);
-	const char *near = conf_nearest(place->node->text, option->words, option->word_count);
+			     (int)mr_min_size(word.len, SHOWN_MAX), word.ptr, list.ptr);
+	const char *near = conf_nearest(word, option->words, option->word_count);
 	if (near)
 		mr_hint(err, "did you mean '%s'?", near);
-	mr_buf_release(&list);
 	return rc;
 }
 

@@ -62,7 +62,7 @@ static void put_table(const struct option_table *table, const char *path, struct
 		static const char *const suffix[] = {
 		    [OPTION_SECTION] = "", [OPTION_LIST] = "[]", [OPTION_MAP] = ".NAME"};
 		char below[256];
-		if (!option->table)
+		if (!option->table || option->table->count == 0)
 			continue;
 		snprintf(below, sizeof below, "%s%s%s%s", path, *path ? "." : "", option->key,
 			 suffix[option->type]);

@@ -116,7 +116,7 @@ TEST(project_of_spark_with_defaults)
 	put(folder, "spark-pipeline.yml",
 	    "name: orders\nstorage: file:///tmp/checkpoints\ncatalog: main\ndatabase: shop\n"
 	    "configuration: {spark.sql.shuffle.partitions: 4}\n"
-	    "libraries:\n  - glob:\n      include: flows/**/*.sql\n  - file: flows/a.sql\n");
+	    "libraries:\n  - glob:\n      include: flows/**\n  - file: flows/a.sql\n");
 	put(folder, "flows/a.sql", "SELECT 1");
 	put(folder, "flows/x/b.sql", "SELECT 2");
 	put(folder, "transformations/c.sql", "not named");
@@ -151,7 +151,7 @@ TEST(project_expansion)
 	put(folder, "secret", "hush\n");
 	put(folder, "millrace.yml",
 	    "name: 'a-${file:secret}-${MR_TEST_UNSET:-x}${MR_TEST_EMPTY:-y}-$${z}-$'\n"
-	    "topics: {t: {partitions: \"${MR_TEST_PARTS}\", retention: ${MR_TEST_UNSET:-3d}}}\n");
+	    "topics: {t: {partitions: \"${MR_TEST_PARTS}\", retention: '${MR_TEST_UNSET:-3d}'}}\n");
 	CHECK_OK(project_load(folder, &p, &err), err);
 	CHECK_STR(p->name, "a-hush-xy-${z}-$");
 	CHECK_INT(p->topics[0].partitions, 12);

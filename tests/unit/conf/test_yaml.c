@@ -56,7 +56,7 @@ TEST(yaml_refusals)
 	} cases[] = {
 	    {"a: 1\nb: 2\na: 3", "f:3:1: key 'a' is given twice, first on line 1"},
 	    {"[a, b",
-	     "f:1:1: not valid YAML: while parsing a flow sequence, did not find expected ',' or ']'"},
+	     "f:2:1: not valid YAML: while parsing a flow sequence, did not find expected ',' or ']'"},
 	    {"a: b: c", "f:1:5: not valid YAML: mapping values are not allowed in this context"},
 	    {"a:\n\tb: 1", "f:2:1: not valid YAML: while scanning for the next token, found character that "
 			   "cannot start any token"},
