@@ -18,7 +18,7 @@ LAYERS = {
     "conf": f"{CORE} codec",
     "log": f"{CORE} codec",
     "sql": f"{CORE} codec",
-    "stream": f"{CORE} codec",
+    "stream": f"{CORE} conf",
     "delta": f"{CORE} codec sql",
     "broker": f"{CORE} codec log",
     "http": f"{CORE} codec",
