@@ -1,5 +1,6 @@
 #include "stream/ddl.h"
 
+#include "base/buf.h"
 #include "base/vec.h"
 
 #include <ctype.h>
@@ -156,8 +157,8 @@ static int parse_clause(struct parser *p, struct ddl *out)
 	return expect(p, "AS");
 }
 
-int ddl_parse(const struct token *tokens, size_t count, struct arena *arena, struct ddl *out, size_t *error_token,
-	      struct mr_error *err)
+int ddl_parse(const struct token *tokens, size_t count, struct arena *arena, struct ddl *out,
+	      size_t *error_token, struct mr_error *err)
 {
 	struct parser p = {tokens, count, 0, arena, err};
 	*out = (struct ddl){0};

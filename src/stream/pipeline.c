@@ -35,7 +35,8 @@ struct pipeline {
 };
 
 /* Keep an error with its place: `at` is an offset in the file's text. */
-static void report(struct pipeline *p, const struct pipeline_file *file, size_t at, size_t width, struct mr_error *err)
+static void report(struct pipeline *p, const struct pipeline_file *file, size_t at, size_t width,
+		   struct mr_error *err)
 {
 	int line, column;
 	text_place(file->text, at, &line, &column);
@@ -105,7 +106,8 @@ static int parse_statement(struct pipeline *p, const struct pipeline_file *file,
 static const struct token *stateful_token(const struct node *node)
 {
 	static const char *const words[] = {"group", "distinct", "order", "limit", "having", "qualify"};
-	static const char *const aggregates[] = {"count", "sum", "avg", "min", "max", "collect_list", "collect_set"};
+	static const char *const aggregates[] = {"count", "sum",          "avg",        "min",
+						 "max",   "collect_list", "collect_set"};
 	for (size_t i = node->ddl.query_token; i < node->token_count; i++) {
 		const struct token *t = &node->tokens[i];
 		for (size_t n = 0; n < MR_COUNT(words); n++) {
@@ -139,12 +141,14 @@ static int check_streaming(const struct node *node, const struct token **at, str
 	if (node->flow.kind != FLOW_STREAMING_TABLE)
 		return 0;
 	if (streams != 1)
-		return mr_fail(err, MR_ERR_INVALID, "a streaming table reads exactly one STREAM, this one reads %zu", streams);
+		return mr_fail(err, MR_ERR_INVALID,
+			       "a streaming table reads exactly one STREAM, this one reads %zu", streams);
 	const struct token *stateful = stateful_token(node);
 	if (!stateful)
 		return 0;
 	*at = stateful;
-	return mr_fail(err, MR_ERR_UNSUPPORTED, "%.*s over a STREAM needs state, which is not supported; use a MATERIALIZED VIEW",
+	return mr_fail(err, MR_ERR_UNSUPPORTED,
+		       "%.*s over a STREAM needs state, which is not supported; use a MATERIALIZED VIEW",
 		       MR_FMT(stateful->text));
 }
 
@@ -167,8 +171,8 @@ static int unknown_table(const struct pipeline *p, mr_str name, struct mr_error 
 	for (size_t i = 0; i < p->known_count; i++)
 		mr_vec_push(&names, mr_strndup(p->known[i]));
 	const char *near = conf_nearest(name, names.items, names.len);
-	int rc = mr_fail(err, MR_ERR_NOT_FOUND, "table %.*s does not exist%s%s%s", MR_FMT(name), near ? "; did you mean " : "",
-			 near ? near : "", near ? "?" : "");
+	int rc = mr_fail(err, MR_ERR_NOT_FOUND, "table %.*s does not exist%s%s%s", MR_FMT(name),
+			 near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 	for (size_t i = 0; i < names.len; i++)
 		free((char *)names.items[i]);
 	mr_vec_release(&names);
@@ -204,13 +208,14 @@ static void translate(struct pipeline *p, struct node *node)
 	struct quoting quoting = {&p->arena};
 	/* Tokens hold offsets into their statement. */
 	const struct token *first = &node->tokens[0];
-	mr_str statement = mr_str_n(first->text.ptr - first->at,
-				    node->tokens[node->token_count].at + node->tokens[node->token_count].text.len);
+	mr_str statement =
+	    mr_str_n(first->text.ptr - first->at,
+		     node->tokens[node->token_count].at + node->tokens[node->token_count].text.len);
 	struct translation t = {
 	    .text = statement, .dialect = DIALECT_SPARK, .table = quoted_table, .table_arg = &quoting};
 	struct mr_buf out = {0};
-	translate_tokens(&t, node->tokens + node->ddl.query_token, node->token_count - node->ddl.query_token, &p->arena,
-			 &out);
+	translate_tokens(&t, node->tokens + node->ddl.query_token, node->token_count - node->ddl.query_token,
+			 &p->arena, &out);
 	node->flow.query = arena_copy(&p->arena, mr_buf_view(&out));
 	mr_buf_release(&out);
 }
@@ -230,8 +235,8 @@ static int resolve(struct pipeline *p, struct node *node, const struct token **a
 			rc = mr_fail(err, MR_ERR_INVALID, "%.*s and %.*s read each other in a circle",
 				     MR_FMT(node->flow.name), MR_FMT(name));
 		} else if (visit(p, source) < 0) {
-			rc = mr_fail(err, MR_ERR_NOT_FOUND, "%.*s is left out because %.*s is", MR_FMT(node->flow.name),
-				     MR_FMT(name));
+			rc = mr_fail(err, MR_ERR_NOT_FOUND, "%.*s is left out because %.*s is",
+				     MR_FMT(node->flow.name), MR_FMT(name));
 		}
 	}
 	return rc;
@@ -261,8 +266,8 @@ static int visit(struct pipeline *p, struct node *node)
 	return 0;
 }
 
-int pipeline_load(const struct pipeline_file *files, size_t file_count, const mr_str *known, size_t known_count,
-		  struct pipeline **out, struct mr_error *err)
+int pipeline_load(const struct pipeline_file *files, size_t file_count, const mr_str *known,
+		  size_t known_count, struct pipeline **out, struct mr_error *err)
 {
 	(void)err;
 	struct pipeline *p = mr_calloc(1, sizeof *p);

@@ -1,4 +1,4 @@
-/* stream/pipeline.h - transformations/*.sql as flows: parsed, translated, ordered.
+/* stream/pipeline.h - a project's transformations as flows: parsed, translated, ordered.
  *
  * Grammar: Spark Declarative Pipelines SQL (CREATE STREAMING TABLE, MATERIALIZED VIEW,
  * TEMPORARY VIEW). The query inside is translated token by token from Spark's spelling to

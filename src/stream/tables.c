@@ -42,7 +42,8 @@ static void collect_with(struct walker *w)
 	bool with = false;
 	for (size_t i = 0; i < w->count; i++) {
 		with |= token_is(&w->tokens[i], "with");
-		if (with && is_name(&w->tokens[i]) && token_is(&w->tokens[i + 1], "as") && token_is(&w->tokens[i + 2], "("))
+		if (with && is_name(&w->tokens[i]) && token_is(&w->tokens[i + 1], "as") &&
+		    token_is(&w->tokens[i + 2], "("))
 			mr_vec_push(&w->with_names, i);
 	}
 }
@@ -56,7 +57,8 @@ static bool from_names_table(const struct walker *w, size_t i)
 	for (size_t k = i; k-- > 0;) {
 		depth += token_is(&w->tokens[k], ")") ? 1 : token_is(&w->tokens[k], "(") ? -1 : 0;
 		if (depth < 0) {
-			static const char *const words[] = {"extract", "trim", "substring", "overlay", "position"};
+			static const char *const words[] = {"extract", "trim", "substring", "overlay",
+							    "position"};
 			for (size_t n = 0; k > 0 && n < MR_COUNT(words); n++) {
 				if (token_is(&w->tokens[k - 1], words[n]))
 					return false;
@@ -72,7 +74,8 @@ static size_t visit_table(struct walker *w, size_t i)
 {
 	struct table_ref ref = {.stream_word = SIZE_MAX, .close = SIZE_MAX};
 	size_t at = i;
-	if (token_is(&w->tokens[at], "stream") && token_is(&w->tokens[at + 1], "(") && name_length(w, at + 2)) {
+	if (token_is(&w->tokens[at], "stream") && token_is(&w->tokens[at + 1], "(") &&
+	    name_length(w, at + 2)) {
 		ref.stream_word = at;
 		at += 2;
 	} else if (token_is(&w->tokens[at], "stream") && is_name(&w->tokens[at + 1])) {
@@ -100,8 +103,9 @@ static bool comma_follows(const struct walker *w, size_t *i)
 {
 	if (token_is(&w->tokens[*i], "as"))
 		++*i;
-	static const char *const ends[] = {"where", "join", "inner", "left",  "right", "full",	  "cross", "on",
-					   "group", "order", "having", "limit", "union", "qualify", "window"};
+	static const char *const ends[] = {"where",  "join",  "inner", "left",    "right",
+					   "full",   "cross", "on",    "group",   "order",
+					   "having", "limit", "union", "qualify", "window"};
 	bool keyword = false;
 	for (size_t n = 0; n < MR_COUNT(ends); n++)
 		keyword |= token_is(&w->tokens[*i], ends[n]);

@@ -12,6 +12,7 @@ struct cursor {
 	struct mr_buf *out;
 	struct table_ref *tables;
 	size_t table_count;
+	bool drop_space; /* a word was left out: so is the space behind it */
 };
 
 /* Functions that only have another name in DuckDB. Those of the first list may be renamed in both
@@ -47,10 +48,11 @@ static mr_str strftime_pattern(mr_str java, struct arena *arena)
 	static const struct {
 		const char *java, *strftime;
 	} letters[] = {
-	    {"yyyy", "%Y"}, {"yy", "%y"}, {"y", "%Y"},	  {"MMMM", "%B"}, {"MMM", "%b"}, {"MM", "%m"}, {"M", "%-m"},
-	    {"dd", "%d"},   {"d", "%-d"}, {"DDD", "%j"},  {"HH", "%H"},	  {"H", "%-H"},	 {"hh", "%I"}, {"h", "%-I"},
-	    {"mm", "%M"},   {"m", "%-M"}, {"ss", "%S"},	  {"s", "%-S"},	  {"SSSSSS", "%f"}, {"SSS", "%g"}, {"EEEE", "%A"},
-	    {"EEE", "%a"},  {"E", "%a"},  {"a", "%p"},	  {"XXX", "%z"},  {"XX", "%z"},	 {"Z", "%z"},  {"z", "%Z"},
+	    {"yyyy", "%Y"},   {"yy", "%y"},  {"y", "%Y"},    {"MMMM", "%B"}, {"MMM", "%b"}, {"MM", "%m"},
+	    {"M", "%-m"},     {"dd", "%d"},  {"d", "%-d"},   {"DDD", "%j"},  {"HH", "%H"},  {"H", "%-H"},
+	    {"hh", "%I"},     {"h", "%-I"},  {"mm", "%M"},   {"m", "%-M"},   {"ss", "%S"},  {"s", "%-S"},
+	    {"SSSSSS", "%f"}, {"SSS", "%g"}, {"EEEE", "%A"}, {"EEE", "%a"},  {"E", "%a"},   {"a", "%p"},
+	    {"XXX", "%z"},    {"XX", "%z"},  {"Z", "%z"},    {"z", "%Z"},
 	};
 	struct mr_buf out = {0};
 	for (size_t i = 0; i < java.len;) {
@@ -128,9 +130,14 @@ static const char *cast_type(const struct cursor *c, size_t i)
 {
 	static const struct {
 		const char *spark, *duckdb;
-	} types[] = {{"timestamp", "TIMESTAMPTZ"}, {"timestamp_ntz", "TIMESTAMP"}, {"timestamp_ltz", "TIMESTAMPTZ"},
-		     {"string", "VARCHAR"},	   {"long", "BIGINT"},		   {"byte", "TINYINT"},
-		     {"short", "SMALLINT"},	   {"binary", "BLOB"}};
+	} types[] = {{"timestamp", "TIMESTAMPTZ"},
+		     {"timestamp_ntz", "TIMESTAMP"},
+		     {"timestamp_ltz", "TIMESTAMPTZ"},
+		     {"string", "VARCHAR"},
+		     {"long", "BIGINT"},
+		     {"byte", "TINYINT"},
+		     {"short", "SMALLINT"},
+		     {"binary", "BLOB"}};
 	bool in_cast = i > 0 && token_is(&c->tokens[i - 1], "as") && token_is(&c->tokens[i + 1], ")");
 	bool in_colons = i > 0 && token_is(&c->tokens[i - 1], "::");
 	if (c->t->dialect != DIALECT_SPARK || !(in_cast || in_colons))
@@ -158,8 +165,10 @@ static size_t put_table(struct cursor *c, size_t i)
 	const struct table_ref *ref = table_at(c, i);
 	if (!ref)
 		return 0;
-	if (i == ref->stream_word)
+	if (i == ref->stream_word) {
+		c->drop_space = true;
 		return token_is(&c->tokens[i + 1], "(") ? 2 : 1;
+	}
 	if (i == ref->close)
 		return 1;
 	mr_str path = c->t->table ? c->t->table(c->t->table_arg, &c->tokens[ref->first], ref->count,
@@ -207,13 +216,16 @@ static size_t put_struct_key(struct cursor *c, size_t i)
 {
 	const struct token *t = &c->tokens[i];
 	const struct token *function = enclosing_function(c, i);
-	if (t->kind != TOKEN_STRING || !function || !token_is(function, "named_struct") || !token_is(&t[1], ","))
+	if (t->kind != TOKEN_STRING || !function || !token_is(function, "named_struct") ||
+	    !token_is(&t[1], ","))
 		return 0;
 	/* Keys are the odd arguments: an even number of commas stands before them. */
 	size_t commas = 0;
 	int depth = 0;
 	for (const struct token *k = function + 2; k < t; k++) {
-		depth += token_is(k, "(") || token_is(k, "[") ? 1 : token_is(k, ")") || token_is(k, "]") ? -1 : 0;
+		depth += token_is(k, "(") || token_is(k, "[")   ? 1
+			 : token_is(k, ")") || token_is(k, "]") ? -1
+								: 0;
 		commas += depth == 0 && token_is(k, ",");
 	}
 	if (commas % 2)
@@ -237,7 +249,8 @@ static size_t put_word(struct cursor *c, size_t i)
 		return 1;
 	}
 	for (size_t n = 0; called && n < MR_COUNT(renames); n++) {
-		if (token_is(t, renames[n].spark) && (c->t->dialect == DIALECT_SPARK || !renames[n].spark_only)) {
+		if (token_is(t, renames[n].spark) &&
+		    (c->t->dialect == DIALECT_SPARK || !renames[n].spark_only)) {
 			mr_buf_cstr(c->out, renames[n].duckdb);
 			return 1;
 		}
@@ -265,7 +278,8 @@ static size_t put_token(struct cursor *c, size_t i)
 		return 1;
 	case TOKEN_STRING:
 		if (is_pattern(c, i))
-			put_literal(c->out, strftime_pattern(token_value(t, c->t->dialect, c->arena), c->arena));
+			put_literal(c->out,
+				    strftime_pattern(token_value(t, c->t->dialect, c->arena), c->arena));
 		else if (c->t->dialect == DIALECT_SPARK)
 			put_literal(c->out, token_value(t, c->t->dialect, c->arena));
 		else
@@ -279,18 +293,20 @@ static size_t put_token(struct cursor *c, size_t i)
 	}
 }
 
-void translate_tokens(const struct translation *t, const struct token *tokens, size_t count, struct arena *arena,
-		      struct mr_buf *out)
+void translate_tokens(const struct translation *t, const struct token *tokens, size_t count,
+		      struct arena *arena, struct mr_buf *out)
 {
 	struct cursor c = {.t = t, .tokens = tokens, .count = count, .arena = arena, .out = out};
 	c.table_count = find_tables(tokens, count, arena, &c.tables);
 	for (size_t i = 0; i < count;) {
+		c.drop_space = false;
 		i += put_token(&c, i);
 		if (i >= count)
 			break;
 		/* What lies between two tokens - spaces, comments - as it is. */
 		const struct token *last = &tokens[i - 1];
 		size_t from = last->at + last->text.len;
-		mr_buf_append(out, t->text.ptr + from, tokens[i].at - from);
+		if (!c.drop_space)
+			mr_buf_append(out, t->text.ptr + from, tokens[i].at - from);
 	}
 }

@@ -20,8 +20,8 @@ struct translation {
 };
 
 /* Appends the translation of tokens[0 .. count) to out. */
-void translate_tokens(const struct translation *t, const struct token *tokens, size_t count, struct arena *arena,
-		      struct mr_buf *out);
+void translate_tokens(const struct translation *t, const struct token *tokens, size_t count,
+		      struct arena *arena, struct mr_buf *out);
 
 /* Walks the tables named in FROM and JOIN: visit gets the tokens of each name (parts and
  * dots). WITH names and table functions are not visited. */
