@@ -14,6 +14,7 @@
 #include "stream/spark_macros.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 

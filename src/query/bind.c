@@ -1,7 +1,10 @@
 #include "query/bind.h"
 
 #include "base/vec.h"
-#include "ingest/topic_source.h"
+#include "query/topic_relation.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 struct captured {
 	struct catalog_entry *entry;
@@ -365,8 +368,8 @@ static int bind_entry(struct binding *b, struct catalog_entry *entry, struct mr_
 static int bind_topic(struct binding *b, struct log_topic *topic, struct mr_error *err)
 {
 	struct mr_buf relation = {0};
-	topic_source_sql(topic, broker_topic_schema(catalog_broker(b->catalog), log_topic_name(topic)),
-			 &relation);
+	topic_relation(topic, broker_topic_schema(catalog_broker(b->catalog), log_topic_name(topic)),
+		       &relation);
 	int rc = create_view(b, MR_STR(""), log_topic_name(topic), mr_buf_view(&relation), err);
 	mr_buf_release(&relation);
 	return rc < 0 ? mr_error_wrap(err, rc, "topic %.*s", MR_FMT(log_topic_name(topic))) : 0;
