@@ -42,9 +42,12 @@ static void put32(struct mr_buf *out, uint32_t value)
 /* Lock held. */
 static void save_partition(const struct log_partition *partition, struct mr_buf *out)
 {
-	const struct segment *active = partition_active(partition);
 	static const struct segment none = {.base = -1, .max_timestamp = -1};
-	const struct segment *segment = active ? active : &none;
+	/* Within a round a newer segment may be there already, of which nothing is stable yet. */
+	size_t at = partition->segments.len;
+	while (at > 0 && partition->segments.items[at - 1]->base > partition->stable_offset)
+		at--;
+	const struct segment *segment = at ? partition->segments.items[at - 1] : &none;
 	const struct index_tail *index = &segment->index;
 	mr_buf_append(out, partition->topic->id, 16);
 	put32(out, (uint32_t)partition->index);

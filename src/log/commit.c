@@ -35,8 +35,11 @@ static void fail(struct log_partition *partition, const struct mr_error *err)
 {
 	partition_fence(partition, err);
 	flight_drop(partition);
-	for (size_t i = 0; i < partition->segments.len; i++)
-		partition->segments.items[i]->size = partition->segments.items[i]->stable_size;
+	for (size_t i = 0; i < partition->segments.len; i++) {
+		struct segment *segment = partition->segments.items[i];
+		segment->size = segment->stable_size;
+		segment->synced_size = mr_min_i64(segment->synced_size, segment->size);
+	}
 	partition->written_next = partition->stable_offset;
 }
 
@@ -48,7 +51,7 @@ static void mark_dirty(struct log_partition *partition)
 	mr_vec_push(&partition->topic->store->dirty, partition);
 }
 
-/* 0: nothing of it can be committed in this round. */
+/* False: nothing of it can be committed in this round. */
 static bool prepare(struct log_partition *partition, struct mr_error *err)
 {
 	struct log_store *store = partition->topic->store;
@@ -58,8 +61,10 @@ static bool prepare(struct log_partition *partition, struct mr_error *err)
 	partition->retry_wanted = false;
 	pthread_mutex_unlock(&partition->lock);
 	struct mr_error quiet;
-	if (retry && !deleted && !store->journal_broken)
+	if (retry && !deleted && !store->journal_broken) {
+		mark_dirty(partition);
 		(void)!partition_unfence(partition, &quiet);
+	}
 	flight_take(partition);
 	if (partition->flight.len == 0)
 		return false;

@@ -195,6 +195,19 @@ int log_append(struct log_partition *partition, mr_str batch, struct log_append 
 	return rc;
 }
 
+/* Take back what is not stable; faults without progress between them share one range. */
+static void note_lost(struct log_partition *partition)
+{
+	int64_t from = partition->stable_offset, to = partition->end_offset;
+	if (from == to)
+		return;
+	struct lost_range *last = &partition->lost[(partition->lost_count - 1) % LOST_RANGES_KEPT];
+	if (partition->lost_count == 0 || last->from != from)
+		last = &partition->lost[partition->lost_count++ % LOST_RANGES_KEPT];
+	*last = (struct lost_range){from, to, partition->fence_code};
+	producers_roll_back(&partition->producers, from);
+}
+
 void partition_fence(struct log_partition *partition, const struct mr_error *err)
 {
 	struct log_store *store = partition->topic->store;
@@ -204,11 +217,7 @@ void partition_fence(struct log_partition *partition, const struct mr_error *err
 		free(partition->fence_message);
 		partition->fence_message = mr_strdup(err->message);
 	}
-	if (partition->end_offset > partition->stable_offset) {
-		partition->lost[partition->lost_count++ % LOST_RANGES_KEPT] = (struct lost_range){
-		    partition->stable_offset, partition->end_offset, partition->fence_code};
-		producers_roll_back(&partition->producers, partition->stable_offset);
-	}
+	note_lost(partition);
 	store->pending_bytes -= partition->pending.len;
 	mr_buf_release(&partition->pending);
 	pthread_cond_broadcast(&partition->moved);

@@ -51,9 +51,11 @@ static int sync_segment(struct log_partition *partition, struct segment *segment
 int partition_sync(struct log_partition *partition, struct mr_error *err)
 {
 	size_t first = partition->segments.len;
-	while (first > 0 &&
-	       partition->segments.items[first - 1]->synced_size < partition->segments.items[first - 1]->size)
-		first--;
+	for (; first > 0; first--) {
+		const struct segment *segment = partition->segments.items[first - 1];
+		if (segment->size > 0 && segment->synced_size == segment->size)
+			break; /* the ones before it are older still */
+	}
 	for (size_t i = first; i < partition->segments.len; i++) {
 		int rc = sync_segment(partition, partition->segments.items[i], err);
 		if (rc < 0)
@@ -95,7 +97,8 @@ static int cut_to_stable(struct log_partition *partition, struct mr_error *err)
 	if (rc < 0)
 		return rc;
 	active->size = active->stable_size;
-	active->synced_size = mr_min_i64(active->synced_size, active->size);
+	/* The cut itself must be synced, or a crash brings back what was refused. */
+	active->synced_size = mr_max_i64(0, mr_min_i64(active->synced_size, active->size - 1));
 	return 0;
 }
 

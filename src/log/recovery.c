@@ -326,15 +326,16 @@ static int recover_partition(struct partition_recovery *of, struct mr_error *err
 	partition->start_offset = partition->segments.len ? partition->segments.items[0]->base : next;
 	partition->stable_offset = partition->end_offset = partition->written_next = next;
 	partition->size_bytes = 0;
+	bool unsynced = of->cut || partition->dir_unsynced;
 	for (size_t i = 0; i < partition->segments.len; i++) {
 		struct segment *segment = partition->segments.items[i];
 		segment->stable_size = segment->size;
 		/* What was scanned may be in the page cache only; the rest was synced long ago. */
 		segment->synced_size = segment->file ? 0 : segment->size;
 		partition->size_bytes += segment->size;
+		unsynced |= segment->file != NULL;
 	}
-	const struct segment *active = partition_active(partition);
-	if (active && (active->file || of->cut || partition->dir_unsynced)) {
+	if (unsynced) {
 		partition->dirty = true;
 		mr_vec_push(&partition->topic->store->dirty, partition);
 	}
