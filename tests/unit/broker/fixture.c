@@ -2,13 +2,18 @@
 
 void fixture_open(struct fixture *f, size_t pending_bytes_max, bool manual)
 {
-	struct log_store_options options = {.env = env_linux(),
+	fixture_open_env(f, env_linux(), pending_bytes_max, manual);
+}
+
+void fixture_open_env(struct fixture *f, const struct env *env, size_t pending_bytes_max, bool manual)
+{
+	struct log_store_options options = {.env = env,
 					    .dir = test_folder(),
 					    .journal_bytes = 1 << 20,
 					    .pending_bytes_max = pending_bytes_max,
 					    .manual = manual};
 	CHECK_OK(log_store_open(&options, &f->store, &f->err), f->err);
-	struct broker_options broker = {.env = env_linux(), .store = f->store, .auto_create = true};
+	struct broker_options broker = {.env = env, .store = f->store, .auto_create = true};
 	log_topic_config_default(&broker.topic_default);
 	CHECK_OK(broker_new(&broker, &f->broker, &f->err), f->err);
 }

@@ -1,6 +1,7 @@
 #include "fixture.h"
 
 #include "broker/partitioner.h"
+#include "env/disk_sim.h"
 #include "env/rng.h"
 
 #include <stdio.h>
@@ -16,6 +17,16 @@ static int add(struct fixture *f, struct producer *p, const char *topic, mr_str 
 	       uint64_t token)
 {
 	return producer_add(p, mr_str_from(topic), key, mr_str_from(value), NULL, 0, 1000, token, &f->err);
+}
+
+/* The values alone, without offsets: those of appends that were taken back are skipped. */
+static void read_values(struct fixture *f, const char *topic, struct mr_buf *out)
+{
+	struct mr_buf text = {0};
+	fixture_read(f, topic, 0, &text);
+	for (char *at = text.ptr; (at = strstr(at, "=v")); at++)
+		mr_buf_printf(out, "%.*s;", (int)strcspn(at + 1, "{"), at + 1);
+	mr_buf_release(&text);
 }
 
 TEST(producer_puts_keys_where_kafka_would)
@@ -243,4 +254,48 @@ TEST(producer_outlives_the_deletion_of_its_topic)
 	mr_buf_release(&text);
 	producer_free(p);
 	fixture_close(&f);
+}
+
+/* A sync that fails takes appends back: the producer sends them again, in order, and calls no
+ * token safe before. */
+TEST(producer_sends_again_what_a_fault_took_back)
+{
+	for (int nth = 1; nth <= 6; nth++) {
+		struct fixture f;
+		struct env env = *env_linux();
+		struct mr_buf text = {0}, want = {0};
+		env.disk = sim_disk_new((uint64_t)nth);
+		fixture_open_env(&f, &env, 0, true);
+		fixture_topic(&f, "t", 1, NULL, ON_INVALID_OFF);
+		struct producer *p = make(&f, (struct producer_options){0});
+		char value[16];
+		uint64_t token = 0, faults = 0;
+		sim_disk_fail_sync(env.disk, nth);
+		for (int round = 0; round < 40; round++) {
+			for (int i = 0; i < 3; i++) {
+				snprintf(value, sizeof value, "v%d", (int)++token);
+				CHECK_OK(add(&f, p, "t", MR_STR_NULL, value, token), f.err);
+			}
+			faults += producer_poll(p, &f.err) != 0;
+			faults += log_store_commit(f.store, &f.err) != 0;
+			int64_t stable =
+			    log_stable_offset(log_partition_at(log_topic_find(f.store, MR_STR("t")), 0));
+			CHECK(producer_safe_token(p) <= (uint64_t)stable);
+		}
+		CHECK(faults > 0);
+		for (int round = 0; producer_safe_token(p) < token; round++) {
+			CHECK(round < 20);
+			CHECK(producer_poll(p, &f.err) <= 0);
+			CHECK(log_store_commit(f.store, &f.err) <= 0);
+		}
+		read_values(&f, "t", &text);
+		for (uint64_t i = 1; i <= token; i++)
+			mr_buf_printf(&want, "v%d;", (int)i);
+		CHECK_STR(mr_buf_view(&text), want.ptr);
+		mr_buf_release(&text);
+		mr_buf_release(&want);
+		producer_free(p);
+		fixture_close(&f);
+		sim_disk_free(env.disk);
+	}
 }
