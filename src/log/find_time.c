@@ -33,7 +33,10 @@ int64_t segment_latest(struct log_partition *partition, int64_t base)
 	struct time_entry entry;
 	int64_t latest = SEGMENT_TIME_UNKNOWN;
 	struct index_tail tail;
-	if (cursor.base == base && last_time(&cursor, &entry) == 1 && time_entry_holds(&cursor, &entry)) {
+	/* An entry for the segment's very last offset shows that the time index is whole; else it
+	 * may have lost its end, and with it a larger timestamp. */
+	if (cursor.base == base && last_time(&cursor, &entry) == 1 &&
+	    base + entry.offset == cursor.next_base - 1 && time_entry_holds(&cursor, &entry)) {
 		latest = entry.timestamp;
 	} else if (cursor.base == base && index_build(partition->topic->store->env->disk, partition->dir,
 						      base, cursor.size, &tail, NULL) == 0) {

@@ -29,6 +29,8 @@ struct partition_recovery {
 	MR_VEC(struct anchor) anchors;
 	struct segment *segment; /* being scanned */
 	bool cut;                /* something was taken away */
+	size_t from;             /* the scan began in this segment, */
+	int64_t from_position;   /* here */
 };
 
 struct recovery {
@@ -288,6 +290,8 @@ static int scan_partition(struct partition_recovery *of, int64_t *next, struct m
 	size_t at;
 	int64_t position;
 	choose_start(partition, &at, &position, next);
+	of->from = at;
+	of->from_position = position;
 	for (; at < partition->segments.len; at++, position = 0) {
 		struct segment *segment = of->segment = partition->segments.items[at];
 		bool last = at + 1 == partition->segments.len;
@@ -316,6 +320,16 @@ static int scan_partition(struct partition_recovery *of, int64_t *next, struct m
 	return 0;
 }
 
+static int64_t unsynced_from(const struct partition_recovery *of, size_t at)
+{
+	const struct segment *segment = of->partition->segments.items[at];
+	if (!segment->file) /* neither scanned nor restored */
+		return segment->size;
+	if (at < of->from) /* only restored: the checkpoint vouches for the rest */
+		return mr_max_i64(0, segment->size - 1);
+	return at == of->from ? mr_min_i64(of->from_position, mr_max_i64(0, segment->size - 1)) : 0;
+}
+
 static int recover_partition(struct partition_recovery *of, struct mr_error *err)
 {
 	struct log_partition *partition = of->partition;
@@ -330,11 +344,13 @@ static int recover_partition(struct partition_recovery *of, struct mr_error *err
 	for (size_t i = 0; i < partition->segments.len; i++) {
 		struct segment *segment = partition->segments.items[i];
 		segment->stable_size = segment->size;
-		/* What was scanned may be in the page cache only; the rest was synced long ago. */
-		segment->synced_size = segment->file ? 0 : segment->size;
+		segment->synced_size = unsynced_from(of, i);
 		partition->size_bytes += segment->size;
 		unsynced |= segment->file != NULL;
 	}
+	/* What was scanned may be in the page cache only, and clean there: if a sync failed and the
+	 * process, not the machine, was started again. So it is written once more before the sync. */
+	partition->sync_failed = unsynced;
 	if (unsynced) {
 		partition->dirty = true;
 		mr_vec_push(&partition->topic->store->dirty, partition);

@@ -15,7 +15,7 @@
 
 #include <stdlib.h>
 
-enum { TOPICS = 3, PARTITIONS = 2, LIVES = 4, STEPS = 60 };
+enum { TOPICS = 3, PARTITIONS = 2, LIVES = 3, STEPS = 45 };
 
 /* What the test knows of one partition. */
 struct model {
