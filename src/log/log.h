@@ -30,12 +30,20 @@ enum log_durability { LOG_DURABLE, LOG_RELAXED };
 #define LOG_PARTITIONS_MAX 10000
 #define LOG_TOPIC_NAME_MAX 249 /* Kafka's limit: 249 of [a-zA-Z0-9._-], not "." or ".." */
 
+/* How durable batches are made safe; docs/log.md has the figures behind the default. */
+enum log_journal_use {
+	LOG_JOURNAL_AUTO, /* the journal, but a segment's own sync for few partitions with much each */
+	LOG_JOURNAL_ALWAYS,
+	LOG_JOURNAL_NEVER, /* one sync a round for every partition written */
+};
+
 struct log_store_options {
 	const struct env *env;
 	const char *dir;          /* made when absent */
 	size_t journal_bytes;     /* 0: 64 MiB a file, two files */
 	size_t pending_bytes_max; /* 0: 64 MiB; appends beyond it answer MR_ERR_BUSY */
-	bool manual;              /* no threads: the owner calls log_store_commit (tests/sim) */
+	enum log_journal_use journal;
+	bool manual; /* no threads: the owner calls log_store_commit (tests/sim) */
 };
 
 struct log_topic_config {

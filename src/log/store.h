@@ -117,6 +117,7 @@ struct log_store {
 	size_t pending_bytes_max;
 	size_t journal_file_bytes;
 	bool manual;
+	enum log_journal_use journal_use;
 	bool checkpoint_lost; /* while opening: DIR/checkpoint is missing or bad */
 
 	struct fair_lock io_lock;
