@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "env/loop.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -133,5 +134,9 @@ bool net_is_loopback(const char *address)
 	char host[256], port[16];
 	if (split_address(address, host, port, NULL) < 0)
 		return false;
-	return strncmp(host, "127.", 4) == 0 || strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0;
+	/* By number: a name such as 127.example.org may lead anywhere. */
+	struct in_addr number;
+	if (inet_pton(AF_INET, host, &number) == 1)
+		return (ntohl(number.s_addr) >> 24) == 127;
+	return strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0;
 }

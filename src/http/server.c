@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@ struct http_server {
 	struct MHD_Daemon *daemon;
 	struct http_route *routes;
 	size_t route_count;
+	unsigned idle_seconds;
 };
 
 struct http_connection {
@@ -28,6 +30,8 @@ struct http_connection {
 struct http_stream {
 	void (*run)(void *arg, struct http_stream *stream);
 	void *arg;
+	struct MHD_Connection *mhd;
+	unsigned idle_seconds;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -123,6 +127,10 @@ static ssize_t stream_read(void *arg, uint64_t at, char *to, size_t max)
 	}
 	pthread_cond_broadcast(&stream->changed);
 	pthread_mutex_unlock(&stream->lock);
+	/* MHD counts the wait as the client's silence, and would hang up: taking its clock off and
+	 * putting it back starts it anew. */
+	MHD_set_connection_option(stream->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
+	MHD_set_connection_option(stream->mhd, MHD_CONNECTION_OPTION_TIMEOUT, stream->idle_seconds);
 	return n ? (ssize_t)n : MHD_CONTENT_READER_END_OF_STREAM;
 }
 
@@ -141,11 +149,14 @@ static void stream_free(void *arg)
 	free(stream);
 }
 
-static struct MHD_Response *stream_response(const struct http_reply *reply)
+static struct MHD_Response *stream_response(struct http_server *server, struct http_connection *c,
+					    const struct http_reply *reply)
 {
 	struct http_stream *stream = mr_calloc(1, sizeof *stream);
 	stream->run = reply->stream;
 	stream->arg = reply->stream_arg;
+	stream->mhd = c->mhd;
+	stream->idle_seconds = server->idle_seconds;
 	pthread_mutex_init(&stream->lock, NULL);
 	pthread_cond_init(&stream->changed, NULL);
 	int rc = pthread_create(&stream->thread, NULL, stream_thread, stream);
@@ -177,12 +188,39 @@ static const struct http_route *find_route(struct http_server *server, struct ht
 	return NULL;
 }
 
+/* "localhost", "127.0.0.1:8080", "[::1]": a Host header's value names this machine. */
+static bool is_this_machine(const char *host)
+{
+	const char *port = strrchr(host, ':');
+	bool has_port = port && !strchr(port, ']');
+	char address[280];
+	int n = snprintf(address, sizeof address, "%s%s", host, has_port ? "" : ":80");
+	return n > 0 && (size_t)n < sizeof address && net_is_loopback(address);
+}
+
+/* The header that shows a request to come from, or by way of, another site; NULL when none does. */
+static const char *foreign_header(struct MHD_Connection *mhd)
+{
+	const char *host = MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, "Host");
+	const char *origin = MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, "Origin");
+	if (host && !is_this_machine(host))
+		return "Host";
+	if (origin && (strncmp(origin, "http://", 7) != 0 || !is_this_machine(origin + 7)))
+		return "Origin";
+	return NULL;
+}
+
 static void dispatch(struct http_server *server, struct http_request *request, struct http_reply *reply)
 {
 	bool path_known;
 	const struct http_route *route = find_route(server, request, &path_known);
+	const char *foreign = foreign_header(request->connection->mhd);
 	struct mr_error err;
-	if (request->connection->body.overflow) {
+	if (foreign) {
+		mr_fail(&err, MR_ERR_INVALID, "the %s header names another site than this machine", foreign);
+		http_reply_error(reply, &err);
+		reply->status = 403;
+	} else if (request->connection->body.overflow) {
 		mr_fail(&err, MR_ERR_LIMIT, "the body is larger than %u bytes", HTTP_BODY_MAX);
 		http_reply_error(reply, &err);
 	} else if (route) {
@@ -206,7 +244,7 @@ static enum MHD_Result answer(struct http_server *server, struct http_connection
 	dispatch(server, &request, &reply);
 	struct MHD_Response *response;
 	if (reply.stream) {
-		response = stream_response(&reply);
+		response = stream_response(server, c, &reply);
 		mr_buf_release(&reply.body);
 	} else {
 		size_t len = reply.body.len;
@@ -255,6 +293,13 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **state,
 int http_server_start(const char *address, const struct http_route *routes, size_t route_count,
 		      struct http_server **out, int *port_out, struct mr_error *err)
 {
+	return http_server_start_idle(address, routes, route_count, HTTP_IDLE_SECONDS, out, port_out, err);
+}
+
+int http_server_start_idle(const char *address, const struct http_route *routes, size_t route_count,
+			   unsigned idle_seconds, struct http_server **out, int *port_out,
+			   struct mr_error *err)
+{
 	int fd, port;
 	int rc = net_listen_tcp(address, &fd, &port, err);
 	if (rc < 0)
@@ -263,11 +308,12 @@ int http_server_start(const char *address, const struct http_route *routes, size
 	server->routes = mr_alloc(route_count * sizeof *routes);
 	memcpy(server->routes, routes, route_count * sizeof *routes);
 	server->route_count = route_count;
+	server->idle_seconds = idle_seconds;
 	server->daemon = MHD_start_daemon(
 	    MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC, 0,
 	    NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED,
 	    on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,
-	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_SECONDS, MHD_OPTION_END);
+	    MHD_OPTION_CONNECTION_TIMEOUT, idle_seconds, MHD_OPTION_END);
 	if (!server->daemon) {
 		close(fd);
 		free(server->routes);

@@ -11,7 +11,7 @@
 
 #define HTTP_CONNECTIONS_MAX 128
 #define HTTP_BODY_MAX (16u << 20)
-#define HTTP_IDLE_SECONDS 30
+#define HTTP_IDLE_SECONDS 30 /* without a byte from or to the client; a slow handler is not idle */
 
 struct http_server;
 struct http_connection;
@@ -45,6 +45,10 @@ struct http_route {
 /* The routes are copied; address is "127.0.0.1:8080", port 0 picks one. */
 MR_NODISCARD int http_server_start(const char *address, const struct http_route *routes, size_t route_count,
 				   struct http_server **out, int *port_out, struct mr_error *err);
+/* The same with an idle time of one's own. */
+MR_NODISCARD int http_server_start_idle(const char *address, const struct http_route *routes,
+					size_t route_count, unsigned idle_seconds, struct http_server **out,
+					int *port_out, struct mr_error *err);
 void http_server_stop(struct http_server *server); /* waits for running handlers; NULL is fine */
 
 /* A query parameter, decoded; NULL when absent. */

@@ -85,6 +85,76 @@ TEST(http_routes_bodies_streams_and_errors)
 	CHECK_INT(http_call("GET", address, "/numbers", MR_STR_NULL, NULL, NULL, &err), MR_ERR_UNAVAILABLE);
 }
 
+static void pause_between(void *arg, struct http_stream *stream)
+{
+	(void)arg;
+	http_write(stream, MR_STR("before "));
+	usleep(1500000);
+	http_write(stream, MR_STR("after"));
+}
+
+static void slow_stream(void *arg, const struct http_request *request, struct http_reply *reply)
+{
+	(void)arg, (void)request;
+	reply->stream = pause_between;
+}
+
+/* A query may think for longer than a client may be silent. */
+TEST(http_slow_stream_is_not_idle)
+{
+	static const struct http_route routes[] = {{"GET", "/slow", slow_stream, NULL}};
+	struct http_server *server;
+	struct mr_buf out = {0};
+	struct mr_error err;
+	char address[64];
+	int port;
+	CHECK_OK(http_server_start_idle("127.0.0.1:0", routes, 1, 1, &server, &port, &err), err);
+	snprintf(address, sizeof address, "127.0.0.1:%d", port);
+	CHECK_OK(http_call("GET", address, "/slow", MR_STR_NULL, collect, &out, &err), err);
+	CHECK_STR(mr_buf_view(&out), "before after");
+	mr_buf_release(&out);
+	http_server_stop(server);
+}
+
+/* The status line's code for a request with these header lines. */
+static int status_with(const char *address, const char *headers)
+{
+	struct mr_error err;
+	char text[512], answer[64] = {0};
+	int fd;
+	CHECK_OK(net_connect_tcp(address, &fd, &err), err);
+	int n = snprintf(text, sizeof text, "POST /echo/ HTTP/1.1\r\nConnection: close\r\n%s\r\n", headers);
+	CHECK_INT(write(fd, text, (size_t)n), n);
+	CHECK(read(fd, answer, sizeof answer - 1) > 12);
+	close(fd);
+	return (int)strtol(answer + strlen("HTTP/1.1 "), NULL, 10);
+}
+
+TEST(http_refuses_other_sites)
+{
+	static const struct {
+		const char *headers;
+		int status;
+	} cases[] = {
+	    {"Host: 127.0.0.1:8080\r\n", 200},
+	    {"Host: localhost\r\n", 200},
+	    {"Host: [::1]\r\n", 200},
+	    {"Host: [::1]:99\r\n", 200},
+	    {"Host: evil.example\r\n", 403},
+	    {"Host: 127.evil.example:80\r\n", 403},
+	    {"Host: localhost.evil.example\r\n", 403},
+	    {"Host: 127.0.0.1\r\nOrigin: http://localhost:3000\r\n", 200},
+	    {"Host: 127.0.0.1\r\nOrigin: http://evil.example\r\n", 403},
+	    {"Host: 127.0.0.1\r\nOrigin: https://127.0.0.1\r\n", 403},
+	    {"Host: 127.0.0.1\r\nOrigin: null\r\n", 403},
+	};
+	char address[64];
+	struct http_server *server = start(address);
+	for (size_t i = 0; i < MR_COUNT(cases); i++)
+		CHECK_INT(status_with(address, cases[i].headers), cases[i].status);
+	http_server_stop(server);
+}
+
 TEST(http_survives_garbage)
 {
 	char address[64];
