@@ -101,6 +101,9 @@ struct delta_commit {
 	 * expected_version, which fences a second writer of the same flow. */
 	const struct delta_txn *expect;
 	size_t expect_count;
+	/* The snapshot that the files were written for, or NULL: MR_ERR_CONFLICT when the table's
+	 * metadata is no longer its. */
+	const struct delta_snapshot *read;
 };
 
 /* Commit after whatever is newest: a blind append retries behind other winners (with jitter);

@@ -1,0 +1,260 @@
+/* delta/internal.h - what the files of delta/ share.
+ *
+ * A table handle keeps one log_state: the log replayed up to some version. Commits are
+ * applied to it in place (snapshot.c), and snapshots are views of it that stay valid:
+ *
+ *   - data files live in a file_set, a list of chunks that only grows. An entry says in
+ *     which version it came and in which it went; a snapshot of version v sees those with
+ *     added <= v < removed among the entries that existed when it was taken. So a snapshot
+ *     costs nothing per file, and going on costs nothing per snapshot.
+ *   - metadata is parsed once per metaData action and shared by reference count.
+ *   - application transactions are few and copied.
+ *
+ * The state belongs to the table's lock; a file_set's published entries are read by anyone.
+ */
+#pragma once
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/vec.h"
+#include "codec/json.h"
+#include "delta/action.h"
+#include "delta/delta.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define COMMIT_BYTES_MAX ((size_t)256 << 20)
+#define CHECKPOINT_INTERVAL_DEFAULT 10
+#define TOMBSTONE_MS ((int64_t)7 * 24 * 3600 * 1000)
+#define ENGINE_INFO "millrace/" MR_VERSION
+#define VERSION_NEVER INT64_MAX
+
+/* ---- schema.c ---- */
+
+struct table_column {
+	mr_str sql_type; /* "STRUCT(\"a\" BIGINT)" */
+	bool nested;
+	bool partition;
+};
+
+/* One metaData action with its schema understood. */
+struct table_meta {
+	_Atomic int refs;
+	struct arena arena;
+	mr_str json; /* the whole action's body, for checkpoints */
+	mr_str id;
+	mr_str schema_json;
+	struct column_def *defs;
+	struct table_column *columns;
+	size_t column_count;
+	mr_str *partition_names;
+	size_t *partition_index; /* into defs */
+	size_t partition_count;
+	struct delta_pair *configuration;
+	size_t configuration_count;
+	bool has_invariants, has_generated, has_identity, has_defaults; /* column metadata says so */
+};
+
+int delta_meta_parse(struct json_parser *parser, const struct action_metadata *action,
+		     struct table_meta **out, struct mr_error *err);
+struct table_meta *delta_meta_ref(struct table_meta *meta);
+void delta_meta_unref(struct table_meta *meta);
+mr_str delta_meta_property(const struct table_meta *meta, const char *key); /* ptr NULL: not set */
+/* The schemaString of a table to be made. */
+void delta_schema_write(struct mr_buf *out, const struct delta_create *create);
+bool delta_schema_needs_ntz(const struct delta_create *create);
+
+/* ---- gate.c ---- */
+
+struct table_protocol {
+	int reader, writer;
+	struct arena arena;
+	mr_str *reader_features, *writer_features;
+	size_t reader_feature_count, writer_feature_count;
+};
+
+void delta_protocol_copy(struct table_protocol *to, const struct action_protocol *from);
+int delta_gate_read(const struct table_protocol *protocol, const struct table_meta *meta,
+		    struct mr_error *err);
+int delta_gate_write(const struct table_protocol *protocol, const struct table_meta *meta,
+		     struct mr_error *err);
+void delta_protocol_write(struct json_writer *w, const struct table_protocol *protocol);
+
+/* ---- files.c ---- */
+
+struct file_entry {
+	mr_str path;              /* decoded, relative */
+	mr_str *partition_values; /* in the order of partition columns; ptr NULL: null */
+	int64_t size, rows, modified_ms;
+	mr_str stats;
+	int64_t added;           /* version; that of the checkpoint when it came with one */
+	_Atomic int64_t removed; /* VERSION_NEVER while it lives */
+	int64_t removed_ms;
+	bool data_change;
+};
+
+#define FILE_CHUNK 256
+
+struct file_chunk {
+	struct file_entry entries[FILE_CHUNK];
+	struct file_chunk *next;
+};
+
+struct file_set {
+	_Atomic int refs;
+	struct arena arena;
+	struct file_chunk *first, *last;
+	size_t count;
+};
+
+struct file_set *delta_file_set_new(void);
+struct file_set *delta_file_set_ref(struct file_set *set);
+void delta_file_set_unref(struct file_set *set);
+struct file_entry *delta_file_set_add(struct file_set *set);
+
+struct file_cursor {
+	struct file_chunk *chunk;
+	size_t at, count;
+};
+
+static inline struct file_cursor file_cursor(const struct file_set *set, size_t count)
+{
+	return (struct file_cursor){set->first, 0, count};
+}
+
+struct file_entry *delta_file_cursor_next(struct file_cursor *cursor); /* NULL at the end */
+
+/* ---- snapshot.c ---- */
+
+struct delta_log_state {
+	int64_t version;
+	struct file_info newest; /* of version's JSON: another table in our place shows */
+	struct file_set *files;
+	struct mr_map live; /* path -> struct file_entry */
+	int64_t file_count, size_bytes, rows, files_without_rows;
+	struct table_protocol *protocol;
+	struct table_meta *meta;
+	struct mr_map txns;         /* app id -> struct txn_state */
+	struct mr_map domains;      /* domain -> char *, the action's body */
+	int64_t checkpoint_version; /* newest seen or written; -1 */
+};
+
+struct txn_state {
+	int64_t version, last_updated;
+};
+
+struct delta_log_state *delta_state_new(void);
+void delta_state_free(struct delta_log_state *state);
+int delta_state_apply(struct delta_log_state *state, struct json_parser *parser, const struct action *action,
+		      struct mr_error *err);
+/* After the actions of a version: is there a table, can we read it? */
+int delta_state_check(const struct delta_log_state *state, struct mr_error *err);
+/* Forget removed files that no checkpoint needs any more, once they outnumber the live ones. */
+void delta_state_compact(struct delta_log_state *state, int64_t now_ms);
+
+struct delta_snapshot {
+	_Atomic int refs;
+	char *path;
+	int64_t version;
+	struct file_set *files;
+	size_t entry_count;
+	int64_t file_count, size_bytes, rows;
+	struct table_meta *meta;
+	struct arena arena;
+	struct delta_txn *txns;
+	size_t txn_count;
+};
+
+struct delta_snapshot *delta_snapshot_new(const struct delta_log_state *state, const char *path);
+/* The next file that the snapshot sees. */
+struct file_entry *delta_snapshot_next_file(const struct delta_snapshot *snapshot,
+					    struct file_cursor *cursor);
+
+/* ---- table.c, log.c ---- */
+
+struct delta_table {
+	const struct env *env;
+	struct sql_engine *engine;
+	char *path, *log_path;
+	pthread_mutex_t lock;
+	struct json_parser *parser;      /* under lock */
+	struct delta_log_state *state;   /* under lock; NULL until read */
+	struct delta_snapshot *snapshot; /* under lock; of state->version, or NULL */
+};
+
+/* All below with the table's lock held. */
+int delta_log_load(struct delta_table *table, int64_t version_max, struct delta_log_state **out,
+		   struct mr_error *err);
+/* Bring table->state to the newest version. */
+int delta_log_advance(struct delta_table *table, struct mr_error *err);
+int delta_log_apply_commit(struct delta_table *table, struct delta_log_state *state, mr_str bytes,
+			   int64_t version, struct mr_error *err);
+
+/* ---- store.c ---- */
+
+struct delta_log_version {
+	int64_t version;
+	struct file_info info;
+};
+
+struct delta_log_part {
+	int64_t version;
+	int part, parts; /* 0 of 0: a single file */
+	char *name;
+};
+
+struct delta_log_listing {
+	MR_VEC(struct delta_log_version) commits; /* ascending */
+	MR_VEC(struct delta_log_part) checkpoints;
+	bool has_foreign_checkpoint; /* named by UUID: v2Checkpoint */
+};
+
+int delta_store_list(struct delta_table *table, struct delta_log_listing *out, struct mr_error *err);
+void delta_log_listing_release(struct delta_log_listing *listing);
+char *delta_store_commit_path(const struct delta_table *table, int64_t version);
+/* The bytes of N.json, appended; MR_ERR_NOT_FOUND when there is none. */
+int delta_store_read_commit(struct delta_table *table, int64_t version, struct mr_buf *out,
+			    struct mr_error *err);
+/* N.json whole and durable, or MR_ERR_EXISTS and nothing changed. */
+int delta_store_put_commit(struct delta_table *table, int64_t version, mr_str bytes, struct mr_error *err);
+int delta_store_sync_file(struct delta_table *table, const char *path, struct mr_error *err);
+
+/* ---- checkpoint.c ---- */
+
+int delta_checkpoint_read(struct delta_table *table, const struct delta_log_part *parts, size_t count,
+			  struct delta_log_state *state, struct mr_error *err);
+int delta_checkpoint_write(struct delta_table *table, struct mr_error *err);
+bool delta_checkpoint_is_due(const struct delta_log_state *state);
+
+/* ---- commit.c ---- */
+
+void delta_file_add_write(struct json_writer *w, const struct table_meta *meta, const struct file_entry *file,
+			  bool data_change);
+void delta_file_remove_write(struct json_writer *w, const struct table_meta *meta,
+			     const struct file_entry *file, int64_t now_ms);
+
+/* ---- partition.c ---- */
+
+/* What add.path holds, and back: every byte but unreserved ones and '/' as %XX. */
+void delta_path_encode(struct mr_buf *out, mr_str path);
+/* MR_ERR_CORRUPT for what leaves the table's folder; MR_ERR_UNSUPPORTED for absolute ones. */
+int delta_path_decode(mr_str encoded, struct arena *arena, mr_str *out, struct mr_error *err);
+/* The SQL expression that makes a partition value's text of a column, as Delta writes it. */
+void delta_partition_text_sql(struct mr_buf *out, const struct column_def *def, mr_str expression);
+/* And the SQL literal that reads it back. */
+void delta_partition_literal_sql(struct mr_buf *out, const struct table_meta *meta, size_t column,
+				 mr_str value);
+
+/* ---- stats.c ---- */
+
+/* Delta's statistics of a file out of what COPY ... RETURN_STATS says of it (a JSON object of
+ * column path -> figures). *null_column: a NOT NULL column that holds NULLs, or SIZE_MAX. */
+void delta_stats_write(struct mr_buf *out, const struct table_meta *meta, int64_t rows,
+		       struct json_value figures, size_t *null_column);
+int64_t delta_stats_rows(mr_str stats_json); /* numRecords; -1 when unknown */
+
+/* ---- scan.c ---- */
+
+/* A path as a literal for read_parquet, its pattern characters made plain. */
+void delta_scan_put_path(struct mr_buf *out, mr_str path);

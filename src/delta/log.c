@@ -1,0 +1,196 @@
+/* delta/log.c - reading the log: from the newest checkpoint and the commits after it, or on
+ * from the version that is known by trying the next one. */
+#include "delta/internal.h"
+
+#include <stdio.h>
+
+struct apply {
+	struct delta_log_state *state;
+	struct json_parser *parser;
+	bool metadata_only, without_metadata;
+};
+
+static int apply_one(void *arg, const struct action *action, struct mr_error *err)
+{
+	struct apply *apply = arg;
+	bool is_metadata = action->kind == ACTION_METADATA;
+	if (is_metadata ? apply->without_metadata : apply->metadata_only)
+		return 0;
+	return delta_state_apply(apply->state, apply->parser, action, err);
+}
+
+int delta_log_apply_commit(struct delta_table *table, struct delta_log_state *state, mr_str bytes,
+			   int64_t version, struct mr_error *err)
+{
+	char name[32];
+	snprintf(name, sizeof name, "%020lld.json", (long long)version);
+	state->version = version;
+	struct apply apply = {.state = state, .parser = table->parser};
+	int rc = 0;
+	/* Actions of a commit have no order, but files are read by the commit's own schema. */
+	if (memmem(bytes.ptr, bytes.len, "\"metaData\"", strlen("\"metaData\""))) {
+		apply.metadata_only = true;
+		rc = delta_actions_parse(table->parser, bytes, name, apply_one, &apply, err);
+		apply.metadata_only = false;
+		apply.without_metadata = true;
+	}
+	if (rc == 0)
+		rc = delta_actions_parse(table->parser, bytes, name, apply_one, &apply, err);
+	if (rc == 0)
+		rc = delta_state_check(state, err);
+	if (rc < 0)
+		mr_error_wrap(err, rc, "%s", table->path);
+	return rc;
+}
+
+static int read_and_apply(struct delta_table *table, struct delta_log_state *state, int64_t version,
+			  struct mr_error *err)
+{
+	struct mr_buf bytes = {0};
+	int rc = delta_store_read_commit(table, version, &bytes, err);
+	if (rc == 0)
+		rc = delta_log_apply_commit(table, state, mr_buf_view(&bytes), version, err);
+	mr_buf_release(&bytes);
+	return rc;
+}
+
+static int note_newest(struct delta_table *table, struct delta_log_state *state, struct mr_error *err)
+{
+	char *path = delta_store_commit_path(table, state->version);
+	int rc = disk_stat(table->env->disk, path, &state->newest, err);
+	free(path);
+	return rc;
+}
+
+/* ---- from nothing ---- */
+
+/* The parts of one checkpoint, starting at `from` in the listing; 0 when some are missing. */
+static size_t complete_parts(const struct delta_log_listing *listing, size_t from)
+{
+	const struct delta_log_part *parts = &listing->checkpoints.items[from];
+	if (parts[0].parts == 0)
+		return 1;
+	size_t count = 0;
+	while (from + count < listing->checkpoints.len && parts[count].version == parts[0].version &&
+	       parts[count].parts == parts[0].parts && parts[count].part == (int)count + 1)
+		count++;
+	return count == (size_t)parts[0].parts ? count : 0;
+}
+
+/* The newest readable checkpoint at or below version_max; state stays at -1 when there is none. */
+static void load_checkpoint(struct delta_table *table, const struct delta_log_listing *listing,
+			    int64_t version_max, struct delta_log_state **state, struct mr_error *err)
+{
+	for (size_t i = 0; i < listing->checkpoints.len && table->engine; i++) {
+		const struct delta_log_part *parts = &listing->checkpoints.items[i];
+		size_t count = complete_parts(listing, i);
+		if (parts->version > version_max || !count)
+			continue;
+		(*state)->version = (*state)->checkpoint_version = parts->version;
+		if (delta_checkpoint_read(table, parts, count, *state, err) == 0)
+			return;
+		/* Damaged or foreign: an older one and more commits say the same. */
+		delta_state_free(*state);
+		*state = delta_state_new();
+	}
+}
+
+static int load_commits(struct delta_table *table, const struct delta_log_listing *listing,
+			int64_t version_max, struct delta_log_state *state, struct mr_error *err)
+{
+	for (size_t i = 0; i < listing->commits.len; i++) {
+		int64_t version = listing->commits.items[i].version;
+		if (version <= state->version || version > version_max)
+			continue;
+		if (version != state->version + 1) {
+			mr_fail(err, MR_ERR_CORRUPT, "%s: version %lld is missing from the log", table->path,
+				(long long)state->version + 1);
+			if (listing->has_foreign_checkpoint)
+				mr_hint(
+				    err,
+				    "its checkpoints need the feature v2Checkpoint, which is not known here");
+			return MR_ERR_CORRUPT;
+		}
+		int rc = read_and_apply(table, state, version, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int no_table(const struct delta_table *table, struct mr_error *err)
+{
+	return mr_fail(err, MR_ERR_NOT_FOUND, "there is no Delta table at %s", table->path);
+}
+
+int delta_log_load(struct delta_table *table, int64_t version_max, struct delta_log_state **out,
+		   struct mr_error *err)
+{
+	struct delta_log_listing listing;
+	int rc = delta_store_list(table, &listing, err);
+	if (rc == MR_ERR_NOT_FOUND)
+		return no_table(table, err);
+	if (rc < 0)
+		return rc;
+	struct delta_log_state *state = delta_state_new();
+	struct mr_error why = {0};
+	load_checkpoint(table, &listing, version_max, &state, &why);
+	rc = load_commits(table, &listing, version_max, state, err);
+	if (rc == MR_ERR_CORRUPT && why.code && err && !err->hint[0])
+		mr_hint(err, "and its checkpoint cannot be read: %s", why.message);
+	if (rc == 0 && !listing.commits.len && state->version < 0)
+		rc = no_table(table, err);
+	if (rc == 0 && version_max != INT64_MAX && state->version != version_max)
+		rc = mr_fail(err, MR_ERR_NOT_FOUND, "%s has no version %lld", table->path,
+			     (long long)version_max);
+	if (rc == 0)
+		rc = delta_state_check(state, err);
+	if (rc == 0 && version_max == INT64_MAX)
+		rc = note_newest(table, state, err);
+	delta_log_listing_release(&listing);
+	if (rc < 0) {
+		delta_state_free(state);
+		return rc;
+	}
+	*out = state;
+	return 0;
+}
+
+/* ---- onwards ---- */
+
+static void forget(struct delta_table *table)
+{
+	delta_state_free(table->state);
+	table->state = NULL;
+	delta_snapshot_unref(table->snapshot);
+	table->snapshot = NULL;
+}
+
+static bool is_same_log(struct delta_table *table)
+{
+	char *path = delta_store_commit_path(table, table->state->version);
+	struct file_info info;
+	bool same = disk_stat(table->env->disk, path, &info, NULL) == 0 &&
+		    info.size == table->state->newest.size && info.mtime_ms == table->state->newest.mtime_ms;
+	free(path);
+	return same;
+}
+
+int delta_log_advance(struct delta_table *table, struct mr_error *err)
+{
+	/* A table that was removed and made anew must not get commits meant for the old one. */
+	if (table->state && !is_same_log(table))
+		forget(table);
+	if (!table->state)
+		return delta_log_load(table, INT64_MAX, &table->state, err);
+	int64_t before = table->state->version;
+	int rc;
+	do
+		rc = read_and_apply(table, table->state, table->state->version + 1, err);
+	while (rc == 0);
+	if (rc == MR_ERR_NOT_FOUND) /* the usual end */
+		rc = table->state->version == before ? 0 : note_newest(table, table->state, err);
+	if (rc < 0)
+		forget(table); /* it may be half applied */
+	return rc;
+}

@@ -1,0 +1,280 @@
+/* delta/scan.c - the SQL relation that yields a snapshot's rows.
+ *
+ * The schema is given to read_parquet in full, so that a column that a file lacks reads
+ * as NULL and one that it has in another width is cast; nothing is guessed from folder names
+ * (hive_partitioning off: it would read the string 'NULL' as null). Partition values come from
+ * the log: as a constant per partition while there are few of them, which lets DuckDB drop whole
+ * branches by a predicate; by a join on the file's index when there are many.
+ */
+#include "delta/internal.h"
+
+#define BRANCHES_MAX 64
+
+struct scan_file {
+	mr_str path;
+	const mr_str *partition_values;
+};
+
+struct scan {
+	const char *table_path;
+	const struct table_meta *meta;
+	MR_VEC(struct scan_file) files;
+};
+
+/* read_parquet takes patterns: what would be one is put in brackets. */
+void delta_scan_put_path(struct mr_buf *out, mr_str path)
+{
+	struct mr_buf pattern = {0};
+	for (size_t i = 0; i < path.len; i++) {
+		if (strchr("*?[", path.ptr[i]) && path.ptr[i])
+			mr_buf_printf(&pattern, "[%c]", path.ptr[i]);
+		else
+			mr_buf_char(&pattern, path.ptr[i]);
+	}
+	sql_quote_literal(out, mr_buf_view(&pattern));
+	mr_buf_release(&pattern);
+}
+
+static void put_read(struct mr_buf *out, const struct scan *scan, const size_t *indexes, size_t count)
+{
+	struct mr_buf path = {0};
+	mr_buf_cstr(out, "read_parquet([");
+	for (size_t i = 0; i < count; i++) {
+		mr_buf_clear(&path);
+		mr_buf_printf(&path, "%s/", scan->table_path);
+		mr_buf_str(&path, scan->files.items[indexes ? indexes[i] : i].path);
+		mr_buf_cstr(out, i ? ", " : "");
+		delta_scan_put_path(out, mr_buf_view(&path));
+	}
+	mr_buf_cstr(out, "], hive_partitioning=false, schema=MAP{");
+	const char *comma = "";
+	for (size_t i = 0; i < scan->meta->column_count; i++) {
+		if (scan->meta->columns[i].partition)
+			continue;
+		mr_buf_cstr(out, comma);
+		sql_quote_literal(out, scan->meta->defs[i].name);
+		mr_buf_cstr(out, ": {name: ");
+		sql_quote_literal(out, scan->meta->defs[i].name);
+		mr_buf_cstr(out, ", type: ");
+		sql_quote_literal(out, scan->meta->columns[i].sql_type);
+		mr_buf_cstr(out, ", default_value: NULL}");
+		comma = ", ";
+	}
+	mr_buf_cstr(out, "})");
+	mr_buf_release(&path);
+}
+
+static size_t partition_position(const struct table_meta *meta, size_t column)
+{
+	size_t i = 0;
+	while (meta->partition_index[i] != column)
+		i++;
+	return i;
+}
+
+static void put_empty(struct mr_buf *out, const struct table_meta *meta)
+{
+	mr_buf_cstr(out, "(SELECT ");
+	for (size_t i = 0; i < meta->column_count; i++) {
+		mr_buf_printf(out, "%sCAST(NULL AS %.*s) AS ", i ? ", " : "",
+			      MR_FMT(meta->columns[i].sql_type));
+		sql_quote_name(out, meta->defs[i].name);
+	}
+	mr_buf_cstr(out, " WHERE false)");
+}
+
+/* ---- few partitions: one branch each ---- */
+
+struct branch {
+	const mr_str *values;
+	MR_VEC(size_t) files;
+};
+
+static bool same_values(const struct table_meta *meta, const mr_str *a, const mr_str *b)
+{
+	for (size_t i = 0; i < meta->partition_count; i++)
+		if (!mr_str_eq(a[i], b[i]))
+			return false;
+	return true;
+}
+
+/* Sorts the files into branches; false when there are more than BRANCHES_MAX. */
+static bool sort_into_branches(const struct scan *scan, struct branch *branches, size_t *count)
+{
+	*count = 0;
+	size_t last = 0; /* neighbours in the log mostly share a partition */
+	for (size_t i = 0; i < scan->files.len; i++) {
+		const mr_str *values = scan->files.items[i].partition_values;
+		size_t at = last;
+		if (at >= *count || !same_values(scan->meta, branches[at].values, values))
+			for (at = 0; at < *count && !same_values(scan->meta, branches[at].values, values);)
+				at++;
+		if (at == BRANCHES_MAX)
+			return false;
+		if (at == *count)
+			branches[(*count)++].values = values;
+		mr_vec_push(&branches[at].files, i);
+		last = at;
+	}
+	return true;
+}
+
+static void put_branch(struct mr_buf *out, const struct scan *scan, const struct branch *branch)
+{
+	const struct table_meta *meta = scan->meta;
+	mr_buf_cstr(out, "SELECT ");
+	for (size_t i = 0; i < meta->column_count; i++) {
+		mr_buf_cstr(out, i ? ", " : "");
+		if (meta->columns[i].partition) {
+			delta_partition_literal_sql(out, meta, i,
+						    branch->values[partition_position(meta, i)]);
+			mr_buf_cstr(out, " AS ");
+		}
+		sql_quote_name(out, meta->defs[i].name);
+	}
+	mr_buf_cstr(out, " FROM ");
+	put_read(out, scan, branch->files.items, branch->files.len);
+}
+
+/* ---- many: values joined by file index ---- */
+
+static void put_join(struct mr_buf *out, const struct scan *scan)
+{
+	const struct table_meta *meta = scan->meta;
+	mr_buf_cstr(out, "(SELECT ");
+	for (size_t i = 0; i < meta->column_count; i++) {
+		mr_buf_cstr(out, i ? ", " : "");
+		if (meta->columns[i].partition)
+			mr_buf_printf(out, "v.p%zu AS ", partition_position(meta, i));
+		else
+			mr_buf_cstr(out, "f.");
+		sql_quote_name(out, meta->defs[i].name);
+	}
+	mr_buf_cstr(out, " FROM (SELECT *, file_index AS \"__file_index\" FROM ");
+	put_read(out, scan, NULL, scan->files.len);
+	mr_buf_cstr(out, ") f JOIN (VALUES ");
+	for (size_t i = 0; i < scan->files.len; i++) {
+		mr_buf_printf(out, "%s(%zu", i ? ", " : "", i);
+		for (size_t j = 0; j < meta->partition_count; j++) {
+			mr_buf_cstr(out, ", ");
+			delta_partition_literal_sql(out, meta, meta->partition_index[j],
+						    scan->files.items[i].partition_values[j]);
+		}
+		mr_buf_char(out, ')');
+	}
+	mr_buf_cstr(out, ") v(i");
+	for (size_t j = 0; j < meta->partition_count; j++)
+		mr_buf_printf(out, ", p%zu", j);
+	mr_buf_cstr(out, ") ON f.\"__file_index\" = v.i)");
+}
+
+static void put_scan(struct mr_buf *out, const struct scan *scan)
+{
+	struct branch branches[BRANCHES_MAX] = {0};
+	size_t count;
+	if (!scan->files.len) {
+		put_empty(out, scan->meta);
+		return;
+	}
+	bool few = sort_into_branches(scan, branches, &count);
+	if (!few)
+		put_join(out, scan);
+	for (size_t i = 0; i < count; i++) {
+		if (few) {
+			mr_buf_cstr(out, i ? " UNION ALL " : "(");
+			put_branch(out, scan, &branches[i]);
+		}
+		mr_vec_release(&branches[i].files);
+	}
+	if (few)
+		mr_buf_char(out, ')');
+}
+
+void delta_scan_sql(const struct delta_snapshot *snapshot, struct mr_buf *out)
+{
+	struct scan scan = {.table_path = snapshot->path, .meta = snapshot->meta};
+	struct file_cursor cursor = file_cursor(snapshot->files, snapshot->entry_count);
+	for (struct file_entry *entry; (entry = delta_snapshot_next_file(snapshot, &cursor));)
+		mr_vec_push(&scan.files, (struct scan_file){entry->path, entry->partition_values});
+	put_scan(out, &scan);
+	mr_vec_release(&scan.files);
+}
+
+/* ---- since ---- */
+
+struct since {
+	struct scan *scan;
+	struct arena *arena;
+};
+
+static int collect_added(void *arg, const struct action *action, struct mr_error *err)
+{
+	struct since *since = arg;
+	const struct table_meta *meta = since->scan->meta;
+	if (action->kind == ACTION_METADATA)
+		return mr_fail(err, MR_ERR_UNSUPPORTED, "the table's metadata changed");
+	if ((action->kind != ACTION_ADD && action->kind != ACTION_REMOVE) || !action->file.data_change)
+		return 0;
+	if (action->kind == ACTION_REMOVE)
+		return mr_fail(err, MR_ERR_UNSUPPORTED, "rows were removed or changed, not only added");
+	if (action->file.has_deletion_vector)
+		return mr_fail(err, MR_ERR_UNSUPPORTED, "a file has a deletion vector (deletionVectors)");
+	struct scan_file file = {0};
+	int rc = delta_path_decode(action->file.path, since->arena, &file.path, err);
+	if (rc < 0)
+		return rc;
+	mr_str *values = arena_calloc(since->arena, meta->partition_count + 1, sizeof *values);
+	for (size_t i = 0; i < meta->partition_count; i++) {
+		mr_str value =
+		    json_str(json_get_str(action->file.partition_values, meta->partition_names[i]));
+		if (value.len)
+			values[i] = arena_copy(since->arena, value);
+	}
+	file.partition_values = values;
+	mr_vec_push(&since->scan->files, file);
+	return 0;
+}
+
+static int collect_version(struct delta_table *table, int64_t version, struct since *since,
+			   struct mr_error *err)
+{
+	struct mr_buf bytes = {0};
+	char *path = delta_store_commit_path(table, version);
+	int rc = delta_store_read_commit(table, version, &bytes, err);
+	if (rc == MR_ERR_NOT_FOUND) {
+		mr_fail(err, rc, "%s: the log no longer holds version %lld", table->path, (long long)version);
+		mr_hint(err, "start again from a full read");
+	} else if (rc == 0) {
+		rc = delta_actions_parse(table->parser, mr_buf_view(&bytes), path, collect_added, since, err);
+	}
+	free(path);
+	mr_buf_release(&bytes);
+	return rc;
+}
+
+int delta_scan_since_sql(struct delta_table *table, const struct delta_snapshot *snapshot, int64_t from,
+			 struct mr_buf *out, size_t *file_count, struct mr_error *err)
+{
+	if (from < 0) {
+		delta_scan_sql(snapshot, out);
+		if (file_count)
+			*file_count = (size_t)snapshot->file_count;
+		return 0;
+	}
+	struct scan scan = {.table_path = snapshot->path, .meta = snapshot->meta};
+	struct arena arena = {0};
+	struct since since = {&scan, &arena};
+	int rc = 0;
+	pthread_mutex_lock(&table->lock);
+	for (int64_t version = from + 1; version <= snapshot->version && rc == 0; version++)
+		rc = collect_version(table, version, &since, err);
+	pthread_mutex_unlock(&table->lock);
+	if (rc == 0) {
+		put_scan(out, &scan);
+		if (file_count)
+			*file_count = scan.files.len;
+	}
+	mr_vec_release(&scan.files);
+	arena_release(&arena);
+	return rc;
+}

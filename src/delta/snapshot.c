@@ -1,0 +1,330 @@
+/* delta/snapshot.c - the log's actions applied to a state, and views of it. See internal.h. */
+#include "delta/internal.h"
+
+struct delta_log_state *delta_state_new(void)
+{
+	struct delta_log_state *state = mr_calloc(1, sizeof *state);
+	state->version = -1;
+	state->checkpoint_version = -1;
+	state->files = delta_file_set_new();
+	return state;
+}
+
+static void protocol_free(struct table_protocol *protocol)
+{
+	if (!protocol)
+		return;
+	arena_release(&protocol->arena);
+	free(protocol);
+}
+
+void delta_state_free(struct delta_log_state *state)
+{
+	if (!state)
+		return;
+	mr_map_each (&state->txns, txn) {
+		free(txn->value);
+	}
+	mr_map_each (&state->domains, domain) {
+		free(domain->value);
+	}
+	mr_map_release(&state->txns);
+	mr_map_release(&state->domains);
+	mr_map_release(&state->live);
+	protocol_free(state->protocol);
+	delta_meta_unref(state->meta);
+	delta_file_set_unref(state->files);
+	free(state);
+}
+
+/* ---- files ---- */
+
+static void count_file(struct delta_log_state *state, const struct file_entry *entry, int sign)
+{
+	state->file_count += sign;
+	state->size_bytes += sign * entry->size;
+	if (entry->rows < 0)
+		state->files_without_rows += sign;
+	else
+		state->rows += sign * entry->rows;
+}
+
+static void kill_file(struct delta_log_state *state, struct file_entry *entry, int64_t version, int64_t at_ms)
+{
+	count_file(state, entry, -1);
+	entry->removed_ms = at_ms;
+	atomic_store(&entry->removed, version);
+}
+
+static mr_str *copy_partition_values(struct delta_log_state *state, struct json_value values)
+{
+	const struct table_meta *meta = state->meta;
+	if (!meta->partition_count)
+		return NULL;
+	mr_str *out = arena_calloc(&state->files->arena, meta->partition_count, sizeof *out);
+	for (size_t i = 0; i < meta->partition_count; i++) {
+		mr_str value = json_str(json_get_str(values, meta->partition_names[i]));
+		if (value.len) /* '' means null as well */
+			out[i] = arena_copy(&state->files->arena, value);
+	}
+	return out;
+}
+
+/* Newer actions on a path replace older ones, within a version too. */
+static int apply_add(struct delta_log_state *state, const struct action_file *add, struct mr_error *err)
+{
+	mr_str path;
+	if (!state->meta)
+		return mr_fail(err, MR_ERR_CORRUPT, "files are added before there is metaData");
+	if (add->has_deletion_vector) {
+		mr_fail(err, MR_ERR_UNSUPPORTED,
+			"a file has a deletion vector: the feature deletionVectors cannot be read here");
+		return MR_ERR_UNSUPPORTED;
+	}
+	if (add->size < 0)
+		return mr_fail(err, MR_ERR_CORRUPT, "a file of %lld bytes", (long long)add->size);
+	int rc = delta_path_decode(add->path, &state->files->arena, &path, err);
+	if (rc < 0)
+		return rc;
+	struct file_entry *entry = delta_file_set_add(state->files);
+	entry->path = path;
+	entry->partition_values = copy_partition_values(state, add->partition_values);
+	entry->size = add->size;
+	entry->modified_ms = add->time_ms;
+	entry->stats = add->stats.len ? arena_copy(&state->files->arena, add->stats) : MR_STR_NULL;
+	entry->rows = delta_stats_rows(entry->stats);
+	entry->added = state->version;
+	entry->data_change = add->data_change;
+	struct file_entry *before = mr_map_put(&state->live, path, entry);
+	if (before)
+		kill_file(state, before, state->version, add->time_ms);
+	count_file(state, entry, 1);
+	return 0;
+}
+
+static int apply_remove(struct delta_log_state *state, const struct action_file *remove, struct mr_error *err)
+{
+	mr_str path;
+	int rc = delta_path_decode(remove->path, &state->files->arena, &path, err);
+	if (rc < 0)
+		return rc;
+	struct file_entry *entry = mr_map_remove(&state->live, path);
+	if (entry) {
+		kill_file(state, entry, state->version, remove->time_ms);
+		return 0;
+	}
+	/* A tombstone of a file that left before the checkpoint: only checkpoints need it. */
+	entry = delta_file_set_add(state->files);
+	entry->path = path;
+	entry->size = remove->size;
+	entry->rows = -1;
+	entry->added = state->version;
+	entry->removed_ms = remove->time_ms;
+	atomic_store(&entry->removed, state->version);
+	if (state->meta)
+		entry->partition_values = copy_partition_values(state, remove->partition_values);
+	return 0;
+}
+
+/* ---- the rest ---- */
+
+static void apply_txn(struct delta_log_state *state, const struct action_txn *action)
+{
+	struct txn_state *txn = mr_map_get(&state->txns, action->app_id);
+	if (!txn) {
+		txn = mr_alloc(sizeof *txn);
+		mr_map_put(&state->txns, action->app_id, txn);
+	}
+	*txn = (struct txn_state){action->version, action->last_updated};
+}
+
+static void apply_domain(struct delta_log_state *state, const struct action_domain *action)
+{
+	struct mr_buf body = {0};
+	json_write_value(&body, action->body);
+	free(action->removed ? mr_map_remove(&state->domains, action->domain)
+			     : mr_map_put(&state->domains, action->domain, mr_buf_take(&body)));
+	mr_buf_release(&body);
+}
+
+static void apply_protocol(struct delta_log_state *state, const struct action_protocol *action)
+{
+	protocol_free(state->protocol);
+	state->protocol = mr_calloc(1, sizeof *state->protocol);
+	delta_protocol_copy(state->protocol, action);
+}
+
+int delta_state_apply(struct delta_log_state *state, struct json_parser *parser, const struct action *action,
+		      struct mr_error *err)
+{
+	struct table_meta *meta;
+	int rc;
+	switch (action->kind) {
+	case ACTION_ADD:
+		return apply_add(state, &action->file, err);
+	case ACTION_REMOVE:
+		return apply_remove(state, &action->file, err);
+	case ACTION_TXN:
+		apply_txn(state, &action->txn);
+		return 0;
+	case ACTION_DOMAIN:
+		apply_domain(state, &action->domain);
+		return 0;
+	case ACTION_PROTOCOL:
+		apply_protocol(state, &action->protocol);
+		return 0;
+	case ACTION_METADATA:
+		rc = delta_meta_parse(parser, &action->metadata, &meta, err);
+		if (rc < 0)
+			return rc;
+		delta_meta_unref(state->meta);
+		state->meta = meta;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+int delta_state_check(const struct delta_log_state *state, struct mr_error *err)
+{
+	if (!state->protocol || !state->meta)
+		return mr_fail(err, MR_ERR_CORRUPT, "the log up to version %lld has no %s action",
+			       (long long)state->version, state->protocol ? "metaData" : "protocol");
+	return delta_gate_read(state->protocol, state->meta, err);
+}
+
+static void copy_entry(struct file_set *to, const struct file_entry *from, size_t partitions)
+{
+	struct file_entry *entry = delta_file_set_add(to);
+	*entry = *from;
+	entry->path = arena_copy(&to->arena, from->path);
+	entry->stats = from->stats.len ? arena_copy(&to->arena, from->stats) : MR_STR_NULL;
+	if (!from->partition_values)
+		return;
+	entry->partition_values = arena_calloc(&to->arena, partitions, sizeof *entry->partition_values);
+	for (size_t i = 0; i < partitions; i++)
+		if (from->partition_values[i].len)
+			entry->partition_values[i] = arena_copy(&to->arena, from->partition_values[i]);
+}
+
+void delta_state_compact(struct delta_log_state *state, int64_t now_ms)
+{
+	size_t expired = 0;
+	struct file_cursor cursor = file_cursor(state->files, state->files->count);
+	for (struct file_entry *entry; (entry = delta_file_cursor_next(&cursor));)
+		expired += entry->removed != VERSION_NEVER && entry->removed_ms < now_ms - TOMBSTONE_MS;
+	if (expired < 1000 || expired < state->files->count / 2)
+		return;
+	struct file_set *set = delta_file_set_new();
+	struct mr_map live = {0};
+	cursor = file_cursor(state->files, state->files->count);
+	for (struct file_entry *entry; (entry = delta_file_cursor_next(&cursor));) {
+		bool dead = entry->removed != VERSION_NEVER;
+		if (dead && entry->removed_ms < now_ms - TOMBSTONE_MS)
+			continue;
+		copy_entry(set, entry, state->meta->partition_count);
+		struct file_entry *copy = &set->last->entries[(set->count - 1) % FILE_CHUNK];
+		if (!dead)
+			mr_map_put(&live, copy->path, copy);
+	}
+	mr_map_release(&state->live);
+	state->live = live;
+	delta_file_set_unref(state->files);
+	state->files = set;
+}
+
+/* ---- snapshots ---- */
+
+struct delta_snapshot *delta_snapshot_new(const struct delta_log_state *state, const char *path)
+{
+	struct delta_snapshot *snapshot = mr_calloc(1, sizeof *snapshot);
+	*snapshot = (struct delta_snapshot){
+	    .refs = 1,
+	    .path = mr_strdup(path),
+	    .version = state->version,
+	    .files = delta_file_set_ref(state->files),
+	    .entry_count = state->files->count,
+	    .file_count = state->file_count,
+	    .size_bytes = state->size_bytes,
+	    .rows = state->files_without_rows ? -1 : state->rows,
+	    .meta = delta_meta_ref(state->meta),
+	};
+	snapshot->txns = arena_alloc(&snapshot->arena, (state->txns.len + 1) * sizeof *snapshot->txns);
+	mr_map_each (&state->txns, txn) {
+		mr_str app_id = arena_copy(&snapshot->arena, mr_str_n(txn->key, txn->key_len));
+		snapshot->txns[snapshot->txn_count++] =
+		    (struct delta_txn){app_id, ((struct txn_state *)txn->value)->version};
+	}
+	return snapshot;
+}
+
+struct file_entry *delta_snapshot_next_file(const struct delta_snapshot *snapshot, struct file_cursor *cursor)
+{
+	struct file_entry *entry;
+	while ((entry = delta_file_cursor_next(cursor)))
+		if (entry->added <= snapshot->version && atomic_load(&entry->removed) > snapshot->version)
+			return entry;
+	return NULL;
+}
+
+struct delta_snapshot *delta_snapshot_ref(struct delta_snapshot *snapshot)
+{
+	atomic_fetch_add(&snapshot->refs, 1);
+	return snapshot;
+}
+
+void delta_snapshot_unref(struct delta_snapshot *snapshot)
+{
+	if (!snapshot || atomic_fetch_sub(&snapshot->refs, 1) > 1)
+		return;
+	delta_file_set_unref(snapshot->files);
+	delta_meta_unref(snapshot->meta);
+	arena_release(&snapshot->arena);
+	free(snapshot->path);
+	free(snapshot);
+}
+
+int64_t delta_version(const struct delta_snapshot *snapshot)
+{
+	return snapshot->version;
+}
+
+int64_t delta_file_count(const struct delta_snapshot *snapshot)
+{
+	return snapshot->file_count;
+}
+
+int64_t delta_size_bytes(const struct delta_snapshot *snapshot)
+{
+	return snapshot->size_bytes;
+}
+
+int64_t delta_row_count(const struct delta_snapshot *snapshot)
+{
+	return snapshot->rows;
+}
+
+size_t delta_columns(const struct delta_snapshot *snapshot, const struct column_def **out)
+{
+	*out = snapshot->meta->defs;
+	return snapshot->meta->column_count;
+}
+
+size_t delta_partition_columns(const struct delta_snapshot *snapshot, const mr_str **out)
+{
+	*out = snapshot->meta->partition_names;
+	return snapshot->meta->partition_count;
+}
+
+mr_str delta_schema_json(const struct delta_snapshot *snapshot)
+{
+	return snapshot->meta->schema_json;
+}
+
+int64_t delta_txn(const struct delta_snapshot *snapshot, mr_str app_id)
+{
+	for (size_t i = 0; i < snapshot->txn_count; i++)
+		if (mr_str_eq(snapshot->txns[i].app_id, app_id))
+			return snapshot->txns[i].version;
+	return -1;
+}

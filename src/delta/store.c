@@ -1,0 +1,158 @@
+/* delta/store.c - the log folder on a disk.
+ *
+ * A commit is put by writing a temporary file, syncing it, link(2) to its name and syncing
+ * the folder: it is there whole or not at all, and of two writers exactly one wins. Temporary
+ * files (".N.json.<uuid>.tmp") that a crash leaves are nobody's: readers pass over them.
+ */
+#include "delta/internal.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+char *delta_store_commit_path(const struct delta_table *table, int64_t version)
+{
+	return mr_asprintf("%s/%020lld.json", table->log_path, (long long)version);
+}
+
+int delta_store_read_commit(struct delta_table *table, int64_t version, struct mr_buf *out,
+			    struct mr_error *err)
+{
+	char *path = delta_store_commit_path(table, version);
+	int rc = disk_read_file(table->env->disk, path, COMMIT_BYTES_MAX, out, err);
+	free(path);
+	return rc;
+}
+
+static int write_temporary(struct delta_table *table, const char *path, mr_str bytes, struct mr_error *err)
+{
+	struct mr_file *file;
+	int rc = disk_open(table->env->disk, path, FILE_WRITE | FILE_CREATE | FILE_EXCLUSIVE, &file, err);
+	if (rc < 0)
+		return rc;
+	rc = file_write_at(file, bytes.ptr, bytes.len, 0, err);
+	if (rc == 0)
+		rc = file_sync(file, err);
+	file_close(file);
+	return rc;
+}
+
+int delta_store_put_commit(struct delta_table *table, int64_t version, mr_str bytes, struct mr_error *err)
+{
+	struct mr_disk *disk = table->env->disk;
+	char uuid[37];
+	rng_uuid(table->env->rng, uuid);
+	char *path = delta_store_commit_path(table, version);
+	char *temporary = mr_asprintf("%s/.%020lld.json.%s.tmp", table->log_path, (long long)version, uuid);
+	int rc = write_temporary(table, temporary, bytes, err);
+	if (rc == 0)
+		rc = disk_link(disk, temporary, path, err);
+	/* Whatever came of it the temporary name is of no use any more. */
+	int ignored = disk_unlink(disk, temporary, NULL);
+	(void)ignored;
+	if (rc == 0)
+		rc = disk_sync_dir(disk, table->log_path, err);
+	free(temporary);
+	free(path);
+	return rc;
+}
+
+int delta_store_sync_file(struct delta_table *table, const char *path, struct mr_error *err)
+{
+	struct mr_file *file;
+	int rc = disk_open(table->env->disk, path, FILE_WRITE, &file, err);
+	if (rc < 0)
+		return rc;
+	rc = file_sync(file, err);
+	file_close(file);
+	return rc;
+}
+
+/* ---- listing ---- */
+
+/* Reads `digits` digits; false when there are others. */
+static bool take_digits(const char **at, size_t digits, int64_t *out)
+{
+	int64_t value = 0;
+	for (size_t i = 0; i < digits; i++, (*at)++) {
+		if (!isdigit((unsigned char)**at))
+			return false;
+		if (value > (INT64_MAX - 9) / 10)
+			return false;
+		value = value * 10 + (**at - '0');
+	}
+	*out = value;
+	return true;
+}
+
+static void note_checkpoint(struct delta_log_listing *listing, int64_t version, const char *name,
+			    const char *rest)
+{
+	int64_t part = 0, parts = 0;
+	bool known = strcmp(rest, "parquet") == 0;
+	if (!known)
+		known = take_digits(&rest, 10, &part) && *rest++ == '.' && take_digits(&rest, 10, &parts) &&
+			strcmp(rest, ".parquet") == 0 && part >= 1 && part <= parts && parts <= 100000;
+	if (!known) {
+		listing->has_foreign_checkpoint = true;
+		return;
+	}
+	mr_vec_push(&listing->checkpoints,
+		    (struct delta_log_part){version, (int)part, (int)parts, mr_strdup(name)});
+}
+
+static int note_name(void *arg, const char *name, const struct file_info *info)
+{
+	struct delta_log_listing *listing = arg;
+	const char *at = name;
+	int64_t version;
+	if (info->is_dir || !take_digits(&at, 20, &version) || *at++ != '.')
+		return 0;
+	if (strcmp(at, "json") == 0)
+		mr_vec_push(&listing->commits, (struct delta_log_version){version, *info});
+	else if (strncmp(at, "checkpoint.", 11) == 0 && info->size > 0)
+		note_checkpoint(listing, version, name, at + 11);
+	return 0;
+}
+
+static int compare_versions(const void *a, const void *b)
+{
+	int64_t left = ((const struct delta_log_version *)a)->version;
+	int64_t right = ((const struct delta_log_version *)b)->version;
+	return (left > right) - (left < right);
+}
+
+static int compare_parts(const void *a, const void *b)
+{
+	const struct delta_log_part *left = a, *right = b;
+	if (left->version != right->version)
+		return left->version < right->version ? 1 : -1; /* newest first */
+	if (left->parts != right->parts)
+		return left->parts - right->parts;
+	return left->part - right->part;
+}
+
+int delta_store_list(struct delta_table *table, struct delta_log_listing *out, struct mr_error *err)
+{
+	struct delta_log_listing listing = {0};
+	int rc = disk_list(table->env->disk, table->log_path, note_name, &listing, err);
+	if (rc < 0) {
+		delta_log_listing_release(&listing);
+		return rc;
+	}
+	if (listing.commits.len)
+		qsort(listing.commits.items, listing.commits.len, sizeof *listing.commits.items,
+		      compare_versions);
+	if (listing.checkpoints.len)
+		qsort(listing.checkpoints.items, listing.checkpoints.len, sizeof *listing.checkpoints.items,
+		      compare_parts);
+	*out = listing;
+	return 0;
+}
+
+void delta_log_listing_release(struct delta_log_listing *listing)
+{
+	for (size_t i = 0; i < listing->checkpoints.len; i++)
+		free(listing->checkpoints.items[i].name);
+	mr_vec_release(&listing->checkpoints);
+	mr_vec_release(&listing->commits);
+}
