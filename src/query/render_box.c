@@ -1,229 +1,252 @@
-#include "query/render_box.h"
-
-#include "base/mem.h"
+/* query/render_box.c - a result as a table for a terminal.
+ *
+ *   ┌─────────┬────────┐
+ *   │ url     │  views │
+ *   │ VARCHAR │ BIGINT │
+ *   ├─────────┼────────┤
+ *   │ /a      │     12 │
+ *   └─────────┴────────┘
+ *   … 5 more rows
+ *   6 rows
+ *
+ * Too wide: the widest columns are narrowed first; when all are narrow, columns in the middle
+ * give way to one "…" column. The first rows decide the widths; only they are kept.
+ */
 #include "base/vec.h"
-#include "query/render.h"
+#include "query/render_out.h"
+#include "query/text_width.h"
 
-#define CELL_COLUMNS_MAX 200
-#define CELL_COLUMNS_LEAST 8
+#define ROWS_MAX_USUAL 200
+#define CELL_MAX 200  /* cells of a column when there is no terminal width */
+#define CELL_MIN 8    /* a column is not narrowed below this */
+#define TYPE_WIDTH 12 /* what a type's name may add to a column's width */
+#define FRAME 3       /* "│ " before and " " after each column; and one "│" at the end */
 
-/* ---- how wide a character is ---- */
-
-struct code_range {
-	uint32_t from, to;
+struct box_column {
+	mr_str name, type;
+	size_t width;
+	bool right;
 };
-
-/* Unicode 15: East Asian Wide and Fullwidth, and emoji drawn as pictures. */
-static const struct code_range wide[] = {
-    {0x1100, 0x115f},   {0x231a, 0x231b},   {0x23e9, 0x23ec}, {0x25fd, 0x25fe},   {0x2614, 0x2615},
-    {0x2648, 0x2653},   {0x26aa, 0x26ab},   {0x26bd, 0x26be}, {0x2705, 0x2705},   {0x270a, 0x270b},
-    {0x2753, 0x2755},   {0x2795, 0x2797},   {0x2e80, 0x303e}, {0x3041, 0x33ff},   {0x3400, 0x4dbf},
-    {0x4e00, 0x9fff},   {0xa000, 0xa4cf},   {0xa960, 0xa97f}, {0xac00, 0xd7a3},   {0xf900, 0xfaff},
-    {0xfe30, 0xfe6f},   {0xff00, 0xff60},   {0xffe0, 0xffe6}, {0x1f300, 0x1f64f}, {0x1f680, 0x1f6ff},
-    {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd},
-};
-/* Combining marks, joiners and variation selectors. */
-static const struct code_range narrow[] = {
-    {0x0300, 0x036f}, {0x0483, 0x0489}, {0x0591, 0x05bd}, {0x0610, 0x061a},
-    {0x064b, 0x065f}, {0x0900, 0x0902}, {0x093c, 0x093c}, {0x200b, 0x200f},
-    {0x20d0, 0x20f0}, {0x202a, 0x202e}, {0xfe00, 0xfe0f}, {0xfe20, 0xfe2f},
-};
-
-static bool in_ranges(const struct code_range *ranges, size_t count, uint32_t code)
-{
-	size_t low = 0, high = count;
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-		if (code > ranges[mid].to)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < count && code >= ranges[low].from;
-}
-
-/* The code point at *at (moved behind it); broken UTF-8 counts byte by byte. */
-static uint32_t next_code(mr_str text, size_t *at)
-{
-	unsigned char c = (unsigned char)text.ptr[*at];
-	size_t n = c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-	if (*at + n > text.len)
-		n = 1;
-	uint32_t code = n == 1 ? c : c & (0xffu >> (n + 1));
-	for (size_t i = 1; i < n; i++)
-		code = (code << 6) | ((unsigned char)text.ptr[*at + i] & 0x3f);
-	*at += n;
-	return code;
-}
-
-static size_t code_columns(uint32_t code)
-{
-	if (code < 0x300)
-		return 1;
-	if (in_ranges(narrow, MR_COUNT(narrow), code))
-		return 0;
-	return in_ranges(wide, MR_COUNT(wide), code) ? 2 : 1;
-}
-
-size_t text_columns(mr_str text)
-{
-	size_t columns = 0;
-	for (size_t at = 0; at < text.len;)
-		columns += code_columns(next_code(text, &at));
-	return columns;
-}
-
-/* ---- the table ---- */
 
 struct box {
-	struct sql_result *result;
-	size_t columns;
 	struct arena arena;
-	MR_VEC(mr_str) cells; /* ptr NULL: NULL */
-	size_t *widths;
-	uint64_t rows;
-	struct mr_buf *out;
+	struct box_column *columns;
+	size_t column_count;
+	MR_VEC(mr_str) cells; /* row by row */
+	size_t cell_max, rows_max, total_rows;
+	struct box_column *shown[2]; /* the columns before the gap, and those after */
+	size_t shown_count[2];
 };
 
-/* Control characters would break the frame: they are shown as what they are called. */
-static mr_str printable(struct arena *arena, mr_str text)
+/* Text for one cell: plain, at most `most` wide, "…" at the end of what was cut. */
+static mr_str cell_text(struct box *box, mr_str text, size_t most)
 {
-	struct mr_buf out = {0};
-	for (size_t i = 0; i < text.len && out.len < 4 * CELL_COLUMNS_MAX; i++) {
-		unsigned char c = (unsigned char)text.ptr[i];
-		if (c == '\n' || c == '\r' || c == '\t')
-			mr_buf_append(&out, (char[]){'\\', c == '\n' ? 'n' : c == '\r' ? 'r' : 't'}, 2);
-		else if (c < 0x20 || c == 0x7f)
-			mr_buf_printf(&out, "\\x%02x", c);
-		else
-			mr_buf_char(&out, (char)c);
+	struct mr_buf plain = {0};
+	if (!render_put_plain(&plain, text, most)) {
+		plain.len = text_fit(mr_buf_view(&plain), most - 1);
+		mr_buf_cstr(&plain, "…");
 	}
-	mr_str copy = arena_copy(arena, mr_buf_view(&out));
-	mr_buf_release(&out);
+	mr_str copy = arena_copy(&box->arena, mr_buf_view(&plain));
+	mr_buf_release(&plain);
 	return copy;
 }
 
-static void widen(struct box *box, size_t column, mr_str text)
+static void read_columns(struct box *box, struct sql_result *result)
 {
-	box->widths[column] =
-	    mr_max_size(box->widths[column], mr_min_size(text_columns(text), CELL_COLUMNS_MAX));
+	box->column_count = sql_column_count(result);
+	box->columns = arena_calloc(&box->arena, box->column_count + 1, sizeof *box->columns);
+	for (size_t i = 0; i < box->column_count; i++) {
+		struct box_column *column = &box->columns[i];
+		column->name = cell_text(box, sql_column_name(result, i), box->cell_max);
+		column->type = cell_text(box, sql_column_type(result, i), box->cell_max);
+		column->right = sql_column_is_number(result, i);
+		column->width =
+		    mr_max_size(text_width(column->name), mr_min_size(text_width(column->type), TYPE_WIDTH));
+	}
 }
 
-static int read_rows(struct box *box, struct mr_error *err)
+static int read_rows(struct box *box, struct sql_result *result, struct mr_error *err)
 {
 	int rc;
-	while ((rc = sql_next(box->result, err)) > 0) {
-		if (box->rows++ >= RENDER_BOX_ROWS)
+	while ((rc = sql_next(result, err)) > 0) {
+		if (box->total_rows++ >= box->rows_max)
 			continue;
-		for (size_t c = 0; c < box->columns; c++) {
-			bool null = sql_is_null(box->result, c);
-			mr_str text =
-			    null ? MR_STR("NULL") : printable(&box->arena, sql_text(box->result, c));
-			widen(box, c, text);
-			mr_vec_push(&box->cells, text);
+		for (size_t i = 0; i < box->column_count; i++) {
+			mr_str text = sql_is_null(result, i) ? MR_STR("NULL") : sql_text(result, i);
+			mr_str cell = cell_text(box, text, box->cell_max);
+			mr_vec_push(&box->cells, cell);
+			box->columns[i].width = mr_max_size(box->columns[i].width, text_width(cell));
 		}
 	}
 	return rc;
 }
 
-/* Take from the widest column until the table fits. */
-static void fit(struct box *box, int width)
+/* ---- fitting the width ---- */
+
+static size_t table_width(const struct box_column *columns, size_t count)
 {
-	for (;;) {
-		size_t total = 1, widest = 0;
-		for (size_t c = 0; c < box->columns; c++) {
-			total += box->widths[c] + 3;
-			if (box->widths[c] > box->widths[widest])
-				widest = c;
-		}
-		if (width <= 0 || total <= (size_t)width || box->widths[widest] <= CELL_COLUMNS_LEAST)
+	size_t width = 1;
+	for (size_t i = 0; i < count; i++)
+		width += columns[i].width + FRAME;
+	return width;
+}
+
+static void narrow_columns(struct box *box, size_t width)
+{
+	size_t total = table_width(box->columns, box->column_count);
+	while (total > width) {
+		struct box_column *widest = box->columns;
+		size_t second = CELL_MIN;
+		for (size_t i = 1; i < box->column_count; i++)
+			if (box->columns[i].width > widest->width)
+				widest = &box->columns[i];
+		for (size_t i = 0; i < box->column_count; i++)
+			if (box->columns[i].width < widest->width)
+				second = mr_max_size(second, box->columns[i].width);
+		if (widest->width <= CELL_MIN)
 			return;
-		size_t over = total - (size_t)width;
-		box->widths[widest] =
-		    mr_max_size(CELL_COLUMNS_LEAST, box->widths[widest] - mr_min_size(over, 4));
+		size_t cut = mr_min_size(total - width, mr_max_size(1, widest->width - second));
+		widest->width -= cut;
+		total -= cut;
 	}
 }
 
-static void put_times(struct mr_buf *out, const char *text, size_t times)
+/* Which columns are shown: all, or those at both ends that fit beside the gap. */
+static void choose_columns(struct box *box, size_t width)
 {
-	while (times--)
-		mr_buf_cstr(out, text);
-}
-
-static void put_border(struct box *box, const char *left, const char *cross, const char *right)
-{
-	for (size_t c = 0; c < box->columns; c++) {
-		mr_buf_cstr(box->out, c ? cross : left);
-		put_times(box->out, "─", box->widths[c] + 2);
+	box->shown[0] = box->columns;
+	box->shown_count[0] = box->column_count;
+	if (!width)
+		return;
+	narrow_columns(box, width);
+	if (table_width(box->columns, box->column_count) <= width)
+		return;
+	size_t used = 1 + 1 + FRAME, front = 0, back = 0;
+	while (front + back < box->column_count) {
+		bool take_front = front <= back;
+		size_t next = take_front ? front : box->column_count - 1 - back;
+		used += box->columns[next].width + FRAME;
+		if (used > width && front + back > 0)
+			break;
+		front += take_front;
+		back += !take_front;
 	}
-	mr_buf_cstr(box->out, right);
-	mr_buf_char(box->out, '\n');
+	box->shown_count[0] = front;
+	box->shown[1] = box->columns + box->column_count - back;
+	box->shown_count[1] = back;
 }
 
-static void put_cell(struct box *box, size_t column, mr_str text, bool right)
+static bool has_gap(const struct box *box)
 {
-	size_t width = box->widths[column], has = text_columns(text);
-	bool cut = has > width;
-	if (cut) {
-		size_t at = 0, kept = 0, end = 0;
-		while (at < text.len && kept + 1 < width) {
-			end = at;
-			kept += code_columns(next_code(text, &at));
-			if (kept < width)
-				end = at;
+	return box->shown_count[0] + box->shown_count[1] < box->column_count;
+}
+
+/* ---- drawing ---- */
+
+static void put_repeated(struct mr_buf *to, const char *what, size_t times)
+{
+	for (size_t i = 0; i < times; i++)
+		mr_buf_cstr(to, what);
+}
+
+static void put_rule(const struct box *box, const char *const marks[3], struct mr_buf *to)
+{
+	const char *mark = marks[0];
+	for (int side = 0; side < 2; side++) {
+		for (size_t i = 0; i < box->shown_count[side]; i++) {
+			mr_buf_cstr(to, mark);
+			put_repeated(to, "─", box->shown[side][i].width + 2);
+			mark = marks[1];
 		}
-		text.len = end;
-		has = text_columns(text) + 1;
+		if (side == 0 && has_gap(box)) {
+			mr_buf_printf(to, "%s───", mark);
+			mark = marks[1];
+		}
 	}
-	mr_buf_cstr(box->out, "│ ");
-	if (right)
-		put_times(box->out, " ", width - has);
-	mr_buf_str(box->out, text);
-	mr_buf_cstr(box->out, cut ? "…" : "");
-	if (!right)
-		put_times(box->out, " ", width - has);
-	mr_buf_char(box->out, ' ');
+	mr_buf_printf(to, "%s\n", marks[2]);
 }
 
-static void put_table(struct box *box)
+static void put_cell(const struct box_column *column, mr_str text, struct mr_buf *to)
 {
-	put_border(box, "┌", "┬", "┐");
-	for (size_t c = 0; c < box->columns; c++)
-		put_cell(box, c, sql_column_name(box->result, c), false);
-	mr_buf_cstr(box->out, "│\n");
-	for (size_t c = 0; c < box->columns; c++)
-		put_cell(box, c, sql_column_type(box->result, c), false);
-	mr_buf_cstr(box->out, "│\n");
-	put_border(box, "├", "┼", "┤");
-	for (size_t i = 0; i < box->cells.len; i++) {
-		put_cell(box, i % box->columns, box->cells.items[i],
-			 sql_column_is_number(box->result, i % box->columns));
-		if (i % box->columns == box->columns - 1)
-			mr_buf_cstr(box->out, "│\n");
+	size_t width = text_width(text);
+	bool cut = width > column->width;
+	if (cut) {
+		text = mr_str_n(text.ptr, text_fit(text, column->width - 1));
+		width = text_width(text) + 1;
 	}
-	put_border(box, "└", "┴", "┘");
-	if (box->rows > RENDER_BOX_ROWS)
-		mr_buf_printf(box->out, "%llu rows, the first %d shown\n", (unsigned long long)box->rows,
-			      RENDER_BOX_ROWS);
-	else
-		mr_buf_printf(box->out, "%llu row%s\n", (unsigned long long)box->rows,
-			      box->rows == 1 ? "" : "s");
+	mr_buf_cstr(to, "│ ");
+	if (column->right)
+		put_repeated(to, " ", column->width - width);
+	mr_buf_str(to, text);
+	mr_buf_cstr(to, cut ? "…" : "");
+	if (!column->right)
+		put_repeated(to, " ", column->width - width);
+	mr_buf_char(to, ' ');
 }
 
-int render_box(struct sql_result *result, int width, struct mr_buf *out, struct mr_error *err)
+enum line { LINE_NAMES, LINE_TYPES, LINE_VALUES };
+
+static void put_line(const struct box *box, enum line line, const mr_str *row, struct mr_buf *to)
 {
-	struct box box = {.result = result, .columns = sql_column_count(result), .out = out};
-	box.widths = mr_calloc(box.columns, sizeof *box.widths);
-	for (size_t c = 0; c < box.columns; c++) {
-		widen(&box, c, sql_column_name(result, c));
-		widen(&box, c, sql_column_type(result, c));
+	for (int side = 0; side < 2; side++) {
+		for (size_t i = 0; i < box->shown_count[side]; i++) {
+			const struct box_column *column = &box->shown[side][i];
+			put_cell(column,
+				 line == LINE_NAMES   ? column->name
+				 : line == LINE_TYPES ? column->type
+						      : row[column - box->columns],
+				 to);
+		}
+		if (side == 0 && has_gap(box))
+			mr_buf_cstr(to, "│ … ");
 	}
-	int rc = read_rows(&box, err);
+	mr_buf_cstr(to, "│\n");
+}
+
+static void put_footer(const struct box *box, size_t shown, struct mr_buf *to)
+{
+	if (shown < box->total_rows)
+		mr_buf_printf(to, "… %zu more row%s\n", box->total_rows - shown,
+			      box->total_rows - shown == 1 ? "" : "s");
+	mr_buf_printf(to, "%zu row%s", box->total_rows, box->total_rows == 1 ? "" : "s");
+	if (has_gap(box))
+		mr_buf_printf(to, ", %zu of %zu columns", box->shown_count[0] + box->shown_count[1],
+			      box->column_count);
+	mr_buf_char(to, '\n');
+}
+
+static int draw(const struct box *box, struct render_out *out, struct mr_error *err)
+{
+	static const char *const top[] = {"┌", "┬", "┐"};
+	static const char *const middle[] = {"├", "┼", "┤"};
+	static const char *const bottom[] = {"└", "┴", "┘"};
+	size_t shown = box->column_count ? box->cells.len / box->column_count : 0;
+	int rc = 0;
+	put_rule(box, top, &out->text);
+	put_line(box, LINE_NAMES, NULL, &out->text);
+	put_line(box, LINE_TYPES, NULL, &out->text);
+	put_rule(box, middle, &out->text);
+	for (size_t i = 0; i < shown && rc == 0; i++) {
+		put_line(box, LINE_VALUES, box->cells.items + i * box->column_count, &out->text);
+		rc = render_flush(out, false, err);
+	}
+	put_rule(box, bottom, &out->text);
+	put_footer(box, shown, &out->text);
+	return rc;
+}
+
+int render_box(struct sql_result *result, const struct render_options *options, struct render_out *out,
+	       struct mr_error *err)
+{
+	struct box box = {.rows_max = options->rows_max ? options->rows_max : ROWS_MAX_USUAL};
+	size_t width = options->width > 0 ? (size_t)options->width : 0;
+	box.cell_max = width ? mr_max_size(width, CELL_MIN + FRAME + 1) : CELL_MAX;
+	read_columns(&box, result);
+	int rc = read_rows(&box, result, err);
 	if (rc == 0) {
-		fit(&box, width);
-		put_table(&box);
+		choose_columns(&box, width);
+		rc = draw(&box, out, err);
 	}
-	free(box.widths);
 	mr_vec_release(&box.cells);
 	arena_release(&box.arena);
 	return rc;
