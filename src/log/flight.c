@@ -64,7 +64,7 @@ static int write_run(struct log_partition *partition, struct segment *segment, s
 	if (from == to)
 		return 0;
 	struct mr_disk *disk = partition->topic->store->env->disk;
-	int rc = segment_open_file(segment, disk, partition->dir, err);
+	int rc = segment_open_file(segment, disk, partition->dir, &partition->lock, err);
 	if (rc == 0)
 		rc = file_write_at(segment->file->file, partition->flight.ptr + from, to - from,
 				   segment->size, err);

@@ -34,7 +34,7 @@ static int rewrite_unsynced(struct segment *segment, struct mr_error *err)
 static int sync_segment(struct log_partition *partition, struct segment *segment, struct mr_error *err)
 {
 	struct log_store *store = partition->topic->store;
-	int rc = segment_open_file(segment, store->env->disk, partition->dir, err);
+	int rc = segment_open_file(segment, store->env->disk, partition->dir, &partition->lock, err);
 	if (rc == 0 && partition->sync_failed)
 		rc = rewrite_unsynced(segment, err);
 	if (rc < 0)
@@ -91,7 +91,7 @@ static int cut_to_stable(struct log_partition *partition, struct mr_error *err)
 	struct segment *active = partition_active(partition);
 	if (!active)
 		return 0;
-	int rc = segment_open_file(active, disk, partition->dir, err);
+	int rc = segment_open_file(active, disk, partition->dir, &partition->lock, err);
 	if (rc == 0)
 		rc = file_truncate(active->file->file, active->stable_size, err);
 	if (rc < 0)

@@ -124,7 +124,8 @@ static int replay_entry(void *arg, const struct journal_entry *entry, struct mr_
 		return 0;
 	mr_vec_push(&of->anchors,
 		    (struct anchor){entry->segment, entry->position, bb_offset(entry->bytes.ptr)});
-	int rc = segment_open_file(segment, recovery->store->env->disk, partition->dir, err);
+	int rc =
+	    segment_open_file(segment, recovery->store->env->disk, partition->dir, &partition->lock, err);
 	return rc < 0 ? rc : restore(segment, entry, err);
 }
 
@@ -183,7 +184,7 @@ static int scan_segment(struct partition_recovery *of, int64_t position, int64_t
 	*end = position;
 	if (position == of->segment->size) /* the usual case: a clean shutdown */
 		return 0;
-	int rc = segment_open_file(of->segment, disk, partition->dir, err);
+	int rc = segment_open_file(of->segment, disk, partition->dir, &partition->lock, err);
 	if (rc < 0)
 		return rc;
 	struct segment_scan scan = {
@@ -226,7 +227,7 @@ static int cut(struct partition_recovery *of, size_t at, int64_t end, struct mr_
 	}
 	partition->dir_unsynced = true;
 	if (rc == 0)
-		rc = segment_open_file(segment, disk, partition->dir, err);
+		rc = segment_open_file(segment, disk, partition->dir, &partition->lock, err);
 	if (rc == 0 && segment->size > end)
 		rc = file_truncate(segment->file->file, end, err);
 	segment->size = end;

@@ -58,7 +58,8 @@ int64_t segment_parse_name(const char *name)
 	return strcmp(name + 20, ".log") == 0 ? base : -1;
 }
 
-int segment_open_file(struct segment *segment, struct mr_disk *disk, const char *dir, struct mr_error *err)
+int segment_open_file(struct segment *segment, struct mr_disk *disk, const char *dir, pthread_mutex_t *lock,
+		      struct mr_error *err)
 {
 	if (segment->file)
 		return 0;
@@ -68,8 +69,11 @@ int segment_open_file(struct segment *segment, struct mr_disk *disk, const char 
 	free(path);
 	if (rc < 0)
 		return rc;
-	segment->file = mr_alloc(sizeof *segment->file);
-	*segment->file = (struct shared_file){.file = file, .holds = 1};
+	struct shared_file *shared = mr_alloc(sizeof *shared);
+	*shared = (struct shared_file){.file = file, .holds = 1};
+	pthread_mutex_lock(lock);
+	segment->file = shared;
+	pthread_mutex_unlock(lock);
 	return 0;
 }
 

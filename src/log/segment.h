@@ -20,6 +20,8 @@
 #include "base/buf.h"
 #include "env/disk.h"
 
+#include <pthread.h>
+
 #define SEGMENT_SIZE_MAX INT32_MAX /* positions in .index are 32 bits */
 
 /* A file that the committer and readers hold at once; closed with the last hold. */
@@ -52,9 +54,10 @@ char *segment_path(const char *dir, int64_t base, const char *ending);
 /* 20 digits and ".log": the base offset, else -1. */
 int64_t segment_parse_name(const char *name);
 
-/* Have segment->file open for writing; makes the file when absent. */
+/* Have segment->file open for writing; makes the file when absent. `lock` is the partition's,
+ * taken to set the field: readers look at it. */
 MR_NODISCARD int segment_open_file(struct segment *segment, struct mr_disk *disk, const char *dir,
-				   struct mr_error *err);
+				   pthread_mutex_t *lock, struct mr_error *err);
 /* Remove the three files; absent is success. */
 MR_NODISCARD int segment_unlink(struct mr_disk *disk, const char *dir, int64_t base, struct mr_error *err);
 
