@@ -1,7 +1,9 @@
 #include "cli/print.h"
 
+#include "base/buf.h"
 #include "cli/args.h"
 #include "env/env.h"
+#include "query/text_width.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,21 +30,103 @@ static bool colours(void)
 	return isatty(STDERR_FILENO) && !(no && *no);
 }
 
+/* ---- errors ---- */
+
+#define EXCERPT_FILE_MAX ((size_t)4 << 20)
+#define EXCERPT_CELLS 100
+
+/* Take ":number" off the end of place. */
+static bool take_number(mr_str *place, long *out)
+{
+	const char *colon = memrchr(place->ptr, ':', place->len);
+	if (!colon || colon + 1 == place->ptr + place->len)
+		return false;
+	long number = 0;
+	for (const char *p = colon + 1; p < place->ptr + place->len; p++) {
+		if (*p < '0' || *p > '9' || number > INT32_MAX / 10)
+			return false;
+		number = number * 10 + (*p - '0');
+	}
+	place->len = (size_t)(colon - place->ptr);
+	*out = number;
+	return number > 0;
+}
+
+static mr_str line_of(mr_str text, long number)
+{
+	for (; number > 1 && text.len; number--) {
+		const char *end = memchr(text.ptr, '\n', text.len);
+		text = end ? mr_str_tail(text, (size_t)(end - text.ptr) + 1) : MR_STR_NULL;
+	}
+	const char *end = text.len ? memchr(text.ptr, '\n', text.len) : NULL;
+	return end ? mr_str_n(text.ptr, (size_t)(end - text.ptr)) : text;
+}
+
+/* The line and a caret under its column (0: none). Columns count characters. */
+static void put_line(struct mr_buf *out, mr_str line, long number, long column)
+{
+	size_t before = 0, at = 0;
+	mr_buf_printf(out, "%6ld | ", number);
+	size_t shown = text_fit(line, EXCERPT_CELLS);
+	for (long c = 1; at < shown; c++) {
+		size_t length;
+		uint32_t code = text_decode(mr_str_tail(line, at), &length);
+		bool control = code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0xfffd;
+		if (c < column)
+			before += control ? 1 : (size_t)text_char_width(code);
+		mr_buf_append(out, control ? " " : line.ptr + at, control ? 1 : length);
+		at += length;
+	}
+	mr_buf_cstr(out, shown < line.len ? "…\n" : "\n");
+	if (column > 0 && before < EXCERPT_CELLS)
+		mr_buf_printf(out, "       | %*s^\n", (int)before, "");
+}
+
+/* Shows the user's own text when `where` names a file that can be read; else nothing. */
+static void put_excerpt(struct mr_buf *out, const char *where)
+{
+	mr_str place = mr_str_from(where);
+	long line, column;
+	if (!take_number(&place, &column))
+		return;
+	if (!take_number(&place, &line)) {
+		line = column;
+		column = 0;
+	}
+	char path[sizeof((struct mr_error *)0)->where];
+	snprintf(path, sizeof path, "%.*s", MR_FMT(place));
+	struct mr_buf text = {0};
+	if (disk_read_file(env_linux()->disk, path, EXCERPT_FILE_MAX, &text, NULL) == 0) {
+		mr_str found = line_of(mr_buf_view(&text), line);
+		if (found.len)
+			put_line(out, found, line, column);
+	}
+	mr_buf_release(&text);
+}
+
+void print_put_error(struct mr_buf *out, const struct mr_error *err, bool colour)
+{
+	const char *off = colour ? "\033[0m" : "";
+	/* A hint of several lines shows the user's text with a caret itself: it keeps its layout. */
+	bool own_excerpt = strchr(err->hint, '\n') != NULL;
+	mr_buf_printf(out, "%serror[%s]%s: %s\n", colour ? "\033[1;31m" : "", mr_code_name(err->code), off,
+		      err->message);
+	if (err->where[0])
+		mr_buf_printf(out, "  --> %s\n", err->where);
+	if (err->where[0] && !own_excerpt)
+		put_excerpt(out, err->where);
+	if (own_excerpt)
+		mr_buf_printf(out, "%s\n", err->hint);
+	else if (err->hint[0])
+		mr_buf_printf(out, "%shint%s: %s\n", colour ? "\033[1;36m" : "", off, err->hint);
+}
+
 void print_error(const struct mr_error *err)
 {
-	bool colour = colours();
-	fprintf(stderr, "%serror[%s]%s: %s\n", colour ? "\033[1;31m" : "", mr_code_name(err->code),
-		colour ? "\033[0m" : "", err->message);
-	if (err->where[0])
-		fprintf(stderr, "  --> %s\n", err->where);
-	if (!err->hint[0])
-		return;
-	/* A hint of several lines shows the user's text with a caret: it keeps its own layout. */
-	if (strchr(err->hint, '\n'))
-		fprintf(stderr, "%s\n", err->hint);
-	else
-		fprintf(stderr, "%shint%s: %s\n", colour ? "\033[1;36m" : "", colour ? "\033[0m" : "",
-			err->hint);
+	struct mr_buf text = {0};
+	print_put_error(&text, err, colours());
+	fputs(mr_buf_view(&text).ptr, stderr);
+	mr_buf_release(&text);
 }
 
 int print_exit_code(int code)

@@ -4,8 +4,17 @@
 #include "base/error.h"
 #include "base/types.h"
 
-/* error[not_found]: message / --> place / hint: ...; colours only on a terminal without NO_COLOR. */
+/* On stderr, in colour only on a terminal and without NO_COLOR:
+ *
+ *   error[invalid]: unknown key 'partitons' in topics.logs
+ *     --> shop/millrace.yml:4:10
+ *      4 |   logs: {partitons: 6}
+ *        |          ^
+ *   hint: did you mean 'partitions'?
+ */
 void print_error(const struct mr_error *err);
+struct mr_buf;
+void print_put_error(struct mr_buf *out, const struct mr_error *err, bool colour);
 /* The exit code that an error means. */
 int print_exit_code(int code);
 
