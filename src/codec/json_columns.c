@@ -40,6 +40,7 @@ struct walk {
 	mr_str text;
 	const uint32_t *at, *end; /* *end is text.len */
 	struct arena *scratch;
+	bool escapes;       /* there is a backslash somewhere */
 	const char *wanted; /* what a malformed document lacks at *at */
 };
 
@@ -135,7 +136,7 @@ static bool take_string(struct walk *walk, mr_str *raw, mr_str *between)
 /* Resolves the escapes of the string just taken, if it has any. */
 static bool unescape(struct walk *walk, struct arena *arena, mr_str *text)
 {
-	if (!memchr(text->ptr, '\\', text->len) || json_unescape(*text, arena, text))
+	if (!walk->escapes || !memchr(text->ptr, '\\', text->len) || json_unescape(*text, arena, text))
 		return true;
 	walk->wanted = "a valid escape";
 	walk->at--;
@@ -307,7 +308,7 @@ static int take_member(struct json_columns *decoder, struct walk *walk, size_t m
 		return -1;
 	struct column *column = &into->columns[at];
 	column->valid[row] = !is_null;
-	if (is_null || json_token_store(&token, column, row, &into->arena))
+	if (is_null || json_token_store(&token, &decoder->defs[at], column->values, row, &into->arena))
 		return 0;
 	return misfit(&decoder->defs[at], token.raw, err);
 }
@@ -368,6 +369,7 @@ int json_columns_decode(struct json_columns *decoder, mr_str text, struct column
 		return 1;
 	walk.at = at;
 	walk.end = at + count;
+	walk.escapes = memchr(text.ptr, '\\', text.len) != NULL;
 	for (size_t i = 0; i < decoder->count; i++)
 		into->columns[i].valid[row] = 0;
 	int rc = take_members(decoder, &walk, into, row, err);

@@ -44,8 +44,9 @@ struct json_token {
 	mr_str raw;   /* as in the document, quotes included */
 };
 
-/* false when the token does not fit the column's type. */
-bool json_token_store(const struct json_token *token, struct column *column, size_t row, struct arena *arena);
+/* Into values[row] of a column of def's type; false when the token does not fit it. */
+bool json_token_store(const struct json_token *token, const struct column_def *def, void *values, size_t row,
+		      struct arena *arena);
 
 /* Is it a number by JSON's grammar? *integer: without fraction and exponent. */
 bool json_number_valid(mr_str text, bool *integer);

@@ -297,16 +297,17 @@ static bool epoch_us(const struct json_token *token, int64_t *out)
 
 /* ---- the table ---- */
 
-typedef bool store_fn(const struct json_token *token, struct column *column, size_t row, struct arena *arena);
+typedef bool store_fn(const struct json_token *token, const struct column_def *def, void *values, size_t row,
+		      struct arena *arena);
 
 #define STORE_INTEGER(name, type, least, most) \
-	static bool name(const struct json_token *token, struct column *column, size_t row, \
-			 struct arena *arena) \
+	static bool name(const struct json_token *token, const struct column_def *def, void *values, \
+			 size_t row, struct arena *arena) \
 	{ \
 		int64_t n; \
 		if (!integer_within(token, least, most, &n)) \
 			return false; \
-		((type *)column->values)[row] = (type)n; \
+		((type *)values)[row] = (type)n; \
 		return true; \
 	}
 STORE_INTEGER(store_byte, int8_t, INT8_MIN, INT8_MAX)
@@ -314,75 +315,74 @@ STORE_INTEGER(store_short, int16_t, INT16_MIN, INT16_MAX)
 STORE_INTEGER(store_integer, int32_t, INT32_MIN, INT32_MAX)
 STORE_INTEGER(store_long, int64_t, INT64_MIN, INT64_MAX)
 
-static bool store_boolean(const struct json_token *token, struct column *column, size_t row,
-			  struct arena *arena)
+static bool store_boolean(const struct json_token *token, const struct column_def *def, void *values,
+			  size_t row, struct arena *arena)
 {
-	((uint8_t *)column->values)[row] = token->kind == JSON_TOKEN_TRUE;
+	((uint8_t *)values)[row] = token->kind == JSON_TOKEN_TRUE;
 	return token->kind == JSON_TOKEN_TRUE || token->kind == JSON_TOKEN_FALSE;
 }
 
-static bool store_float(const struct json_token *token, struct column *column, size_t row,
-			struct arena *arena)
+static bool store_float(const struct json_token *token, const struct column_def *def, void *values,
+			size_t row, struct arena *arena)
 {
 	double d;
 	if (token->kind != JSON_TOKEN_NUMBER || !json_scan_double(token->text, &d) || isinf((float)d))
 		return false;
-	((float *)column->values)[row] = (float)d;
+	((float *)values)[row] = (float)d;
 	return true;
 }
 
-static bool store_double(const struct json_token *token, struct column *column, size_t row,
-			 struct arena *arena)
+static bool store_double(const struct json_token *token, const struct column_def *def, void *values,
+			 size_t row, struct arena *arena)
 {
-	return token->kind == JSON_TOKEN_NUMBER &&
-	       json_scan_double(token->text, &((double *)column->values)[row]);
+	return token->kind == JSON_TOKEN_NUMBER && json_scan_double(token->text, &((double *)values)[row]);
 }
 
 /* Money is often sent as a string, to keep its digits from a double. */
-static bool store_decimal(const struct json_token *token, struct column *column, size_t row,
-			  struct arena *arena)
+static bool store_decimal(const struct json_token *token, const struct column_def *def, void *values,
+			  size_t row, struct arena *arena)
 {
 	return (token->kind == JSON_TOKEN_NUMBER || token->kind == JSON_TOKEN_STRING) &&
-	       decimal_of(token->text, column->def.precision, column->def.scale,
-			  &((__int128 *)column->values)[row]);
+	       decimal_of(token->text, def->precision, def->scale, &((__int128 *)values)[row]);
 }
 
-static bool store_string(const struct json_token *token, struct column *column, size_t row,
-			 struct arena *arena)
+static bool store_string(const struct json_token *token, const struct column_def *def, void *values,
+			 size_t row, struct arena *arena)
 {
-	((mr_str *)column->values)[row] = token->text;
+	((mr_str *)values)[row] = token->text;
 	return token->kind == JSON_TOKEN_STRING;
 }
 
-static bool store_binary(const struct json_token *token, struct column *column, size_t row,
-			 struct arena *arena)
+static bool store_binary(const struct json_token *token, const struct column_def *def, void *values,
+			 size_t row, struct arena *arena)
 {
-	return token->kind == JSON_TOKEN_STRING &&
-	       unbase64(token->text, arena, &((mr_str *)column->values)[row]);
+	return token->kind == JSON_TOKEN_STRING && unbase64(token->text, arena, &((mr_str *)values)[row]);
 }
 
-static bool store_date(const struct json_token *token, struct column *column, size_t row, struct arena *arena)
+static bool store_date(const struct json_token *token, const struct column_def *def, void *values, size_t row,
+		       struct arena *arena)
 {
-	return token->kind == JSON_TOKEN_STRING &&
-	       parse_date_days(token->text, &((int32_t *)column->values)[row]);
+	return token->kind == JSON_TOKEN_STRING && parse_date_days(token->text, &((int32_t *)values)[row]);
 }
 
-static bool store_timestamp(const struct json_token *token, struct column *column, size_t row,
-			    struct arena *arena)
+static bool store_timestamp(const struct json_token *token, const struct column_def *def, void *values,
+			    size_t row, struct arena *arena)
 {
-	int64_t *to = &((int64_t *)column->values)[row];
+	int64_t *to = &((int64_t *)values)[row];
 	if (token->kind == JSON_TOKEN_STRING)
 		return parse_timestamp_us(token->text, to);
 	return token->kind == JSON_TOKEN_NUMBER && epoch_us(token, to);
 }
 
-static bool store_json(const struct json_token *token, struct column *column, size_t row, struct arena *arena)
+static bool store_json(const struct json_token *token, const struct column_def *def, void *values, size_t row,
+		       struct arena *arena)
 {
-	((mr_str *)column->values)[row] = token->raw;
+	((mr_str *)values)[row] = token->raw;
 	return true;
 }
 
-bool json_token_store(const struct json_token *token, struct column *column, size_t row, struct arena *arena)
+bool json_token_store(const struct json_token *token, const struct column_def *def, void *values, size_t row,
+		      struct arena *arena)
 {
 	static store_fn *const stores[] = {
 	    [COL_BOOLEAN] = store_boolean,
@@ -400,5 +400,5 @@ bool json_token_store(const struct json_token *token, struct column *column, siz
 	    [COL_TIMESTAMP_NTZ] = store_timestamp,
 	    [COL_JSON] = store_json,
 	};
-	return stores[column->def.type](token, column, row, arena);
+	return stores[def->type](token, def, values, row, arena);
 }

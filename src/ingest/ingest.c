@@ -166,6 +166,16 @@ static int create_or_check(struct ingest *ingest, struct mr_error *err)
 	return rc;
 }
 
+/* Rows of a partitioned table are held until this many are together: one row group's worth, not
+ * the engine's half a million. */
+static int open_connection(struct ingest *ingest, struct mr_error *err)
+{
+	int rc = sql_connect(ingest->options.engine, &ingest->conn, err);
+	if (rc < 0)
+		return rc;
+	return sql_exec(ingest->conn, MR_STR("SET partitioned_write_flush_threshold = 122880"), err);
+}
+
 static int open_parts(struct ingest *ingest, struct mr_error *err)
 {
 	struct broker *broker = ingest->options.broker;
@@ -177,7 +187,7 @@ static int open_parts(struct ingest *ingest, struct mr_error *err)
 	if (rc == 0)
 		rc = create_or_check(ingest, err);
 	if (rc == 0 && ingest->options.engine)
-		rc = sql_connect(ingest->options.engine, &ingest->conn, err);
+		rc = open_connection(ingest, err);
 	if (rc == 0)
 		rc = dead_letters_new(broker, ingest->topic, ingest->options.manual, &ingest->dead_letters,
 				      err);
@@ -202,14 +212,18 @@ static void set_defaults(struct conf_ingest *conf)
 		conf->commit_rows = 1000000;
 }
 
+static int write_files(void *arg, struct ingest *ingest, const struct delta_snapshot *snapshot, mr_str ranges,
+		       struct arena *arena, struct delta_file **files, size_t *count, struct mr_error *err)
+{
+	return ingest_write_default(ingest, snapshot, ranges, arena, files, count, err);
+}
+
 int ingest_open(const struct ingest_options *options, struct ingest **out, struct mr_error *err)
 {
-	static const struct ingest_writer files = {.write = ingest_write_files};
 	struct ingest *ingest = mr_calloc(1, sizeof *ingest);
 	ingest->options = *options;
 	ingest->conf = *options->conf;
-	if (!ingest->options.writer)
-		ingest->options.writer = &files;
+	ingest->writer = options->writer ? *options->writer : (struct ingest_writer){.write = write_files};
 	set_defaults(&ingest->conf);
 	ingest->rejects =
 	    (struct event_rejects){.fn = reject, .arg = ingest, .bytes_read = &ingest->bytes_read};

@@ -30,13 +30,19 @@
 
 struct ingest;
 struct event_layout;
+struct event_rejects;
 
-/* How rows become data files: the default runs delta_write_files over the engine. */
+/* How the records of some ranges become data files, which the step then commits. The default,
+ * ingest_write_default, runs delta_write_files over the engine. Called by ingest_step only. */
 struct ingest_writer {
 	int (*write)(void *arg, struct ingest *ingest, const struct delta_snapshot *snapshot, mr_str ranges,
 		     struct arena *arena, struct delta_file **files, size_t *count, struct mr_error *err);
 	void *arg;
 };
+
+MR_NODISCARD int ingest_write_default(struct ingest *ingest, const struct delta_snapshot *snapshot,
+				      mr_str ranges, struct arena *arena, struct delta_file **files,
+				      size_t *count, struct mr_error *err);
 
 struct ingest_options {
 	const struct env *env;
@@ -46,7 +52,7 @@ struct ingest_options {
 	const char *tables_dir; /* the table is TABLES_DIR/schema/table */
 	void (*on_commit)(void *arg, mr_str table, int64_t version);
 	void *on_commit_arg;
-	const struct ingest_writer *writer; /* NULL: the default */
+	const struct ingest_writer *writer; /* copied; NULL: the default */
 	bool manual;                        /* the log store has no threads: commit rounds are made here */
 };
 
@@ -71,6 +77,8 @@ mr_str ingest_topic_name(const struct ingest *ingest);
 mr_str ingest_table_name(const struct ingest *ingest);
 struct delta_table *ingest_table(const struct ingest *ingest);
 const struct event_layout *ingest_layout(const struct ingest *ingest);
+/* Where a writer's scan hands what is no row (ingest/event_scan.h). */
+const struct event_rejects *ingest_rejects(const struct ingest *ingest);
 
 /* Appends the ranges that the table, as of snapshot, does not hold yet; nothing when there are none:
  * the second argument of millrace_events. */

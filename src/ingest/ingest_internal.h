@@ -22,6 +22,7 @@ struct ingest_seen {
 struct ingest {
 	struct ingest_options options;
 	struct conf_ingest conf;
+	struct ingest_writer writer;
 	struct event_layout *layout;
 	struct log_topic *topic;
 	struct delta_table *table;
@@ -45,12 +46,6 @@ struct ingest {
 	struct log_listener listener;
 };
 
-/* Where dead letters go: for the scan that an ingest writes by. */
-const struct event_rejects *ingest_rejects(const struct ingest *ingest);
-
-/* ingest_write.c: the default writer */
-int ingest_write_files(void *arg, struct ingest *ingest, const struct delta_snapshot *snapshot, mr_str ranges,
-		       struct arena *arena, struct delta_file **files, size_t *count, struct mr_error *err);
 /* ingest_step.c: a table that is ahead of its log goes on from the log's end. */
 int ingest_rewind(struct ingest *ingest, struct mr_error *err);
 /* ingest_run.c */

@@ -137,7 +137,7 @@ static int take_snapshot(struct ingest *ingest, struct delta_snapshot **out, str
 static int write_files(struct ingest *ingest, const struct delta_snapshot *snapshot, struct plan *plan,
 		       struct delta_file **files, size_t *count, struct mr_error *err)
 {
-	const struct ingest_writer *writer = ingest->options.writer;
+	const struct ingest_writer *writer = &ingest->writer;
 	*files = NULL;
 	*count = 0;
 	ingest->bytes_read = 0;

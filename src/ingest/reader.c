@@ -54,6 +54,20 @@ uint64_t topic_reader_bytes(const struct topic_reader *reader)
 	return reader->bytes;
 }
 
+/* Nothing was read at range->from. Offsets of appends that were taken back hold no record: when
+ * the log is known to reach beyond the range, the rest of it is such a hole. */
+static int nothing_read(struct topic_reader *reader, struct topic_range *range, struct mr_error *err)
+{
+	int64_t stable = log_stable_offset(reader->partition);
+	if (stable < range->to) {
+		mr_str topic = log_topic_name(reader->topic);
+		return mr_fail(err, MR_ERR_LIMIT, "%.*s-%d ends at offset %lld, before %lld", MR_FMT(topic),
+			       range->partition, (long long)stable, (long long)range->to);
+	}
+	range->from = range->to;
+	return 1;
+}
+
 /* Fetch the next stretch: 1, or 0 when every range is read. */
 static int read_stretch(struct topic_reader *reader, struct mr_error *err)
 {
@@ -68,12 +82,10 @@ static int read_stretch(struct topic_reader *reader, struct mr_error *err)
 	int rc = log_read(reader->partition, range->from, STRETCH_BYTES, true, &reader->stretch, &next, err);
 	if (rc < 0)
 		return rc;
-	if (reader->stretch.len == 0 || next <= range->from) {
-		mr_str topic = log_topic_name(reader->topic);
-		return mr_fail(err, MR_ERR_LIMIT, "%.*s-%d ends at offset %lld, before %lld", MR_FMT(topic),
-			       range->partition, (long long)log_stable_offset(reader->partition),
-			       (long long)range->to);
-	}
+	if (reader->stretch.len == 0 || next <= range->from)
+		rc = nothing_read(reader, range, err);
+	if (rc < 0)
+		return rc;
 	reader->rest = mr_buf_view(&reader->stretch);
 	reader->bytes += reader->stretch.len;
 	return 1;

@@ -215,6 +215,11 @@ static int bind_rows(struct topic_source *source, bool writes, const mr_str *par
 	const struct event_layout *layout = ingest_layout(ingest);
 	*defs = arena_calloc(arena, layout->column_count, sizeof **defs);
 	memcpy(*defs, layout->columns, layout->column_count * sizeof **defs);
+	/* JSON is kept as it was written: to the engine it is text, as the table has it. */
+	for (size_t i = 0; i < layout->column_count; i++) {
+		if ((*defs)[i].type == COL_JSON)
+			(*defs)[i].type = COL_STRING;
+	}
 	*def_count = layout->column_count;
 	*out = bound;
 	return 0;
