@@ -49,6 +49,8 @@ static void open_store(struct world *w)
 	struct mr_error err = {0};
 	struct log_store_options options = {
 	    .env = &w->env, .dir = "/data", .journal_bytes = 96 << 10, .manual = true};
+	if (rng_below(&w->rng, 3) == 0) /* both ways must leave files that the other goes on with */
+		options.journal = LOG_JOURNAL_NEVER;
 	int rc = log_store_open(&options, &w->store, &err);
 	if (rc < 0)
 		test_fail(__FILE__, __LINE__, "seed %llu: %s", (unsigned long long)w->seed, err.message);
