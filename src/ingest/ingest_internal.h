@@ -29,8 +29,9 @@ struct ingest {
 	struct sql_conn *conn;
 	struct dead_letters *dead_letters;
 	struct event_rejects rejects;
-	uint64_t bytes_read; /* by the step at work */
-	int64_t step_us;     /* when it began; monotonic */
+	uint64_t rejected_earlier; /* dead letters of a topic of this name that is no more */
+	uint64_t bytes_read;       /* by the step at work */
+	int64_t step_us;           /* when it began; monotonic */
 
 	pthread_mutex_t lock; /* guards what follows; nothing of the log is called under it */
 	pthread_cond_t moved; /* monotonic clock */

@@ -107,7 +107,7 @@ static void note_commit(struct ingest *ingest, const struct plan *plan, const st
 	for (size_t i = 0; i < file_count; i++)
 		stats->rows += (uint64_t)files[i].rows;
 	stats->bytes += ingest->bytes_read;
-	stats->rejected = dead_letters_count(ingest->dead_letters);
+	stats->rejected = ingest->rejected_earlier + dead_letters_count(ingest->dead_letters);
 	stats->commits++;
 	stats->last_commit_ms = clock_wall_ms(ingest->options.env->clock);
 	if (plan->lost) {
@@ -182,6 +182,7 @@ static int find_topic(struct ingest *ingest, struct mr_error *err)
 	int rc = dead_letters_new(ingest->options.broker, topic, ingest->options.manual, &letters, err);
 	if (rc < 0)
 		return rc;
+	ingest->rejected_earlier += dead_letters_count(ingest->dead_letters);
 	dead_letters_free(ingest->dead_letters);
 	ingest->dead_letters = letters;
 	pthread_mutex_lock(&ingest->lock);

@@ -234,14 +234,18 @@ TEST(ingest_begins_anew_with_a_new_topic)
 	struct bed bed;
 	bed_open(&bed, test_folder(), 1, BED_SCHEMA);
 	bed_open_ingest(&bed);
+	static const struct kit_record bad = {NULL, "none", 0};
 	bed_put(&bed, 0, 0, 10);
+	kit_put(log_topic_find(bed.store, MR_STR("t")), 0, BATCH_NONE, &bad, 1);
 	CHECK_INT(ingest_step(bed.ingest, &bed.err), 1);
 	CHECK_OK(log_topic_delete(bed.store, MR_STR("t"), &bed.err), bed.err);
 	CHECK_INT(ingest_step(bed.ingest, &bed.err), MR_ERR_NOT_FOUND);
 	kit_make_topic(bed.store, "t", 1);
 	bed_put(&bed, 0, 10, 4);
+	kit_put(log_topic_find(bed.store, MR_STR("t")), 0, BATCH_NONE, &bad, 1);
 	CHECK_OK(ingest_drain(bed.ingest, &bed.err), bed.err);
 	check_rows(&bed, 14);
+	CHECK_INT(stats_of(&bed).rejected, 2);
 	bed_put(&bed, 0, 14, 4);
 	CHECK_OK(ingest_drain(bed.ingest, &bed.err), bed.err);
 	check_rows(&bed, 18);
