@@ -1,0 +1,256 @@
+/* kafka/connection.c - frames in, replies out, in the order of the requests; no sockets.
+ *
+ * A frame is an int32 size and that many bytes. Produce is handled where its frame lies in the
+ * input buffer, since the log copies the batches at once; other requests may wait, so they
+ * get a copy of their (small) frame. Requests run as soon as they are read, not only when
+ * those before them are answered: pipelined Produces share a commit.
+ */
+#include "base/varint.h"
+#include "kafka/core.h"
+#include "kafka/request.h"
+
+#include <stdlib.h>
+#include <sys/uio.h>
+
+#define READ_SIZE ((size_t)64 << 10)
+
+void conn_init(struct conn *conn, struct kafka_core *core, void (*output)(struct conn *conn))
+{
+	*conn = (struct conn){.core = core, .output = output};
+}
+
+void conn_release(struct conn *conn)
+{
+	while (conn->first) {
+		struct request *r = conn->first;
+		conn->first = r->next;
+		request_drop(r);
+	}
+	for (size_t i = 0; i < conn->core->busy.len; i++) {
+		if (conn->core->busy.items[i] == conn) {
+			mr_vec_remove(&conn->core->busy, i);
+			break;
+		}
+	}
+	mr_buf_release(&conn->in);
+}
+
+/* ---- input ---- */
+
+static size_t unread(const struct conn *conn)
+{
+	return conn->in.len - conn->in_at;
+}
+
+char *conn_room(struct conn *conn, size_t *room)
+{
+	if (conn->in_at == conn->in.len) {
+		conn->in_at = 0;
+		mr_buf_clear(&conn->in);
+	} else if (conn->in_at >= READ_SIZE) {
+		mr_buf_consume(&conn->in, conn->in_at);
+		conn->in_at = 0;
+	}
+	/* The buffer doubles as bytes come, so a frame that lies about its size costs nothing. */
+	mr_buf_reserve(&conn->in, mr_max_size(READ_SIZE, unread(conn) / 2));
+	*room = conn->in.cap - conn->in.len - 1;
+	return conn->in.ptr + conn->in.len;
+}
+
+void conn_received(struct conn *conn, size_t len)
+{
+	conn->in.len += len;
+	atomic_fetch_add_explicit(&conn->core->bytes_in, len, memory_order_relaxed);
+	conn_pump(conn);
+}
+
+void conn_feed(struct conn *conn, mr_str bytes)
+{
+	while (bytes.len) {
+		size_t room;
+		char *to = conn_room(conn, &room);
+		size_t n = mr_min_size(room, bytes.len);
+		memcpy(to, bytes.ptr, n);
+		conn_received(conn, n);
+		bytes = mr_str_tail(bytes, n);
+	}
+}
+
+bool conn_wants_input(const struct conn *conn)
+{
+	return !conn->broken && !conn->busy && conn->queued < KAFKA_IN_FLIGHT_MAX &&
+	       conn->unsent_bytes < KAFKA_UNSENT_BYTES_MAX;
+}
+
+/* 1: *frame is the next one, without its size; 0: not all there yet; negative: impossible. */
+static int next_frame(struct conn *conn, mr_str *frame)
+{
+	if (unread(conn) < 4)
+		return 0;
+	const char *at = conn->in.ptr + conn->in_at;
+	int32_t size = (int32_t)mr_get_be32(at);
+	if (size < 8 || (size_t)size > conn->core->request_bytes_max)
+		return MR_ERR_LIMIT;
+	if (unread(conn) - 4 < (size_t)size)
+		return 0;
+	*frame = mr_str_n(at + 4, (size_t)size);
+	return 1;
+}
+
+static void frame_consumed(struct conn *conn)
+{
+	conn->in_at += 4 + mr_get_be32(conn->in.ptr + conn->in_at);
+	if (conn->in_at == conn->in.len && conn->in.cap > 4 * READ_SIZE) {
+		mr_buf_release(&conn->in); /* an idle connection keeps no large buffer */
+		conn->in_at = 0;
+	}
+}
+
+static int decode_request(struct request *r, mr_str frame, struct mr_error *err)
+{
+	int rc = wire_read_header_start(frame, &r->header, err);
+	if (rc < 0)
+		return rc;
+	r->api = kafka_api_find(r->header.api_key);
+	if (!r->api)
+		return mr_fail(err, MR_ERR_UNSUPPORTED, "API key %d is not served", r->header.api_key);
+	r->out = arena_alloc(&r->arena, r->api->response->size);
+	wire_defaults(r->api->response, r->out);
+	if (r->header.version < r->api->min || r->header.version > r->api->max) {
+		/* A newer client finds out what is spoken here by version 0 and error 35 (KIP-511). */
+		if (r->api != &kafka_apis[API_ApiVersions])
+			return mr_fail(err, MR_ERR_UNSUPPORTED, "%s version %d is not served", r->api->name,
+				       r->header.version);
+		r->header.version = 0;
+		r->failed = true;
+		return 0;
+	}
+	if (r->api != &kafka_apis[API_Produce])
+		frame = arena_copy(&r->arena, frame);
+	bool flexible = r->header.version >= r->api->flexible;
+	mr_str body;
+	rc = wire_read_header(frame, flexible, &r->header, &body, err);
+	if (rc < 0)
+		return rc;
+	r->in = arena_alloc(&r->arena, r->api->request->size);
+	return wire_decode(r->api->request, r->header.version, flexible, body, &r->arena, r->in, err);
+}
+
+static void enqueue(struct conn *conn, struct request *r)
+{
+	if (conn->last)
+		conn->last->next = r;
+	else
+		conn->first = r;
+	conn->last = r;
+	conn->queued++;
+}
+
+static void refuse_input(struct conn *conn)
+{
+	conn->broken = true;
+	atomic_fetch_add_explicit(&conn->core->bad_frames, 1, memory_order_relaxed);
+	conn->output(conn);
+}
+
+void conn_pump(struct conn *conn)
+{
+	while (conn_wants_input(conn)) {
+		mr_str frame;
+		int rc = next_frame(conn, &frame);
+		if (rc == 0)
+			return;
+		struct request *r = rc > 0 ? request_new(conn) : NULL;
+		if (r && decode_request(r, frame, NULL) < 0) {
+			request_drop(r);
+			r = NULL;
+		}
+		if (!r) {
+			refuse_input(conn);
+			return;
+		}
+		enqueue(conn, r);
+		conn->busy = r; /* until the step says otherwise */
+		request_step(r);
+		if (conn->busy)
+			mr_vec_push(&conn->core->busy, conn);
+	}
+}
+
+void conn_step_ended(struct conn *conn, struct request *r, bool busy)
+{
+	if (conn->busy != r || busy)
+		return;
+	conn->busy = NULL;
+	frame_consumed(conn);
+	conn->output(conn);
+}
+
+/* ---- output ---- */
+
+static void pop_first(struct conn *conn)
+{
+	struct request *r = conn->first;
+	conn->first = r->next;
+	if (!conn->first)
+		conn->last = NULL;
+	conn->queued--;
+	conn->unsent_bytes -= request_reply_bytes(r);
+	conn->sent = 0;
+	request_drop(r);
+}
+
+void conn_request_done(struct conn *conn)
+{
+	conn->output(conn);
+}
+
+/* The pieces of one reply from byte `skip` on: stretches of its bytes with splices between. */
+static size_t reply_pieces(const struct request *r, size_t skip, struct iovec *iov, size_t max)
+{
+	const struct wire_out *reply = &r->reply;
+	size_t n = 0, from = 0;
+	for (size_t i = 0; i <= reply->splices.len && n < max; i++) {
+		const struct wire_splice *splice = i < reply->splices.len ? &reply->splices.items[i] : NULL;
+		size_t to = splice ? splice->at : reply->bytes.len;
+		mr_str pieces[2] = {{reply->bytes.ptr + from, to - from}, splice ? splice->view : MR_STR_NULL};
+		for (int k = 0; k < 2 && n < max; k++) {
+			size_t drop = mr_min_size(skip, pieces[k].len);
+			skip -= drop;
+			if (pieces[k].len > drop)
+				iov[n++] = (struct iovec){(char *)pieces[k].ptr + drop, pieces[k].len - drop};
+		}
+		from = to;
+	}
+	return n;
+}
+
+size_t conn_output(struct conn *conn, struct iovec *iov, size_t max)
+{
+	while (conn->first && conn->first->done && request_reply_bytes(conn->first) == 0)
+		pop_first(conn);
+	size_t n = 0, skip = conn->sent;
+	for (struct request *r = conn->first; r && r->done && n < max; r = r->next) {
+		n += reply_pieces(r, skip, iov + n, max - n);
+		skip = 0;
+	}
+	return n;
+}
+
+void conn_sent(struct conn *conn, size_t len)
+{
+	atomic_fetch_add_explicit(&conn->core->bytes_out, len, memory_order_relaxed);
+	conn->sent += len;
+	while (conn->first && conn->first->done) {
+		size_t whole = request_reply_bytes(conn->first), sent = conn->sent;
+		if (sent < whole)
+			return;
+		pop_first(conn);
+		conn->sent = sent - whole;
+	}
+}
+
+bool conn_finished(const struct conn *conn)
+{
+	return conn->broken && !conn->first;
+}

@@ -1,0 +1,185 @@
+/* kafka/core.h - what the connections of one server share, and the life of a request.
+ *
+ * A request is decoded into its arena, then its API's step function runs: at once, and again
+ * whenever a partition it waits for has moved or its timer has fired, until it answers
+ * STEP_DONE. The reply is encoded then and stays with the request, which leaves its
+ * connection's queue when the last byte was sent: so replies keep the order of requests.
+ *
+ * Sans I/O: nothing here or in connection.c and the handlers touches a socket. Threading: all
+ * in the loop's thread.
+ */
+#pragma once
+
+#include "base/map.h"
+#include "broker/broker.h"
+#include "env/env.h"
+#include "env/loop.h"
+#include "kafka/errors.h"
+#include "kafka/messages.h"
+
+#include <stdatomic.h>
+
+#define KAFKA_NODE_ID 1
+#define KAFKA_LEADER_EPOCH 0
+#define KAFKA_FETCH_BYTES_MAX (55 << 20)    /* Kafka's fetch.max.bytes */
+#define KAFKA_IN_FLIGHT_MAX 64              /* unanswered requests of one connection */
+#define KAFKA_UNSENT_BYTES_MAX (32UL << 20) /* of one connection; then it is not read from */
+
+struct conn;
+struct kafka_core;
+struct request;
+
+enum step {
+	STEP_DONE, /* request->out holds the reply */
+	STEP_WAIT, /* run me again when a partition I wait for moved, or the timer fires */
+	STEP_BUSY, /* the log is full: run me after the next commit, read nothing till then */
+};
+
+struct api {
+	int16_t key;
+	int16_t min, max, flexible;
+	const char *name;
+	const struct wire_struct *request;
+	const struct wire_struct *response;
+	enum step (*step)(struct request *r);
+};
+
+#define API(key, name, member, min, max, flexible) API_##name,
+enum api_index {
+#include "kafka/api.def"
+	API_COUNT
+};
+#undef API
+
+extern const struct api kafka_apis[API_COUNT];
+const struct api *kafka_api_find(int16_t key); /* NULL when not served */
+
+/* ---- waiting for partitions ---- */
+
+struct wait {
+	struct request *request;
+	struct wait *next;
+	struct wait **link; /* what points at this one */
+};
+
+struct waiters {
+	struct mr_map lists; /* partition's address -> struct wait_list, kept for the map's life */
+};
+
+/* ---- requests ---- */
+
+struct request {
+	struct request *next; /* in the connection's queue, or spare */
+	struct conn *conn;
+	const struct api *api;
+	struct wire_header header;
+	struct arena arena;
+	void *in;       /* the decoded request, by api */
+	void *out;      /* the response, set to its defaults */
+	void *progress; /* the handler's own; NULL at its first step */
+	bool done;
+	bool silent; /* no reply: acks=0 */
+	bool failed; /* some part was answered with an error code */
+	bool expired;
+	bool woken; /* on the list of those to be stepped */
+	bool hang_up; /* close the connection instead of a reply */
+	int64_t start_us;
+	struct loop_timer timer;
+	struct wait *waits; /* in the arena */
+	size_t wait_count;
+	struct mr_buf data;   /* what a Fetch has read */
+	struct wire_out reply; /* the frame, once done */
+};
+
+static inline struct kafka_core *request_core(const struct request *r);
+
+/* An answer that needs a code: notes that the request failed when it is not KE_NONE. */
+static inline int16_t request_code(struct request *r, int16_t code)
+{
+	if (code != KE_NONE)
+		r->failed = true;
+	return code;
+}
+
+#define request_array(r, array, length) \
+	((array)->items = arena_calloc(&(r)->arena, mr_max_size((size_t)(length), 1), sizeof *(array)->items), \
+	 (array)->count = (int32_t)(length))
+
+/* Wait for these partitions and for delay_us; call it once a request. */
+void request_wait(struct request *r, struct log_partition *const *partitions, size_t count, int64_t delay_us);
+
+/* ---- the shared part ---- */
+
+struct api_counters {
+	_Atomic uint64_t requests, errors, latency_us_sum;
+};
+
+struct kafka_core {
+	const struct env *env;
+	struct broker *broker;
+	struct log_store *store;
+	struct loop *loop;
+	mr_str cluster_id;
+	mr_str advertised_host; /* empty: each connection's local address */
+	int advertised_port;
+	size_t request_bytes_max;
+	struct waiters waiters;
+	struct mr_map topic_ids; /* 16 bytes -> struct log_topic */
+	MR_VEC(struct request *) ready;
+	MR_VEC(struct conn *) busy; /* connections whose head of input waits for the log */
+	struct request *spare;
+	size_t spare_count;
+	struct api_counters counters[API_COUNT];
+	_Atomic uint64_t bytes_in, bytes_out, bad_frames;
+};
+
+void kafka_core_init(struct kafka_core *core, const struct env *env, struct broker *broker, struct loop *loop);
+void kafka_core_release(struct kafka_core *core); /* after every connection was released */
+
+/* A commit round ended and these partitions moved: steps the requests that wait for them and
+ * the connections that wait for room in the log. */
+void kafka_core_moved(struct kafka_core *core, struct log_partition *const *moved, size_t count);
+
+/* By name or, from the versions that have them, by id; NULL when there is none. */
+struct log_topic *kafka_topic_by_id(struct kafka_core *core, const uint8_t id[16]);
+struct log_topic *kafka_topic_of(struct kafka_core *core, mr_str name, const uint8_t id[16], bool by_id);
+
+/* ---- connections ---- */
+
+struct conn {
+	struct kafka_core *core;
+	struct mr_buf in;
+	size_t in_at; /* consumed bytes of in */
+	struct request *first, *last;
+	size_t queued;
+	size_t unsent_bytes;  /* of the replies that are done */
+	size_t sent;          /* bytes of the first reply that are gone */
+	struct request *busy; /* its frame is still at in_at */
+	bool broken;          /* garbage came: close when what was asked before is answered */
+	char host[64];        /* the address the client connected to */
+	int port;
+	void (*output)(struct conn *conn); /* a reply may be ready, or input may go on */
+};
+
+struct iovec;
+
+void conn_init(struct conn *conn, struct kafka_core *core, void (*output)(struct conn *conn));
+void conn_release(struct conn *conn); /* drops what is unanswered */
+
+/* Room for input: where, and how much of it. Then conn_received. */
+char *conn_room(struct conn *conn, size_t *room);
+void conn_received(struct conn *conn, size_t len);
+void conn_feed(struct conn *conn, mr_str bytes); /* both, for tests */
+bool conn_wants_input(const struct conn *conn);
+/* Handle the frames that are there, as far as limits allow. */
+void conn_pump(struct conn *conn);
+/* The replies that may be sent now, in order; conn_sent tells how much of it went. */
+size_t conn_output(struct conn *conn, struct iovec *iov, size_t max);
+void conn_sent(struct conn *conn, size_t len);
+/* True when nothing is left to do and the connection is to be closed. */
+bool conn_finished(const struct conn *conn);
+
+static inline struct kafka_core *request_core(const struct request *r)
+{
+	return r->conn->core;
+}
