@@ -1,12 +1,9 @@
-#include "kafka/core.h"
-
-#define API(key, name, member, min, max, flexible) enum step member##_step(struct request *r);
-#include "kafka/api.def"
-#undef API
+#include "kafka/handler.h"
 
 #define API(key, name, member, min, max, flexible) \
-	[API_##name] = {key,          min, max, flexible, #name, &member##_request_schema, &member##_response_schema, \
-			member##_step},
+	[API_##name] = { \
+	    key,          min, max, flexible, #name, &member##_request_schema, &member##_response_schema, \
+	    member##_step},
 const struct api kafka_apis[API_COUNT] = {
 #include "kafka/api.def"
 };

@@ -26,7 +26,7 @@ void conn_release(struct conn *conn)
 		conn->first = r->next;
 		request_drop(r);
 	}
-	for (size_t i = 0; i < conn->core->busy.len; i++) {
+	for (size_t i = 0; conn->listed && i < conn->core->busy.len; i++) {
 		if (conn->core->busy.items[i] == conn) {
 			mr_vec_remove(&conn->core->busy, i);
 			break;
@@ -153,13 +153,14 @@ static void refuse_input(struct conn *conn)
 	conn->output(conn);
 }
 
-void conn_pump(struct conn *conn)
+bool conn_pump(struct conn *conn)
 {
+	bool any = false;
 	while (conn_wants_input(conn)) {
 		mr_str frame;
 		int rc = next_frame(conn, &frame);
 		if (rc == 0)
-			return;
+			return any;
 		struct request *r = rc > 0 ? request_new(conn) : NULL;
 		if (r && decode_request(r, frame, NULL) < 0) {
 			request_drop(r);
@@ -167,13 +168,27 @@ void conn_pump(struct conn *conn)
 		}
 		if (!r) {
 			refuse_input(conn);
-			return;
+			return any;
 		}
+		any = true;
 		enqueue(conn, r);
 		conn->busy = r; /* until the step says otherwise */
 		request_step(r);
-		if (conn->busy)
+		if (conn->busy && !conn->listed) {
+			conn->listed = true;
 			mr_vec_push(&conn->core->busy, conn);
+		}
+	}
+	return any;
+}
+
+void conn_end_polls(struct conn *conn)
+{
+	for (struct request *r = conn->first; r; r = r->next) {
+		if (!r->done && r->api == &kafka_apis[API_Fetch]) {
+			r->expired = true;
+			request_step(r);
+		}
 	}
 }
 
@@ -213,7 +228,8 @@ static size_t reply_pieces(const struct request *r, size_t skip, struct iovec *i
 	for (size_t i = 0; i <= reply->splices.len && n < max; i++) {
 		const struct wire_splice *splice = i < reply->splices.len ? &reply->splices.items[i] : NULL;
 		size_t to = splice ? splice->at : reply->bytes.len;
-		mr_str pieces[2] = {{reply->bytes.ptr + from, to - from}, splice ? splice->view : MR_STR_NULL};
+		mr_str pieces[2] = {{reply->bytes.ptr + from, to - from},
+				    splice ? splice->view : MR_STR_NULL};
 		for (int k = 0; k < 2 && n < max; k++) {
 			size_t drop = mr_min_size(skip, pieces[k].len);
 			skip -= drop;
@@ -253,4 +269,14 @@ void conn_sent(struct conn *conn, size_t len)
 bool conn_finished(const struct conn *conn)
 {
 	return conn->broken && !conn->first;
+}
+
+mr_str conn_broker_host(const struct conn *conn)
+{
+	return conn->core->advertised_host.len ? conn->core->advertised_host : mr_str_from(conn->host);
+}
+
+int conn_broker_port(const struct conn *conn)
+{
+	return conn->core->advertised_host.len ? conn->core->advertised_port : conn->port;
 }

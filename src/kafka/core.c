@@ -35,7 +35,7 @@ void kafka_core_release(struct kafka_core *core)
 		core->spare = r->next;
 		request_free(r);
 	}
-	mr_map_each(&core->waiters.lists, entry)
+	mr_map_each (&core->waiters.lists, entry)
 		free(entry->value);
 	mr_map_release(&core->waiters.lists);
 	mr_map_release(&core->topic_ids);
@@ -87,10 +87,20 @@ static void timer_fired(struct loop_timer *timer)
 	request_step(r);
 }
 
-void request_wait(struct request *r, struct log_partition *const *partitions, size_t count, int64_t delay_us)
+static void wait_end(struct request *r)
+{
+	for (size_t i = 0; i < r->wait_count; i++) {
+		*r->waits[i].link = r->waits[i].next;
+		if (r->waits[i].next)
+			r->waits[i].next->link = r->waits[i].link;
+	}
+	r->wait_count = 0;
+}
+
+void request_wait(struct request *r, struct log_partition *const *partitions, size_t count)
 {
 	struct kafka_core *core = request_core(r);
-	MR_ASSERT(r->wait_count == 0);
+	wait_end(r);
 	r->waits = arena_calloc(&r->arena, mr_max_size(count, 1), sizeof *r->waits);
 	r->wait_count = count;
 	for (size_t i = 0; i < count; i++) {
@@ -106,18 +116,12 @@ void request_wait(struct request *r, struct log_partition *const *partitions, si
 			wait->next->link = &wait->next;
 		list->first = wait;
 	}
-	loop_timer_set(core->loop, &r->timer, delay_us);
 }
 
-static void wait_end(struct request *r)
+void request_deadline(struct request *r, int64_t delay_us)
 {
-	for (size_t i = 0; i < r->wait_count; i++) {
-		*r->waits[i].link = r->waits[i].next;
-		if (r->waits[i].next)
-			r->waits[i].next->link = r->waits[i].link;
-	}
-	r->wait_count = 0;
-	loop_timer_cancel(request_core(r)->loop, &r->timer);
+	r->timer.fire = timer_fired;
+	loop_timer_set(request_core(r)->loop, &r->timer, delay_us);
 }
 
 void kafka_core_moved(struct kafka_core *core, struct log_partition *const *moved, size_t count)
@@ -139,8 +143,10 @@ void kafka_core_moved(struct kafka_core *core, struct log_partition *const *move
 	size_t kept = 0;
 	for (size_t i = 0; i < core->busy.len; i++) {
 		struct conn *conn = core->busy.items[i];
-		request_step(conn->busy);
-		if (conn->busy)
+		if (conn->busy) /* not so when its time ran out meanwhile */
+			request_step(conn->busy);
+		conn->listed = conn->busy != NULL;
+		if (conn->listed)
 			core->busy.items[kept++] = conn;
 	}
 	core->busy.len = kept;
@@ -169,6 +175,7 @@ void request_drop(struct request *r)
 {
 	struct kafka_core *core = request_core(r);
 	wait_end(r);
+	loop_timer_cancel(core->loop, &r->timer);
 	if (core->spare_count >= SPARE_MAX) {
 		request_free(r);
 		return;
@@ -216,6 +223,7 @@ void request_finish(struct request *r)
 {
 	struct conn *conn = r->conn;
 	wait_end(r);
+	loop_timer_cancel(conn->core->loop, &r->timer);
 	count_request(r);
 	if (r->hang_up)
 		conn->broken = true;

@@ -81,13 +81,13 @@ struct request {
 	bool silent; /* no reply: acks=0 */
 	bool failed; /* some part was answered with an error code */
 	bool expired;
-	bool woken; /* on the list of those to be stepped */
+	bool woken;   /* on the list of those to be stepped */
 	bool hang_up; /* close the connection instead of a reply */
 	int64_t start_us;
 	struct loop_timer timer;
 	struct wait *waits; /* in the arena */
 	size_t wait_count;
-	struct mr_buf data;   /* what a Fetch has read */
+	struct mr_buf data;    /* what a Fetch has read */
 	struct wire_out reply; /* the frame, once done */
 };
 
@@ -102,11 +102,14 @@ static inline int16_t request_code(struct request *r, int16_t code)
 }
 
 #define request_array(r, array, length) \
-	((array)->items = arena_calloc(&(r)->arena, mr_max_size((size_t)(length), 1), sizeof *(array)->items), \
+	((array)->items = \
+	     arena_calloc(&(r)->arena, mr_max_size((size_t)(length), 1), sizeof *(array)->items), \
 	 (array)->count = (int32_t)(length))
 
-/* Wait for these partitions and for delay_us; call it once a request. */
-void request_wait(struct request *r, struct log_partition *const *partitions, size_t count, int64_t delay_us);
+/* Be stepped when one of these moves; replaces the partitions waited for before. */
+void request_wait(struct request *r, struct log_partition *const *partitions, size_t count);
+/* Be stepped, with `expired` set, after delay_us. */
+void request_deadline(struct request *r, int64_t delay_us);
 
 /* ---- the shared part ---- */
 
@@ -133,7 +136,8 @@ struct kafka_core {
 	_Atomic uint64_t bytes_in, bytes_out, bad_frames;
 };
 
-void kafka_core_init(struct kafka_core *core, const struct env *env, struct broker *broker, struct loop *loop);
+void kafka_core_init(struct kafka_core *core, const struct env *env, struct broker *broker,
+		     struct loop *loop);
 void kafka_core_release(struct kafka_core *core); /* after every connection was released */
 
 /* A commit round ended and these partitions moved: steps the requests that wait for them and
@@ -155,6 +159,7 @@ struct conn {
 	size_t unsent_bytes;  /* of the replies that are done */
 	size_t sent;          /* bytes of the first reply that are gone */
 	struct request *busy; /* its frame is still at in_at */
+	bool listed;          /* in core->busy */
 	bool broken;          /* garbage came: close when what was asked before is answered */
 	char host[64];        /* the address the client connected to */
 	int port;
@@ -171,13 +176,18 @@ char *conn_room(struct conn *conn, size_t *room);
 void conn_received(struct conn *conn, size_t len);
 void conn_feed(struct conn *conn, mr_str bytes); /* both, for tests */
 bool conn_wants_input(const struct conn *conn);
-/* Handle the frames that are there, as far as limits allow. */
-void conn_pump(struct conn *conn);
+/* Handle the frames that are there, as far as limits allow; true when there was any. */
+bool conn_pump(struct conn *conn);
+/* Answer the waiting Fetches with what there is: the broker is stopping. */
+void conn_end_polls(struct conn *conn);
 /* The replies that may be sent now, in order; conn_sent tells how much of it went. */
 size_t conn_output(struct conn *conn, struct iovec *iov, size_t max);
 void conn_sent(struct conn *conn, size_t len);
 /* True when nothing is left to do and the connection is to be closed. */
 bool conn_finished(const struct conn *conn);
+/* Where clients find the broker: the advertised address, else the one this client used. */
+mr_str conn_broker_host(const struct conn *conn);
+int conn_broker_port(const struct conn *conn);
 
 static inline struct kafka_core *request_core(const struct request *r)
 {

@@ -34,9 +34,10 @@
 
 #define SCHEMA(c_struct, fields) \
 	{ \
-		#c_struct, fields, MR_COUNT(fields), sizeof(struct c_struct) \
+#c_struct, fields, MR_COUNT(fields), sizeof(struct c_struct) \
 	}
-#define CHILD(c_struct) static const struct wire_struct c_struct##_schema = SCHEMA(c_struct, c_struct##_fields)
+#define CHILD(c_struct) \
+	static const struct wire_struct c_struct##_schema = SCHEMA(c_struct, c_struct##_fields)
 #define MESSAGE(c_struct) const struct wire_struct c_struct##_schema = SCHEMA(c_struct, c_struct##_fields)
 
 /* ---- shared ---- */
@@ -280,11 +281,8 @@ MESSAGE(list_offsets_request);
 
 #define THIS list_offsets_partition_reply
 static const struct wire_field list_offsets_partition_reply_fields[] = {
-    F(INT32, partition, 0, ALL),
-    F(INT16, error_code, 0, ALL),
-    FD(INT64, timestamp, 1, ALL, -1),
-    FD(INT64, offset, 1, ALL, -1),
-    FD(INT32, leader_epoch, 4, ALL, -1),
+    F(INT32, partition, 0, ALL),   F(INT16, error_code, 0, ALL),        FD(INT64, timestamp, 1, ALL, -1),
+    FD(INT64, offset, 1, ALL, -1), FD(INT32, leader_epoch, 4, ALL, -1),
 };
 CHILD(list_offsets_partition_reply);
 #undef THIS
@@ -337,12 +335,8 @@ CHILD(metadata_broker);
 
 #define THIS metadata_partition
 static const struct wire_field metadata_partition_fields[] = {
-    F(INT16, error_code, 0, ALL),
-    F(INT32, partition, 0, ALL),
-    F(INT32, leader_id, 0, ALL),
-    FD(INT32, leader_epoch, 7, ALL, -1),
-    A(INT32, replica_nodes, 0, ALL),
-    A(INT32, isr_nodes, 0, ALL),
+    F(INT16, error_code, 0, ALL),        F(INT32, partition, 0, ALL),     F(INT32, leader_id, 0, ALL),
+    FD(INT32, leader_epoch, 7, ALL, -1), A(INT32, replica_nodes, 0, ALL), A(INT32, isr_nodes, 0, ALL),
     A(INT32, offline_replicas, 5, ALL),
 };
 CHILD(metadata_partition);
@@ -362,12 +356,9 @@ CHILD(metadata_topic);
 
 #define THIS metadata_response
 static const struct wire_field metadata_response_fields[] = {
-    F(INT32, throttle_time_ms, 3, ALL),
-    AS(metadata_broker, brokers, 0, ALL),
-    FN(STRING, cluster_id, 2, ALL, 2),
-    FD(INT32, controller_id, 1, ALL, -1),
-    AS(metadata_topic, topics, 0, ALL),
-    FD(INT32, cluster_authorized_operations, 8, 10, INT32_MIN),
+    F(INT32, throttle_time_ms, 3, ALL), AS(metadata_broker, brokers, 0, ALL),
+    FN(STRING, cluster_id, 2, ALL, 2),  FD(INT32, controller_id, 1, ALL, -1),
+    AS(metadata_topic, topics, 0, ALL), FD(INT32, cluster_authorized_operations, 8, 10, INT32_MIN),
     F(INT16, error_code, 13, ALL),
 };
 MESSAGE(metadata_response);
@@ -386,12 +377,8 @@ MESSAGE(find_coordinator_request);
 
 #define THIS find_coordinator_reply
 static const struct wire_field find_coordinator_reply_fields[] = {
-    F(STRING, key, 4, ALL),
-    F(INT32, node_id, 4, ALL),
-    F(STRING, host, 4, ALL),
-    F(INT32, port, 4, ALL),
-    F(INT16, error_code, 4, ALL),
-    FN(STRING, error_message, 4, ALL, 4),
+    F(STRING, key, 4, ALL), F(INT32, node_id, 4, ALL),    F(STRING, host, 4, ALL),
+    F(INT32, port, 4, ALL), F(INT16, error_code, 4, ALL), FN(STRING, error_message, 4, ALL, 4),
 };
 CHILD(find_coordinator_reply);
 #undef THIS
@@ -477,10 +464,8 @@ MESSAGE(create_topics_request);
 
 #define THIS create_topics_config_reply
 static const struct wire_field create_topics_config_reply_fields[] = {
-    F(STRING, name, 5, ALL),
-    FN(STRING, value, 5, ALL, 5),
-    F(BOOL, read_only, 5, ALL),
-    FD(INT8, config_source, 5, ALL, -1),
+    F(STRING, name, 5, ALL),       FN(STRING, value, 5, ALL, 5),
+    F(BOOL, read_only, 5, ALL),    FD(INT8, config_source, 5, ALL, -1),
     F(BOOL, is_sensitive, 5, ALL),
 };
 CHILD(create_topics_config_reply);
@@ -580,11 +565,8 @@ MESSAGE(describe_cluster_request);
 
 #define THIS describe_cluster_broker
 static const struct wire_field describe_cluster_broker_fields[] = {
-    F(INT32, broker_id, 0, ALL),
-    F(STRING, host, 0, ALL),
-    F(INT32, port, 0, ALL),
-    FN(STRING, rack, 0, ALL, 0),
-    F(BOOL, is_fenced, 2, ALL),
+    F(INT32, broker_id, 0, ALL), F(STRING, host, 0, ALL),    F(INT32, port, 0, ALL),
+    FN(STRING, rack, 0, ALL, 0), F(BOOL, is_fenced, 2, ALL),
 };
 CHILD(describe_cluster_broker);
 #undef THIS

@@ -5,8 +5,14 @@
 /* ---- what both directions share ---- */
 
 static const uint8_t type_size[] = {
-    [WIRE_BOOL] = 1,  [WIRE_INT8] = 1,  [WIRE_INT16] = 2,          [WIRE_INT32] = 4,
-    [WIRE_INT64] = 8, [WIRE_UUID] = 16, [WIRE_STRING] = sizeof(mr_str), [WIRE_RECORDS] = sizeof(mr_str),
+    [WIRE_BOOL] = 1,
+    [WIRE_INT8] = 1,
+    [WIRE_INT16] = 2,
+    [WIRE_INT32] = 4,
+    [WIRE_INT64] = 8,
+    [WIRE_UUID] = 16,
+    [WIRE_STRING] = sizeof(mr_str),
+    [WIRE_RECORDS] = sizeof(mr_str),
 };
 
 struct wire_array { /* what every WIRE_ARRAY is underneath */
@@ -233,7 +239,8 @@ static void read_array(struct reader *r, const struct wire_field *f, struct wire
 		return;
 	}
 	r->decoded += (size_t)count * size;
-	*out = (struct wire_array){count ? arena_alloc(r->arena, (size_t)count * size) : NULL, (int32_t)count};
+	*out =
+	    (struct wire_array){count ? arena_alloc(r->arena, (size_t)count * size) : NULL, (int32_t)count};
 	for (int64_t i = 0; i < count && !r->fault; i++) {
 		char *item = (char *)out->items + (size_t)i * size;
 		memset(item, 0, size);
@@ -371,16 +378,16 @@ static void write_item(struct writer *w, const struct wire_field *f, const void 
 		write_be(w, *(const bool *)at, 1);
 		break;
 	case WIRE_INT8:
-		write_be(w, (uint64_t)*(const int8_t *)at, 1);
+		write_be(w, (uint64_t) * (const int8_t *)at, 1);
 		break;
 	case WIRE_INT16:
-		write_be(w, (uint64_t)*(const int16_t *)at, 2);
+		write_be(w, (uint64_t) * (const int16_t *)at, 2);
 		break;
 	case WIRE_INT32:
-		write_be(w, (uint64_t)*(const int32_t *)at, 4);
+		write_be(w, (uint64_t) * (const int32_t *)at, 4);
 		break;
 	case WIRE_INT64:
-		write_be(w, (uint64_t)*(const int64_t *)at, 8);
+		write_be(w, (uint64_t) * (const int64_t *)at, 8);
 		break;
 	case WIRE_UUID:
 		mr_buf_append(&w->out->bytes, at, 16);

@@ -1,0 +1,185 @@
+/* Fetch (1), versions 4-18: whole stable batches, and a wait when there are too few.
+ *
+ * The reply is sent when min_bytes are there, when a partition has an error, or when max_wait
+ * is over. A waiting Fetch is on the lists of its partitions and costs nothing until one of
+ * them moves; then it is read anew, so that each partition's batches lie together.
+ *
+ * The bytes go from the file into request->data and from there to the socket. max_bytes and
+ * partition_max_bytes are honoured but for the first batch of the first partition that has
+ * any, so that a large batch cannot stop a consumer (KIP-74). The batch that holds the offset
+ * comes whole. No fetch session is given: the session id is always 0, and a request that
+ * names one gets FETCH_SESSION_ID_NOT_FOUND. Nothing is transactional, so there are no aborted
+ * transactions and the last stable offset is the high watermark.
+ *
+ * Versions below 10 know no zstd: a partition whose next batch uses it answers
+ * UNSUPPORTED_COMPRESSION_TYPE.
+ */
+#include "kafka/handler.h"
+
+struct fetch_part {
+	const struct fetch_partition *in;
+	struct fetch_partition_reply *out;
+	struct log_partition *partition;
+	size_t data_at, data_len; /* in request->data, whose memory may move */
+	int64_t next;
+};
+
+struct fetch_progress {
+	struct fetch_part *parts;
+	size_t count;
+	size_t least, most; /* bytes */
+};
+
+static void plan_part(struct request *r, struct fetch_part *part, struct log_topic *topic)
+{
+	int32_t epoch = part->in->current_leader_epoch;
+	*part->out = (struct fetch_partition_reply){
+	    .partition = part->in->partition,
+	    .high_watermark = -1,
+	    .last_stable_offset = -1,
+	    .log_start_offset = -1,
+	    .diverging_epoch = {-1, -1},
+	    .current_leader = {-1, -1},
+	    .snapshot_id = {-1, -1},
+	    .aborted_transactions = {NULL, -1},
+	    .preferred_read_replica = -1,
+	    .records = MR_STR(""),
+	};
+	part->partition = topic ? log_partition_at(topic, part->in->partition) : NULL;
+	if (!part->partition)
+		part->out->error_code =
+		    request_code(r, r->header.version >= 13 && !topic ? KE_UNKNOWN_TOPIC_ID
+								      : KE_UNKNOWN_TOPIC_OR_PARTITION);
+	else if (epoch != -1 && epoch != KAFKA_LEADER_EPOCH)
+		part->out->error_code = request_code(r, KE_UNKNOWN_LEADER_EPOCH);
+}
+
+static struct fetch_progress *plan(struct request *r)
+{
+	const struct fetch_request *in = r->in;
+	struct fetch_response *out = r->out;
+	struct fetch_progress *p = arena_calloc(&r->arena, 1, sizeof *p);
+	p->least = (size_t)mr_max_i64(in->min_bytes, 0);
+	p->most = (size_t)mr_min_i64(mr_max_i64(in->max_bytes, 0), KAFKA_FETCH_BYTES_MAX);
+	p->least = mr_min_size(p->least, p->most);
+	for (int32_t i = 0; i < in->topics.count; i++)
+		p->count += (size_t)in->topics.items[i].partitions.count;
+	p->parts = arena_calloc(&r->arena, mr_max_size(p->count, 1), sizeof *p->parts);
+	request_array(r, &out->topics, in->topics.count);
+	struct fetch_part *part = p->parts;
+	for (int32_t i = 0; i < in->topics.count; i++) {
+		const struct fetch_topic *t = &in->topics.items[i];
+		struct fetch_topic_reply *reply = &out->topics.items[i];
+		struct log_topic *topic =
+		    kafka_topic_of(request_core(r), t->topic, t->topic_id, r->header.version >= 13);
+		reply->topic = t->topic;
+		memcpy(reply->topic_id, t->topic_id, 16);
+		request_array(r, &reply->partitions, t->partitions.count);
+		for (int32_t k = 0; k < t->partitions.count; k++, part++) {
+			part->in = &t->partitions.items[k];
+			part->out = &reply->partitions.items[k];
+			plan_part(r, part, topic);
+		}
+	}
+	return p;
+}
+
+static bool has_zstd(const char *batches, size_t len)
+{
+	for (size_t at = 0; at + BATCH_HEADER_SIZE <= len;) {
+		if ((mr_get_be16(batches + at + 21) & BATCH_CODEC_MASK) == BATCH_ZSTD)
+			return true;
+		at += BATCH_LENGTH_PREFIX + mr_get_be32(batches + at + 8);
+	}
+	return false;
+}
+
+static void read_part(struct request *r, struct fetch_part *part, size_t room, bool min_one)
+{
+	struct fetch_partition_reply *out = part->out;
+	/* Taken before the read: what is read is never beyond the watermark that is told. */
+	out->log_start_offset = log_start_offset(part->partition);
+	size_t limit = mr_min_size(room, (size_t)mr_max_i64(part->in->partition_max_bytes, 0));
+	part->data_at = r->data.len;
+	part->next = part->in->fetch_offset;
+	int rc =
+	    log_read(part->partition, part->in->fetch_offset, limit, min_one, &r->data, &part->next, NULL);
+	out->high_watermark = out->last_stable_offset = log_stable_offset(part->partition);
+	part->data_len = r->data.len - part->data_at;
+	int16_t code = kafka_error_of(rc, ON_READ);
+	if (rc == 0 && r->header.version < 10 && has_zstd(r->data.ptr + part->data_at, part->data_len))
+		code = KE_UNSUPPORTED_COMPRESSION_TYPE;
+	if (code != KE_NONE) {
+		out->error_code = request_code(r, code);
+		r->data.len = part->data_at;
+		part->data_len = 0;
+	}
+}
+
+/* Read every partition; true when any has an error. */
+static bool read_all(struct request *r, struct fetch_progress *p)
+{
+	bool error = false;
+	mr_buf_clear(&r->data);
+	for (size_t i = 0; i < p->count; i++) {
+		struct fetch_part *part = &p->parts[i];
+		if (part->out->error_code == KE_NONE) {
+			size_t have = r->data.len;
+			read_part(r, part, p->most - mr_min_size(have, p->most), have == 0);
+		}
+		error = error || part->out->error_code != KE_NONE;
+	}
+	return error;
+}
+
+static bool any_moved(const struct fetch_progress *p)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		if (log_stable_offset(p->parts[i].partition) > p->parts[i].next)
+			return true;
+	}
+	return false;
+}
+
+static enum step answer(struct request *r, struct fetch_progress *p)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		struct fetch_part *part = &p->parts[i];
+		if (part->data_len)
+			part->out->records = mr_str_n(r->data.ptr + part->data_at, part->data_len);
+	}
+	return STEP_DONE;
+}
+
+static void wait_for_more(struct request *r, struct fetch_progress *p)
+{
+	const struct fetch_request *in = r->in;
+	struct log_partition **waited = arena_alloc(&r->arena, (p->count + 1) * sizeof *waited);
+	for (size_t i = 0; i < p->count; i++)
+		waited[i] = p->parts[i].partition;
+	request_wait(r, waited, p->count);
+	request_deadline(r, mr_max_i64(in->max_wait_ms, 0) * 1000);
+}
+
+enum step fetch_step(struct request *r)
+{
+	const struct fetch_request *in = r->in;
+	struct fetch_response *out = r->out;
+	if (in->session_id != 0) {
+		out->error_code = request_code(r, KE_FETCH_SESSION_ID_NOT_FOUND);
+		return STEP_DONE;
+	}
+	struct fetch_progress *p = r->progress;
+	bool first = !p;
+	if (first)
+		p = r->progress = plan(r);
+	else if (!r->expired && !any_moved(p))
+		return STEP_WAIT;
+	bool error = read_all(r, p);
+	/* expired: what was there at the last look is answered */
+	if (error || r->data.len >= p->least || r->expired || in->max_wait_ms <= 0)
+		return answer(r, p);
+	if (first)
+		wait_for_more(r, p);
+	return STEP_WAIT;
+}

@@ -1,0 +1,94 @@
+/* Metadata (3), versions 0-13: one broker, which leads every partition.
+ *
+ * No list (version 0: an empty one) asks for all topics. A topic that is missing is created
+ * when the request (from version 4) and the broker both allow it, and is in the answer at once.
+ * From version 10 a topic may be asked for by id.
+ */
+#include "kafka/handler.h"
+
+#include <stdlib.h>
+
+static void describe_partitions(struct request *r, struct log_topic *topic, struct metadata_topic *out)
+{
+	int32_t count = log_topic_partition_count(topic);
+	int32_t *node = arena_alloc(&r->arena, sizeof *node);
+	*node = KAFKA_NODE_ID;
+	request_array(r, &out->partitions, count);
+	for (int32_t i = 0; i < count; i++) {
+		struct metadata_partition *p = &out->partitions.items[i];
+		*p = (struct metadata_partition){
+		    .partition = i,
+		    .leader_id = KAFKA_NODE_ID,
+		    .leader_epoch = KAFKA_LEADER_EPOCH,
+		};
+		p->replica_nodes.items = p->isr_nodes.items = node;
+		p->replica_nodes.count = p->isr_nodes.count = 1;
+	}
+}
+
+static void describe_topic(struct request *r, struct log_topic *topic, struct metadata_topic *out)
+{
+	out->name = log_topic_name(topic);
+	log_topic_id(topic, out->topic_id);
+	describe_partitions(r, topic, out);
+}
+
+static void describe_wanted(struct request *r, const struct metadata_request_topic *want,
+			    struct metadata_topic *out)
+{
+	const struct metadata_request *in = r->in;
+	out->topic_authorized_operations = INT32_MIN;
+	out->name = want->name;
+	memcpy(out->topic_id, want->topic_id, 16);
+	struct log_topic *topic = NULL;
+	if (!want->name.ptr) {
+		topic = kafka_topic_by_id(request_core(r), want->topic_id);
+		if (!topic) {
+			out->name = r->header.version >= 12 ? MR_STR_NULL : MR_STR("");
+			out->error_code = request_code(r, KE_UNKNOWN_TOPIC_ID);
+			return;
+		}
+	} else {
+		int rc = broker_topic_get(request_core(r)->broker, want->name, in->allow_auto_topic_creation,
+					  &topic, NULL);
+		if (rc < 0) {
+			out->error_code = request_code(r, kafka_error_of(rc, ON_TOPIC));
+			return;
+		}
+	}
+	describe_topic(r, topic, out);
+}
+
+static void describe_all(struct request *r, struct metadata_response *out)
+{
+	size_t count;
+	struct log_topic **all = log_topics(request_core(r)->store, &count);
+	request_array(r, &out->topics, count);
+	for (size_t i = 0; i < count; i++) {
+		out->topics.items[i].topic_authorized_operations = INT32_MIN;
+		describe_topic(r, all[i], &out->topics.items[i]);
+	}
+	free(all);
+}
+
+enum step metadata_step(struct request *r)
+{
+	const struct metadata_request *in = r->in;
+	struct metadata_response *out = r->out;
+	request_array(r, &out->brokers, 1);
+	out->brokers.items[0] = (struct metadata_broker){
+	    .node_id = KAFKA_NODE_ID,
+	    .host = conn_broker_host(r->conn),
+	    .port = conn_broker_port(r->conn),
+	};
+	out->cluster_id = request_core(r)->cluster_id;
+	out->controller_id = KAFKA_NODE_ID;
+	if (in->topics.count < 0 || (in->topics.count == 0 && r->header.version == 0)) {
+		describe_all(r, out);
+		return STEP_DONE;
+	}
+	request_array(r, &out->topics, in->topics.count);
+	for (int32_t i = 0; i < in->topics.count; i++)
+		describe_wanted(r, &in->topics.items[i], &out->topics.items[i]);
+	return STEP_DONE;
+}

@@ -1,0 +1,215 @@
+/* Produce (0), versions 0-13: append, and answer when what was appended is stable.
+ *
+ * One whole batch of magic 2 a partition. Versions 0 to 2 are advertised because librdkafka
+ * stops compressing otherwise; they take magic 2 too, and every version refuses the older
+ * message formats with UNSUPPORTED_FOR_MESSAGE_FORMAT. acks=1 means acks=all here: there is
+ * one copy, and it is safe or it is not. acks=0 gets no reply; when its append fails the
+ * connection is closed, as Kafka does, since there is no other way to tell.
+ *
+ * A full log (MR_ERR_BUSY) holds the request where it is: the partitions before have been
+ * appended and are not appended again. The request's timeout ends both kinds of waiting, with
+ * REQUEST_TIMED_OUT.
+ */
+#include "kafka/handler.h"
+
+#define ATTRIBUTES_AT 21
+#define MAGIC_AT 16
+
+struct produce_part { /* one partition of the request */
+	const struct produce_partition *in;
+	struct produce_partition_reply *out;
+	struct log_partition *partition;
+	struct broker_ack ack;
+	bool waits; /* for stability */
+};
+
+struct produce_progress {
+	struct produce_part *parts;
+	size_t count;
+	size_t appended; /* parts before this one had their append */
+	bool waiting;
+};
+
+static void refuse(struct request *r, struct produce_part *part, int16_t code, mr_str message)
+{
+	part->out->error_code = request_code(r, code);
+	part->out->base_offset = -1;
+	part->out->error_message = message;
+}
+
+/* What may be refused by the request or the batch header alone. */
+static void check_part(struct request *r, struct produce_part *part)
+{
+	const struct produce_request *in = r->in;
+	mr_str batch = part->in->records;
+	if (in->transactional_id.ptr) {
+		refuse(r, part, KE_INVALID_TXN_STATE, MR_STR("transactions are not served"));
+	} else if (in->acks < -1 || in->acks > 1) {
+		refuse(r, part, KE_INVALID_REQUIRED_ACKS, MR_STR("acks is -1, 0 or 1"));
+	} else if (batch.len == 0) {
+		refuse(r, part, KE_INVALID_RECORD, MR_STR("a partition without a record batch"));
+	} else if (batch.len > MAGIC_AT && batch.ptr[MAGIC_AT] < 2) {
+		refuse(r, part, KE_UNSUPPORTED_FOR_MESSAGE_FORMAT, MR_STR("only record batches of magic 2"));
+	} else if (batch.len < BATCH_HEADER_SIZE) {
+		refuse(r, part, KE_CORRUPT_MESSAGE, MR_STR("the record batch is cut short"));
+	} else {
+		int attributes = (int16_t)mr_get_be16(batch.ptr + ATTRIBUTES_AT);
+		if (attributes & BATCH_CONTROL)
+			refuse(r, part, KE_INVALID_RECORD, MR_STR("control batches are the broker's own"));
+		else if (attributes & BATCH_TRANSACTIONAL)
+			refuse(r, part, KE_INVALID_TXN_STATE, MR_STR("transactions are not served"));
+		else if ((attributes & BATCH_CODEC_MASK) > BATCH_ZSTD ||
+			 ((attributes & BATCH_CODEC_MASK) == BATCH_ZSTD && r->header.version < 7))
+			refuse(r, part, KE_UNSUPPORTED_COMPRESSION_TYPE,
+			       MR_STR("zstd needs Produce version 7"));
+	}
+}
+
+static void plan_topic(struct request *r, const struct produce_topic *in, struct produce_topic_reply *out,
+		       struct produce_part *parts)
+{
+	bool by_id = r->header.version >= 13;
+	struct log_topic *topic = kafka_topic_of(request_core(r), in->name, in->topic_id, by_id);
+	memcpy(out->topic_id, in->topic_id, 16);
+	out->name = topic ? log_topic_name(topic) : arena_copy(&r->arena, in->name);
+	request_array(r, &out->partitions, in->partitions.count);
+	for (int32_t i = 0; i < in->partitions.count; i++) {
+		struct produce_part *part = &parts[i];
+		part->in = &in->partitions.items[i];
+		part->out = &out->partitions.items[i];
+		*part->out = (struct produce_partition_reply){
+		    .index = part->in->index,
+		    .log_append_time_ms = -1,
+		    .log_start_offset = -1,
+		    .current_leader = {-1, -1},
+		};
+		part->partition = topic ? log_partition_at(topic, part->in->index) : NULL;
+		if (!part->partition)
+			refuse(r, part, by_id && !topic ? KE_UNKNOWN_TOPIC_ID : KE_UNKNOWN_TOPIC_OR_PARTITION,
+			       MR_STR_NULL);
+		else
+			check_part(r, part);
+	}
+}
+
+static struct produce_progress *plan(struct request *r)
+{
+	const struct produce_request *in = r->in;
+	struct produce_response *out = r->out;
+	struct produce_progress *p = arena_calloc(&r->arena, 1, sizeof *p);
+	for (int32_t i = 0; i < in->topics.count; i++)
+		p->count += (size_t)in->topics.items[i].partitions.count;
+	p->parts = arena_calloc(&r->arena, mr_max_size(p->count, 1), sizeof *p->parts);
+	request_array(r, &out->topics, in->topics.count);
+	struct produce_part *parts = p->parts;
+	for (int32_t i = 0; i < in->topics.count; i++) {
+		plan_topic(r, &in->topics.items[i], &out->topics.items[i], parts);
+		parts += in->topics.items[i].partitions.count;
+	}
+	return p;
+}
+
+static void refuse_append(struct request *r, struct produce_part *part, int rc, const struct mr_error *err)
+{
+	int16_t code = kafka_error_of(rc, ON_APPEND);
+	if (rc == BROKER_INVALID_RECORD) {
+		mr_str reason = arena_copy(&r->arena, mr_str_from(part->ack.reason));
+		refuse(r, part, code, reason);
+		request_array(r, &part->out->record_errors, 1);
+		part->out->record_errors.items[0] =
+		    (struct produce_record_error){part->ack.bad_record, reason};
+		return;
+	}
+	refuse(r, part, code, rc < 0 ? arena_copy(&r->arena, mr_str_from(err->message)) : MR_STR_NULL);
+}
+
+/* MR_ERR_BUSY, or 0 with the part's fate noted. */
+static int append_part(struct request *r, struct produce_part *part)
+{
+	struct mr_error err;
+	int rc =
+	    broker_produce(request_core(r)->broker, part->partition, part->in->records, &part->ack, &err);
+	if (rc == MR_ERR_BUSY && !r->expired)
+		return rc;
+	if (rc != 0) {
+		refuse_append(r, part, rc, &err);
+		return 0;
+	}
+	part->out->base_offset = part->ack.main.base_offset;
+	part->out->log_append_time_ms = part->ack.main.base_offset < 0 ? -1 : part->ack.main.append_time_ms;
+	part->out->log_start_offset = log_start_offset(part->partition);
+	part->waits = true;
+	return 0;
+}
+
+/* 0 stable, 1 not yet, negative: taken back. */
+static int ack_state(const struct broker_ack *ack, struct mr_error *err)
+{
+	int main =
+	    ack->main.base_offset < 0 ? 0 : log_append_state(ack->partition, ack->main.next_offset, err);
+	if (main < 0 || !ack->dlq)
+		return main;
+	int dlq = log_append_state(ack->dlq, ack->dlq_next_offset, err);
+	return dlq != 0 ? dlq : main;
+}
+
+/* True when no part waits any more. */
+static bool settle(struct request *r, struct produce_progress *p)
+{
+	bool all = true;
+	for (size_t i = 0; i < p->count; i++) {
+		struct produce_part *part = &p->parts[i];
+		struct mr_error err;
+		int state = part->waits ? ack_state(&part->ack, &err) : 0;
+		part->waits = state > 0;
+		if (state < 0)
+			refuse_append(r, part, state, &err);
+		if (part->waits && r->expired) {
+			refuse(r, part, KE_REQUEST_TIMED_OUT, MR_STR("appended, not yet safe"));
+			part->waits = false;
+		}
+		all = all && !part->waits;
+	}
+	return all;
+}
+
+static void wait_for_parts(struct request *r, struct produce_progress *p)
+{
+	struct log_partition **waited = arena_alloc(&r->arena, (2 * p->count + 1) * sizeof *waited);
+	size_t count = 0;
+	for (size_t i = 0; i < p->count; i++) {
+		struct produce_part *part = &p->parts[i];
+		if (part->waits)
+			waited[count++] = part->partition;
+		if (part->waits && part->ack.dlq)
+			waited[count++] = part->ack.dlq;
+	}
+	request_wait(r, waited, count);
+	p->waiting = true;
+}
+
+enum step produce_step(struct request *r)
+{
+	struct produce_progress *p = r->progress;
+	if (!p) {
+		const struct produce_request *in = r->in;
+		p = r->progress = plan(r);
+		r->silent = in->acks == 0;
+		request_deadline(r, mr_max_i64(in->timeout_ms, 0) * 1000);
+	}
+	for (; p->appended < p->count; p->appended++) {
+		struct produce_part *part = &p->parts[p->appended];
+		if (part->out->error_code == KE_NONE && append_part(r, part) == MR_ERR_BUSY) {
+			return STEP_BUSY;
+		}
+	}
+	if (r->silent) {
+		r->hang_up = r->failed;
+		return STEP_DONE;
+	}
+	if (settle(r, p))
+		return STEP_DONE;
+	if (!p->waiting)
+		wait_for_parts(r, p);
+	return STEP_WAIT;
+}

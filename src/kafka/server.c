@@ -1,0 +1,417 @@
+/* kafka/server.c - sockets around kafka/connection.c, in one thread.
+ *
+ * The log's committer calls log_moved in its own thread: it puts the partitions into the inbox
+ * and wakes the loop, once a round. Everything else here runs in the loop's thread, but for
+ * start, stop and the statistics.
+ *
+ * A connection that may have something to send, or room for more input, is marked dirty;
+ * dirty ones are flushed at the end of the callback that marked them, or of a wake when a
+ * timer did. Connections are freed only there, so no list of requests holds a dead one.
+ */
+#include "kafka/server.h"
+
+#include "kafka/core.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define IOV_COUNT 64
+#define ACCEPT_PER_TURN 64
+#define CONNECTIONS_MAX 2000
+
+struct client {
+	struct loop_watch watch;
+	struct conn conn;
+	struct kafka_server *server;
+	struct client *next, **link; /* all clients */
+	struct client *dirty_next;
+	bool dirty;
+	bool ended; /* the peer sends no more */
+	bool dead;
+	int events;
+};
+
+struct kafka_server {
+	struct kafka_core core;
+	struct loop *loop;
+	struct loop_watch listener;
+	struct loop_timer deadline; /* of stopping */
+	pthread_t thread;
+	char *cluster_id;
+	char *advertised_host;
+	int port;
+	size_t connections_max;
+	struct client *clients;
+	struct client *dirty;
+	bool flushing; /* a flush will come before the callback ends */
+	bool draining;
+	_Atomic bool stop_asked;
+	int64_t stop_timeout_us;
+	_Atomic uint64_t connections, connections_open;
+
+	struct log_listener log_listener;
+	pthread_mutex_t inbox_lock;
+	MR_VEC(struct log_partition *) inbox; /* under inbox_lock */
+	MR_VEC(struct log_partition *) moved; /* the loop's; swapped with the inbox */
+};
+
+/* ---- clients ---- */
+
+static void client_close(struct client *c)
+{
+	struct kafka_server *server = c->server;
+	loop_unwatch(server->loop, &c->watch);
+	close(c->watch.fd);
+	conn_release(&c->conn);
+	*c->link = c->next;
+	if (c->next)
+		c->next->link = c->link;
+	atomic_fetch_sub(&server->connections_open, 1);
+	free(c);
+}
+
+static void client_output(struct conn *conn)
+{
+	struct client *c = MR_CONTAINER_OF(conn, struct client, conn);
+	if (c->dirty)
+		return;
+	c->dirty = true;
+	c->dirty_next = c->server->dirty;
+	c->server->dirty = c;
+	if (!c->server->flushing)
+		loop_wake(c->server->loop);
+}
+
+/* Send what can be sent now. */
+static void client_send(struct client *c)
+{
+	struct iovec iov[IOV_COUNT];
+	size_t n;
+	while (!c->dead && (n = conn_output(&c->conn, iov, IOV_COUNT)) > 0) {
+		struct msghdr message = {.msg_iov = iov, .msg_iovlen = n};
+		ssize_t sent = sendmsg(c->watch.fd, &message, MSG_NOSIGNAL);
+		if (sent >= 0)
+			conn_sent(&c->conn, (size_t)sent);
+		else if (errno == EAGAIN || errno == EWOULDBLOCK)
+			return;
+		else if (errno != EINTR)
+			c->dead = true;
+	}
+}
+
+/* Send, go on with input that was held back, and either close or watch for what is next. */
+static void client_flush(struct client *c)
+{
+	client_send(c);
+	while (!c->dead && !c->server->draining && conn_pump(&c->conn))
+		client_send(c);
+	c->dirty = false;
+	bool idle = !c->conn.first;
+	if (c->dead || conn_finished(&c->conn) || (idle && (c->ended || c->server->draining))) {
+		client_close(c);
+		return;
+	}
+	struct iovec iov[1];
+	int events = conn_output(&c->conn, iov, 1) ? LOOP_WRITE : 0;
+	if (!c->ended && !c->server->draining && conn_wants_input(&c->conn))
+		events |= LOOP_READ;
+	if (events != c->events)
+		loop_watch_change(c->server->loop, &c->watch, events);
+	c->events = events;
+}
+
+/* A client stays `dirty` while it is flushed, so that what that does does not list it again. */
+static void flush_dirty(struct kafka_server *server)
+{
+	server->flushing = true;
+	while (server->dirty) {
+		struct client *c = server->dirty;
+		server->dirty = c->dirty_next;
+		client_flush(c);
+	}
+	server->flushing = false;
+	if (server->draining && !server->clients)
+		loop_stop(server->loop);
+}
+
+static void client_receive(struct client *c)
+{
+	size_t room;
+	char *to = conn_room(&c->conn, &room);
+	ssize_t n = recv(c->watch.fd, to, room, 0);
+	if (n > 0)
+		conn_received(&c->conn, (size_t)n);
+	else if (n == 0)
+		c->ended = true;
+	else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+		c->dead = true;
+}
+
+static void client_ready(struct loop_watch *watch, int events)
+{
+	struct client *c = MR_CONTAINER_OF(watch, struct client, watch);
+	struct kafka_server *server = c->server;
+	server->flushing = true;
+	if (events & LOOP_READ && c->events & LOOP_READ)
+		client_receive(c);
+	else if (events & LOOP_HANGUP)
+		c->dead = true;
+	client_output(&c->conn);
+	flush_dirty(server);
+}
+
+/* "host" and port of the address this client connected to. */
+static void local_address(int fd, struct conn *conn)
+{
+	struct sockaddr_storage local;
+	socklen_t len = sizeof local;
+	if (getsockname(fd, (struct sockaddr *)&local, &len) < 0)
+		return;
+	if (local.ss_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&local;
+		inet_ntop(AF_INET6, &in6->sin6_addr, conn->host, sizeof conn->host);
+		conn->port = ntohs(in6->sin6_port);
+	} else {
+		const struct sockaddr_in *in4 = (const struct sockaddr_in *)&local;
+		inet_ntop(AF_INET, &in4->sin_addr, conn->host, sizeof conn->host);
+		conn->port = ntohs(in4->sin_port);
+	}
+}
+
+static void client_new(struct kafka_server *server, int fd)
+{
+	struct client *c = mr_calloc(1, sizeof *c);
+	*c = (struct client){
+	    .watch = {fd, client_ready},
+	    .server = server,
+	    .next = server->clients,
+	    .link = &server->clients,
+	    .events = LOOP_READ,
+	};
+	conn_init(&c->conn, &server->core, client_output);
+	local_address(fd, &c->conn);
+	if (loop_watch(server->loop, &c->watch, LOOP_READ, NULL) < 0) {
+		close(fd);
+		free(c);
+		return;
+	}
+	if (c->next)
+		c->next->link = &c->next;
+	server->clients = c;
+	atomic_fetch_add(&server->connections, 1);
+	atomic_fetch_add(&server->connections_open, 1);
+}
+
+static void listener_ready(struct loop_watch *watch, int events)
+{
+	(void)events;
+	struct kafka_server *server = MR_CONTAINER_OF(watch, struct kafka_server, listener);
+	for (int i = 0; i < ACCEPT_PER_TURN; i++) {
+		int fd = net_accept(watch->fd);
+		if (fd < 0)
+			return;
+		if (atomic_load(&server->connections_open) >= server->connections_max)
+			close(fd); /* the client tries again later, as with a full backlog */
+		else
+			client_new(server, fd);
+	}
+}
+
+/* ---- the log's side ---- */
+
+static void log_moved(void *arg, struct log_partition *const *moved, size_t count)
+{
+	struct kafka_server *server = arg;
+	pthread_mutex_lock(&server->inbox_lock);
+	for (size_t i = 0; i < count; i++)
+		mr_vec_push(&server->inbox, moved[i]);
+	pthread_mutex_unlock(&server->inbox_lock);
+	loop_wake(server->loop);
+}
+
+static void take_inbox(struct kafka_server *server)
+{
+	server->moved.len = 0;
+	pthread_mutex_lock(&server->inbox_lock);
+	typeof(server->inbox) inbox = server->inbox;
+	memcpy(&server->inbox, &server->moved, sizeof server->inbox);
+	memcpy(&server->moved, &inbox, sizeof server->moved);
+	pthread_mutex_unlock(&server->inbox_lock);
+}
+
+static void deadline_fired(struct loop_timer *timer)
+{
+	loop_stop(MR_CONTAINER_OF(timer, struct kafka_server, deadline)->loop);
+}
+
+static void close_listener(struct kafka_server *server)
+{
+	loop_unwatch(server->loop, &server->listener);
+	close(server->listener.fd);
+	server->listener.fd = -1;
+}
+
+static void start_draining(struct kafka_server *server)
+{
+	server->draining = true;
+	close_listener(server);
+	loop_timer_set(server->loop, &server->deadline, server->stop_timeout_us);
+	for (struct client *c = server->clients; c; c = c->next) {
+		conn_end_polls(&c->conn);
+		client_output(&c->conn);
+	}
+}
+
+static void on_wake(void *arg)
+{
+	struct kafka_server *server = arg;
+	server->flushing = true;
+	take_inbox(server);
+	kafka_core_moved(&server->core, server->moved.items, server->moved.len);
+	if (atomic_load(&server->stop_asked) && !server->draining)
+		start_draining(server);
+	flush_dirty(server);
+}
+
+/* ---- start, stop ---- */
+
+static void *run(void *arg)
+{
+	struct kafka_server *server = arg;
+	loop_run(server->loop);
+	return NULL;
+}
+
+/* "host:port"; an IPv6 host may be in brackets. */
+static int read_advertised(struct kafka_server *server, const char *advertised, struct mr_error *err)
+{
+	const char *colon = strrchr(advertised, ':');
+	char *end = NULL;
+	long port = colon ? strtol(colon + 1, &end, 10) : 0;
+	if (!colon || colon == advertised || !end || end == colon + 1 || *end || port < 1 || port > 65535) {
+		mr_fail(err, MR_ERR_INVALID, "the advertised address '%s' is not host:port", advertised);
+		mr_hint(err,
+			"write the address by which clients reach the broker, such as broker.example:9092");
+		return MR_ERR_INVALID;
+	}
+	mr_str host = mr_str_n(advertised, (size_t)(colon - advertised));
+	if (host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
+		host = mr_str_n(host.ptr + 1, host.len - 2);
+	server->advertised_host = mr_strndup(host);
+	server->core.advertised_host = mr_str_from(server->advertised_host);
+	server->core.advertised_port = (int)port;
+	return 0;
+}
+
+static void server_free(struct kafka_server *server)
+{
+	while (server->clients)
+		client_close(server->clients);
+	if (server->listener.fd >= 0)
+		close(server->listener.fd);
+	kafka_core_release(&server->core);
+	loop_free(server->loop);
+	mr_vec_release(&server->inbox);
+	mr_vec_release(&server->moved);
+	pthread_mutex_destroy(&server->inbox_lock);
+	free(server->cluster_id);
+	free(server->advertised_host);
+	free(server);
+}
+
+static int server_open(struct kafka_server *server, const struct kafka_server_options *options,
+		       struct mr_error *err)
+{
+	int rc = loop_new(&server->loop, err);
+	if (rc < 0)
+		return rc;
+	kafka_core_init(&server->core, options->env, options->broker, server->loop);
+	if (options->request_bytes_max)
+		server->core.request_bytes_max = options->request_bytes_max;
+	server->cluster_id = mr_strdup(options->cluster_id ? options->cluster_id : "");
+	server->core.cluster_id = mr_str_from(server->cluster_id);
+	rc = options->advertised ? read_advertised(server, options->advertised, err) : 0;
+	if (rc == 0)
+		rc = net_listen_tcp(options->listen, &server->listener.fd, &server->port, err);
+	if (rc == 0)
+		rc = loop_watch(server->loop, &server->listener, LOOP_READ, err);
+	return rc;
+}
+
+int kafka_server_start(const struct kafka_server_options *options, struct kafka_server **out,
+		       struct mr_error *err)
+{
+	struct kafka_server *server = mr_calloc(1, sizeof *server);
+	pthread_mutex_init(&server->inbox_lock, NULL);
+	server->listener = (struct loop_watch){-1, listener_ready};
+	server->deadline.fire = deadline_fired;
+	server->connections_max = options->connections_max ? options->connections_max : CONNECTIONS_MAX;
+	int rc = server_open(server, options, err);
+	if (rc < 0) {
+		server_free(server);
+		return rc;
+	}
+	loop_on_wake(server->loop, on_wake, server);
+	server->log_listener = (struct log_listener){.fn = log_moved, .arg = server};
+	log_listen(server->core.store, &server->log_listener);
+	int failed = pthread_create(&server->thread, NULL, run, server);
+	if (failed) {
+		log_unlisten(server->core.store, &server->log_listener);
+		server_free(server);
+		return mr_fail(err, MR_ERR_IO, "cannot start the broker's thread: %s", strerror(failed));
+	}
+	*out = server;
+	return 0;
+}
+
+void kafka_server_stop(struct kafka_server *server, int64_t timeout_ms)
+{
+	if (!server)
+		return;
+	server->stop_timeout_us = timeout_ms * 1000;
+	atomic_store(&server->stop_asked, true);
+	loop_wake(server->loop);
+	pthread_join(server->thread, NULL);
+	log_unlisten(server->core.store, &server->log_listener);
+	server_free(server);
+}
+
+int kafka_server_port(const struct kafka_server *server)
+{
+	return server->port;
+}
+
+/* ---- statistics ---- */
+
+void kafka_server_stats(struct kafka_server *server, struct kafka_stats *out)
+{
+	*out = (struct kafka_stats){
+	    .connections = atomic_load(&server->connections),
+	    .connections_open = atomic_load(&server->connections_open),
+	    .bytes_in = atomic_load(&server->core.bytes_in),
+	    .bytes_out = atomic_load(&server->core.bytes_out),
+	    .bad_frames = atomic_load(&server->core.bad_frames),
+	};
+}
+
+size_t kafka_server_api_stats(struct kafka_server *server, struct kafka_api_stats *out, size_t max)
+{
+	size_t count = mr_min_size(max, API_COUNT);
+	for (size_t i = 0; i < count; i++) {
+		struct api_counters *c = &server->core.counters[i];
+		out[i] = (struct kafka_api_stats){
+		    .name = kafka_apis[i].name,
+		    .key = kafka_apis[i].key,
+		    .requests = atomic_load(&c->requests),
+		    .errors = atomic_load(&c->errors),
+		    .latency_us_sum = atomic_load(&c->latency_us_sum),
+		};
+	}
+	return count;
+}

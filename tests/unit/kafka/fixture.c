@@ -1,0 +1,41 @@
+#include "kafka/fixture.h"
+
+#include "test.h"
+
+void fixture_start(struct kafka_fixture *f, const char *folder)
+{
+	struct mr_error err;
+	*f = (struct kafka_fixture){0};
+	struct log_store_options store = {.env = env_linux(), .dir = folder, .journal_bytes = 4 << 20};
+	CHECK_OK(log_store_open(&store, &f->store, &err), err);
+	struct broker_options broker = {.env = env_linux(), .store = f->store, .auto_create = true};
+	log_topic_config_default(&broker.topic_default);
+	broker.topic_default.partitions = 3;
+	CHECK_OK(broker_new(&broker, &f->broker, &err), err);
+	struct kafka_server_options server = {
+	    .env = env_linux(),
+	    .broker = f->broker,
+	    .listen = "127.0.0.1:0",
+	    .cluster_id = FIXTURE_CLUSTER_ID,
+	};
+	CHECK_OK(kafka_server_start(&server, &f->server, &err), err);
+	snprintf(f->address, sizeof f->address, "127.0.0.1:%d", kafka_server_port(f->server));
+}
+
+void fixture_stop(struct kafka_fixture *f)
+{
+	kafka_server_stop(f->server, 2000);
+	broker_free(f->broker);
+	log_store_close(f->store);
+}
+
+struct log_topic *fixture_topic(struct kafka_fixture *f, const char *name, int32_t partitions)
+{
+	struct mr_error err;
+	struct log_topic *topic;
+	struct log_topic_config config;
+	log_topic_config_default(&config);
+	config.partitions = partitions;
+	CHECK_OK(log_topic_create(f->store, mr_str_from(name), &config, &topic, &err), err);
+	return topic;
+}

@@ -1,0 +1,18 @@
+/* A broker on a fresh folder and its server on a free port of 127.0.0.1. */
+#pragma once
+
+#include "kafka/server.h"
+
+struct kafka_fixture {
+	struct log_store *store;
+	struct broker *broker;
+	struct kafka_server *server;
+	char address[64];
+};
+
+#define FIXTURE_CLUSTER_ID "AbCdEfGhIjKlMnOpQrStUv"
+
+void fixture_start(struct kafka_fixture *f, const char *folder);
+void fixture_stop(struct kafka_fixture *f);
+/* A durable topic without a contract. */
+struct log_topic *fixture_topic(struct kafka_fixture *f, const char *name, int32_t partitions);
