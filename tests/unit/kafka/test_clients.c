@@ -1,5 +1,5 @@
 /* Other people's clients against the server: librdkafka in this process, kcat beside it. */
-#include "kafka/fixture.h"
+#include "kafka/kafka_fixture.h"
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -73,6 +73,7 @@ static void expect_numbers(const struct kafka_fixture *f, const char *topic, int
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	set(conf, "bootstrap.servers", f->address);
 	set(conf, "group.id", "unused");
+	set(conf, "enable.auto.commit", "false"); /* there are no groups to commit to */
 	set(conf, "auto.offset.reset", "error");
 	set(conf, "check.crcs", "true");
 	rd_kafka_t *rk = client(RD_KAFKA_CONSUMER, conf);
@@ -100,11 +101,11 @@ TEST(librdkafka_round_trip_in_every_codec)
 {
 	static const char *const codecs[] = {"none", "gzip", "snappy", "lz4", "zstd"};
 	struct kafka_fixture f;
-	fixture_start(&f, test_folder());
+	kafka_fixture_start(&f, test_folder());
 	for (size_t i = 0; i < MR_COUNT(codecs); i++) {
 		struct delivery d = {0};
 		char *topic = test_path("codec-%s", codecs[i]);
-		fixture_topic(&f, topic, 1);
+		kafka_fixture_topic(&f, topic, 1);
 		rd_kafka_t *rk = producer(&f, codecs[i], i % 2 ? "true" : "false", &d);
 		send_numbers(rk, topic, 0, 0, 500);
 		CHECK_INT(rd_kafka_flush(rk, 15000), 0);
@@ -119,14 +120,14 @@ TEST(librdkafka_round_trip_in_every_codec)
 		mr_buf_release(&bytes);
 		expect_numbers(&f, topic, 500);
 	}
-	fixture_stop(&f);
+	kafka_fixture_stop(&f);
 }
 
 TEST(librdkafka_creates_topics_by_producing)
 {
 	struct kafka_fixture f;
 	struct delivery d = {0};
-	fixture_start(&f, test_folder());
+	kafka_fixture_start(&f, test_folder());
 	rd_kafka_t *rk = producer(&f, "lz4", "true", &d);
 	send_numbers(rk, "made-by-producing", RD_KAFKA_PARTITION_UA, 0, 300);
 	CHECK_INT(rd_kafka_flush(rk, 15000), 0);
@@ -149,7 +150,7 @@ TEST(librdkafka_creates_topics_by_producing)
 	}
 	CHECK_INT(sum, 300);
 	rd_kafka_destroy(rk);
-	fixture_stop(&f);
+	kafka_fixture_stop(&f);
 }
 
 static char *run(const char *command, int *status)
@@ -169,7 +170,7 @@ TEST(kcat_lists_produces_and_consumes)
 {
 	struct kafka_fixture f;
 	int status;
-	fixture_start(&f, test_folder());
+	kafka_fixture_start(&f, test_folder());
 	free(run(test_path("seq 1 1000 | kcat -P -b %s -t numbers -p 1 -z gzip 2>&1", f.address), &status));
 	CHECK_INT(status, 0);
 	char *out = run(
@@ -187,5 +188,5 @@ TEST(kcat_lists_produces_and_consumes)
 	CHECK(strstr(out, "topic \"numbers\" with 3 partitions:"));
 	CHECK(strstr(out, "partition 2, leader 1, replicas: 1, isrs: 1"));
 	free(out);
-	fixture_stop(&f);
+	kafka_fixture_stop(&f);
 }

@@ -1,8 +1,8 @@
-#include "kafka/fixture.h"
+#include "kafka/kafka_fixture.h"
 
 #include "test.h"
 
-void fixture_start(struct kafka_fixture *f, const char *folder)
+void kafka_fixture_start(struct kafka_fixture *f, const char *folder)
 {
 	struct mr_error err;
 	*f = (struct kafka_fixture){0};
@@ -22,14 +22,14 @@ void fixture_start(struct kafka_fixture *f, const char *folder)
 	snprintf(f->address, sizeof f->address, "127.0.0.1:%d", kafka_server_port(f->server));
 }
 
-void fixture_stop(struct kafka_fixture *f)
+void kafka_fixture_stop(struct kafka_fixture *f)
 {
 	kafka_server_stop(f->server, 2000);
 	broker_free(f->broker);
 	log_store_close(f->store);
 }
 
-struct log_topic *fixture_topic(struct kafka_fixture *f, const char *name, int32_t partitions)
+struct log_topic *kafka_fixture_topic(struct kafka_fixture *f, const char *name, int32_t partitions)
 {
 	struct mr_error err;
 	struct log_topic *topic;

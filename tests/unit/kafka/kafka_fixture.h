@@ -12,7 +12,7 @@ struct kafka_fixture {
 
 #define FIXTURE_CLUSTER_ID "AbCdEfGhIjKlMnOpQrStUv"
 
-void fixture_start(struct kafka_fixture *f, const char *folder);
-void fixture_stop(struct kafka_fixture *f);
+void kafka_fixture_start(struct kafka_fixture *f, const char *folder);
+void kafka_fixture_stop(struct kafka_fixture *f);
 /* A durable topic without a contract. */
-struct log_topic *fixture_topic(struct kafka_fixture *f, const char *name, int32_t partitions);
+struct log_topic *kafka_fixture_topic(struct kafka_fixture *f, const char *name, int32_t partitions);
