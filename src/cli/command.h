@@ -1,6 +1,7 @@
 /* cli/command.h - the commands, one file each (cmd_<name>.c), one row each in main.c. */
 #pragma once
 
+#include "base/buf.h"
 #include "cli/args.h"
 #include "cli/print.h"
 
