@@ -28,7 +28,8 @@ static void check_engine(struct doctor *d)
 	struct mr_error err;
 	struct sql_engine *engine;
 	int rc = sql_engine_open(NULL, &engine, &err);
-	say(d, rc == 0, "DuckDB", rc == 0 ? sql_engine_version() : err.message, "run tools/setup.sh and build again");
+	say(d, rc == 0, "DuckDB", rc == 0 ? sql_engine_version() : err.message,
+	    "run tools/setup.sh and build again");
 	if (rc == 0)
 		sql_engine_close(engine);
 }
@@ -61,7 +62,8 @@ static void check_disk(struct doctor *d)
 	struct statvfs fs;
 	int rc = disk_mkdir_all(env_linux()->disk, d->project->data, &err);
 	if (rc < 0 || statvfs(d->project->data, &fs) < 0) {
-		say(d, false, "data folder", rc < 0 ? err.message : "cannot be looked at", "give 'data:' another folder");
+		say(d, false, "data folder", rc < 0 ? err.message : "cannot be looked at",
+		    "give 'data:' another folder");
 		return;
 	}
 	double free_gb = (double)fs.f_bavail * (double)fs.f_frsize / 1e9;
@@ -87,7 +89,8 @@ static void check_sync(struct doctor *d)
 	double ms = (double)(clock_mono_us(env_linux()->clock) - start_us) / 20000;
 	char text[128];
 	snprintf(text, sizeof text, "%.2f ms to write and sync 4 KiB", ms);
-	say(d, rc == 0 && ms < 50, "fdatasync", rc == 0 ? text : err.message, "a slower disk means slower acknowledgements");
+	say(d, rc == 0 && ms < 50, "fdatasync", rc == 0 ? text : err.message,
+	    "a slower disk means slower acknowledgements");
 	if (rc == 0) {
 		file_close(file);
 		rc = disk_unlink(env_linux()->disk, path, &err);

@@ -37,7 +37,8 @@ int cmd_gateway(int argc, char **argv)
 {
 	struct args args;
 	int code;
-	if (!command_args("gateway", "--test FILE [-C FOLDER]", options, MR_COUNT(options), 0, argc, argv, &args, &code))
+	if (!command_args("gateway", "--test FILE [-C FOLDER]", options, MR_COUNT(options), 0, argc, argv,
+			  &args, &code))
 		return code;
 	struct mr_error err;
 	if (!args_has(&args, "test")) {

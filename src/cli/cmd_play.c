@@ -34,13 +34,14 @@ int cmd_play(int argc, char **argv)
 {
 	struct args args;
 	int code;
-	if (!command_args("play", "FILE [--to HOST:PORT] [--rate N] [--count N]", options, MR_COUNT(options), 1, argc, argv,
-			  &args, &code))
+	if (!command_args("play", "FILE [--to HOST:PORT] [--rate N] [--count N]", options, MR_COUNT(options),
+			  1, argc, argv, &args, &code))
 		return code;
 	struct mr_error err;
 	struct mr_buf text = {0};
 	int64_t rate = 0, count = 0;
-	int rc = args_positional(&args, 0) ? 0 : mr_fail(&err, MR_ERR_INVALID, "which file? millrace play FILE");
+	int rc =
+	    args_positional(&args, 0) ? 0 : mr_fail(&err, MR_ERR_INVALID, "which file? millrace play FILE");
 	if (rc == 0)
 		rc = args_int(&args, "rate", 0, 0, 10000000, &rate, &err);
 	if (rc == 0)
@@ -49,7 +50,8 @@ int cmd_play(int argc, char **argv)
 		rc = disk_read_file(env_linux()->disk, args_positional(&args, 0), FILE_MAX, &text, &err);
 	struct shown shown = {.start_us = clock_mono_us(env_linux()->clock)};
 	shown.total = count ? (uint64_t)count : player_count_lines(mr_buf_view(&text));
-	struct player_options play = {.address = args_get(&args, "to") ? args_get(&args, "to") : "127.0.0.1:1514",
+	struct player_options play = {.address =
+					  args_get(&args, "to") ? args_get(&args, "to") : "127.0.0.1:1514",
 				      .lines = mr_buf_view(&text),
 				      .prefix = "play",
 				      .count = (uint64_t)count,

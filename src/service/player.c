@@ -109,8 +109,8 @@ static int play(struct player *p, uint64_t count, uint64_t *sent, struct mr_erro
 				p->rest = p->options->lines;
 				line = next_line(&p->rest);
 			}
-			mr_buf_printf(&p->out, "<134>1 %s localhost access_log - %s-%08llu - ", p->stamp, p->options->prefix,
-				      (unsigned long long)(p->options->first + *sent));
+			mr_buf_printf(&p->out, "<134>1 %s localhost access_log - %s-%08llu - ", p->stamp,
+				      p->options->prefix, (unsigned long long)(p->options->first + *sent));
 			put_line(p, line);
 			mr_buf_char(&p->out, '\n');
 			++*sent;
@@ -133,7 +133,8 @@ int player_run(const struct player_options *options, uint64_t *sent_out, struct 
 	uint64_t lines = player_count_lines(options->lines);
 	if (lines == 0)
 		return mr_fail(err, MR_ERR_INVALID, "there are no lines to play");
-	struct player p = {.options = options, .clock = env_linux()->clock, .rest = options->lines, .stamp_ms = -1};
+	struct player p = {
+	    .options = options, .clock = env_linux()->clock, .rest = options->lines, .stamp_ms = -1};
 	int rc = net_connect_tcp(options->address, &p.fd, err);
 	if (rc < 0)
 		return rc;

@@ -11,14 +11,14 @@
 #include <stdatomic.h>
 
 struct player_options {
-	const char *address;  /* "127.0.0.1:1514" */
-	mr_str lines;         /* the file's text; empty lines are passed over */
-	const char *prefix;   /* of the MSGIDs */
-	uint64_t first;       /* number of the first line sent */
-	uint64_t count;       /* lines to send; 0: the file once. Past its end it starts again */
-	double rate;          /* lines a second; 0: as fast as the listener takes them */
-	bool fresh_times;     /* put now in place of a common-log time: [22/Apr/2009:18:52:51 +1200] */
-	_Atomic bool *stop;   /* may be NULL */
+	const char *address; /* "127.0.0.1:1514" */
+	mr_str lines;        /* the file's text; empty lines are passed over */
+	const char *prefix;  /* of the MSGIDs */
+	uint64_t first;      /* number of the first line sent */
+	uint64_t count;      /* lines to send; 0: the file once. Past its end it starts again */
+	double rate;         /* lines a second; 0: as fast as the listener takes them */
+	bool fresh_times;    /* put now in place of a common-log time: [22/Apr/2009:18:52:51 +1200] */
+	_Atomic bool *stop;  /* may be NULL */
 	/* After each write: lines sent so far; may be NULL. */
 	void (*on_sent)(void *arg, uint64_t sent);
 	void *arg;
