@@ -171,14 +171,14 @@ static int run_demo(struct demo *demo, struct mr_error *err)
 	int rc = send_log(demo->app, demo->lines, address, &sent, err);
 	if (rc == 0 && demo->seconds > 0) {
 		heading("live traffic: the same log, with the time of now");
-		struct demo_live options = {.app = demo->app,
+		struct demo_live traffic = {.app = demo->app,
 					    .address = address,
 					    .lines = demo->lines,
 					    .rate = (double)demo->rate,
 					    .seconds = (int)demo->seconds,
 					    .sent_before = sent,
 					    .stop = &interrupted};
-		rc = demo_live_run(&options, &live, err);
+		rc = demo_live_run(&traffic, &live, err);
 	}
 	if (rc == 0)
 		rc = wait_until_safe(demo->app, sent + live, err);

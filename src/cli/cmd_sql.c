@@ -68,7 +68,8 @@ static int continued; /* histedit's prompt callback has no argument of ours */
 static char *prompt(EditLine *edit)
 {
 	(void)edit;
-	return continued ? "    ...> " : "millrace> ";
+	static char first[] = "millrace> ", more[] = "    ...> ";
+	return continued ? more : first;
 }
 
 /* A statement is whole when a ';' ends it; "\q", "exit" and "quit" end the prompt. */
@@ -81,15 +82,15 @@ static bool ends_session(mr_str line)
 static void run_prompt(struct target *target, const char *format)
 {
 	EditLine *edit = el_init("millrace", stdin, stdout, stderr);
-	History *history = history_init();
+	History *past = history_init();
 	HistEvent event;
-	history(history, &event, H_SETSIZE, 1000);
+	history(past, &event, H_SETSIZE, 1000);
 	char *path = mr_asprintf("%s/sql_history", target_project(target)->data);
-	history(history, &event, H_LOAD, path);
+	history(past, &event, H_LOAD, path);
 	el_set(edit, EL_PROMPT, prompt);
 	el_set(edit, EL_EDITOR, "emacs");
 	el_set(edit, EL_SIGNAL, 1);
-	el_set(edit, EL_HIST, history, history);
+	el_set(edit, EL_HIST, history, past);
 	struct mr_buf text = {0};
 	int count;
 	for (const char *line; (line = el_gets(edit, &count)) && count > 0;) {
@@ -105,13 +106,13 @@ static void run_prompt(struct target *target, const char *format)
 		}
 		continued = 0;
 		if (rest.len) {
-			history(history, &event, H_ENTER, text.ptr);
+			history(past, &event, H_ENTER, text.ptr);
 			run(target, rest, format);
 		}
 		mr_buf_clear(&text);
 	}
-	history(history, &event, H_SAVE, path);
-	history_end(history);
+	history(past, &event, H_SAVE, path);
+	history_end(past);
 	el_end(edit);
 	mr_buf_release(&text);
 	free(path);
