@@ -379,16 +379,16 @@ static int bind_system(struct binding *b, const struct system_table *table, stru
 {
 	char relation[128];
 	snprintf(relation, sizeof relation, "millrace_system('%s')", table->name);
-	return create_view(b, MR_STR("system"), mr_str_from(table->name), mr_str_from(relation), err);
+	return create_view(b, MR_STR("sys"), mr_str_from(table->name), mr_str_from(relation), err);
 }
 
-/* The system table that a name like "system.topics" means, or NULL. */
+/* The system table that a name like "sys.topics" means, or NULL. ("system.topics" is translated.) */
 static const struct system_table *find_system(struct binding *b, mr_str name)
 {
 	const struct system_tables *system = catalog_system(b->catalog);
-	if (!system || !mr_str_starts(name, MR_STR("system.")))
+	if (!system || !mr_str_starts(name, MR_STR("sys.")))
 		return NULL;
-	return system_table_find(system, mr_str_tail(name, 7));
+	return system_table_find(system, mr_str_tail(name, 4));
 }
 
 int bind_tables(struct binding *b, const mr_str *names, size_t count, struct mr_error *err)

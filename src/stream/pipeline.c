@@ -313,6 +313,16 @@ size_t pipeline_errors(const struct pipeline *p, const struct mr_error **out)
 	return p->errors.len;
 }
 
+/* DuckDB has a catalogue of the name "system", so system.x would be ambiguous: the views stand in
+ * schema "sys". */
+static mr_str system_table(void *arg, const struct token *first, size_t count, bool stream)
+{
+	(void)stream;
+	if (count != 3 || !token_is(first, "system"))
+		return MR_STR("");
+	return arena_printf(arg, "sys.%.*s", MR_FMT(first[2].text));
+}
+
 int spark_translate(mr_str sql, struct arena *arena, mr_str *out, struct mr_error *err)
 {
 	struct token *tokens;
@@ -324,7 +334,8 @@ int spark_translate(mr_str sql, struct arena *arena, mr_str *out, struct mr_erro
 		mr_error_where(err, "query", line, column);
 		return text_caret(sql, at, 1, err);
 	}
-	struct translation t = {.text = sql, .dialect = DIALECT_DUCKDB};
+	struct translation t = {
+	    .text = sql, .dialect = DIALECT_DUCKDB, .table = system_table, .table_arg = arena};
 	struct mr_buf text = {0};
 	translate_tokens(&t, tokens, count, arena, &text);
 	*out = arena_copy(arena, mr_buf_view(&text));

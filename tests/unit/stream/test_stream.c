@@ -74,6 +74,8 @@ TEST(duckdb_text_is_left_alone)
 		CHECK_STR(out, texts[i]);
 	}
 	mr_str out;
+	CHECK_OK(spark_translate(MR_STR("SELECT system.x FROM system.topics t"), &arena, &out, &err), err);
+	CHECK_STR(out, "SELECT system.x FROM sys.topics t");
 	CHECK_INT(spark_translate(MR_STR("SELECT\n 'abc"), &arena, &out, &err), MR_ERR_INVALID);
 	CHECK_STR(mr_str_from(err.where), "query:2:2");
 	arena_release(&arena);
