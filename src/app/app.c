@@ -102,6 +102,19 @@ static int declare_topics(struct app *app, struct mr_error *err)
 	return 0;
 }
 
+/* SQL reads and writes the data folder and nothing else: a query that comes over HTTP must not
+ * read the user's files. Once off, external access cannot be put on again. */
+static int confine_engine(struct app *app, struct mr_error *err)
+{
+	struct mr_buf sql = {0};
+	mr_buf_cstr(&sql, "SET GLOBAL allowed_directories = [");
+	sql_quote_literal(&sql, mr_str_from(app->project->data));
+	mr_buf_cstr(&sql, "]; SET GLOBAL enable_external_access = false");
+	int rc = sql_engine_install(app->engine, mr_buf_view(&sql).ptr, err);
+	mr_buf_release(&sql);
+	return rc;
+}
+
 static int open_engine(struct app *app, struct mr_error *err)
 {
 	char *temp = mr_asprintf("%s/tmp", app->project->data);
@@ -118,7 +131,7 @@ static int open_engine(struct app *app, struct mr_error *err)
 	app->system_rows = app_system_tables(app, &count);
 	if (rc == 0)
 		rc = system_tables_register(app->engine, app->system_rows, count, &app->system, err);
-	return rc;
+	return rc < 0 ? rc : confine_engine(app, err);
 }
 
 static void table_moved(void *arg, mr_str table, int64_t version)
@@ -282,6 +295,16 @@ static int write_run_file(struct app *app, struct mr_error *err)
 	json_member_int(&w, "pid", getpid());
 	json_member_int(&w, "http_port", app->http_port);
 	json_member_int(&w, "kafka_port", app->kafka ? kafka_server_port(app->kafka) : 0);
+	json_key(&w, "gateway_ports");
+	json_begin_array(&w);
+	size_t listeners = app->gateway ? gateway_listener_count(app->gateway) : 0;
+	for (size_t i = 0; i < listeners; i++) {
+		mr_str protocol;
+		char address[64];
+		gateway_listener(app->gateway, i, &protocol, address);
+		json_put_int(&w, strtol(strrchr(address, ':') + 1, NULL, 10));
+	}
+	json_end_array(&w);
 	json_end_object(&w);
 	char *path = mr_asprintf("%s/run.json", app->project->data);
 	int rc = disk_replace_file(app->env->disk, path, mr_buf_view(&text), err);

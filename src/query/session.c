@@ -115,6 +115,17 @@ static bool is_about_catalogue(mr_str sql)
 	return memmem(sql.ptr, sql.len, "information_schema", 18) || memmem(sql.ptr, sql.len, "duckdb_", 7);
 }
 
+/* DuckDB's SHOW TABLES stops at the current schema; people mean all of them. */
+static mr_str shown_tables(mr_str sql)
+{
+	if (sql.len != 11 || strncasecmp(sql.ptr, "show tables", 11) != 0)
+		return sql;
+	return MR_STR(
+	    "SELECT CASE table_schema WHEN 'main' THEN table_name ELSE table_schema || '.' || table_name END "
+	    "AS name FROM information_schema.tables "
+	    "WHERE table_catalog = current_database() AND table_schema NOT LIKE '% reads %' ORDER BY name");
+}
+
 static int bind_statement(struct session *session, mr_str sql, struct mr_error *err)
 {
 	binding_free(session->binding);
@@ -134,7 +145,7 @@ int session_run(struct session *session, mr_str *text, struct sql_result **out, 
 	if (!statement.len)
 		return 0;
 	mr_str sql;
-	int rc = spark_translate(statement, &session->arena, &sql, err);
+	int rc = spark_translate(shown_tables(statement), &session->arena, &sql, err);
 	if (rc == 0)
 		rc = bind_statement(session, sql, err);
 	if (rc == 0)

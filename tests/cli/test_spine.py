@@ -140,3 +140,12 @@ def test_table_deleted_while_running(t):
     # Nothing else is disturbed, nothing acknowledged is lost.
     assert t.value("SELECT count(*) FROM events") == 20
     assert server.stop() == 0
+
+
+def test_sql_reaches_no_other_files(t):
+    t.project(PROJECT, FILES)
+    for sql in ("SELECT * FROM read_csv('/etc/passwd')", "COPY (SELECT 1) TO 'x.csv'", "ATTACH 'x.db' AS x"):
+        _, err = t.run("sql", "-c", sql, code=1)
+        assert "disabled" in err, err
+    names = [row["name"] for row in t.sql("SHOW TABLES")]
+    assert names == sorted(names) and {"events", "bronze.events", "silver.big", "gold.sums", "sys.topics"} <= set(names)
