@@ -6,6 +6,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 static const struct arg_option options[] = {
     {"log-format", 0, "FORMAT", "logfmt (default) or json", false},
@@ -54,6 +55,16 @@ static sigset_t block_signals(void)
 	return set;
 }
 
+/* A partition in use holds a descriptor, and so does a connection: take all that the system gives. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 int cmd_up(int argc, char **argv)
 {
 	struct args args;
@@ -64,6 +75,7 @@ int cmd_up(int argc, char **argv)
 	mr_log_setup(args_has(&args, "verbose") ? MR_LOG_DEBUG : MR_LOG_INFO,
 		     format && strcmp(format, "json") == 0 ? MR_LOG_JSON : MR_LOG_LOGFMT);
 	sigset_t signals = block_signals();
+	raise_descriptor_limit();
 	struct mr_error err;
 	struct project *project;
 	const char *folder = args_positional(&args, 0) ? args_positional(&args, 0) : ".";
