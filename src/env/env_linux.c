@@ -4,6 +4,7 @@
 #include "env/disk_linux.h"
 #include "env/env.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <time.h>
@@ -114,11 +115,18 @@ void rng_uuid(struct mr_rng *rng, char out[37])
 	*p = 0;
 }
 
-const struct env *env_linux(void)
+static struct env process_env;
+
+static void fill_process_env(void)
 {
 	static struct mr_clock clock = {linux_wall_us, linux_mono_us};
 	static struct mr_rng rng = {.next = kernel_next};
-	static struct env env;
-	env = (struct env){&clock, disk_linux(), &rng};
-	return &env;
+	process_env = (struct env){&clock, disk_linux(), &rng};
+}
+
+const struct env *env_linux(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT; /* the first callers may be threads */
+	pthread_once(&once, fill_process_env);
+	return &process_env;
 }
