@@ -197,7 +197,7 @@ static int reject(struct inspection *in, int32_t index, const struct json_fault 
 
 static int inspect(struct broker *broker, struct inspection *in, struct broker_ack *ack, struct mr_error *err)
 {
-	int32_t index;
+	int32_t index = 0;
 	struct json_fault fault;
 	int rc = find_invalid(in, &index, &fault, err);
 	if (rc < 0)
