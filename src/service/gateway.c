@@ -42,22 +42,9 @@ static void on_commit(void *arg, struct log_partition *const *moved, size_t coun
 
 static void look_again(struct gateway *g)
 {
-	if (!intake_idle(g->intake) && g->look_timer.index == 0)
+	bool waits = !intake_idle(g->intake) || g->connections.parked || g->draining;
+	if (waits && g->look_timer.index == 0)
 		loop_timer_set(g->loop, &g->look_timer, FAULT_LOOK_US);
-}
-
-static void on_flush(struct loop_timer *timer)
-{
-	struct gateway *g = MR_CONTAINER_OF(timer, struct gateway, flush_timer);
-	intake_flush(g->intake);
-	look_again(g);
-}
-
-static void on_added(void *arg)
-{
-	struct gateway *g = arg;
-	if (g->flush_timer.index == 0)
-		loop_timer_set(g->loop, &g->flush_timer, 0);
 }
 
 static void drain(struct gateway *g)
@@ -67,6 +54,22 @@ static void drain(struct gateway *g)
 		held |= !listener_drain(g->listeners[i]);
 	if (!held && !g->connections.first && intake_idle(g->intake))
 		loop_stop(g->loop);
+}
+
+static void on_flush(struct loop_timer *timer)
+{
+	struct gateway *g = MR_CONTAINER_OF(timer, struct gateway, flush_timer);
+	intake_flush(g->intake);
+	if (g->draining)
+		drain(g);
+	look_again(g);
+}
+
+static void on_added(void *arg)
+{
+	struct gateway *g = arg;
+	if (g->flush_timer.index == 0)
+		loop_timer_set(g->loop, &g->flush_timer, 0);
 }
 
 /* A commit happened, the stop was asked for, or it is time to look. */

@@ -2,7 +2,6 @@
 
 #include "base/log.h"
 #include "base/vec.h"
-#include "codec/utf8.h"
 #include "service/rules.h"
 
 #include <pthread.h>
@@ -104,31 +103,10 @@ static void count_taken(struct intake *intake, uint64_t token, size_t bytes, boo
 	intake->waiting_lines++;
 }
 
-static bool is_utf8(mr_str s)
-{
-	for (size_t i = 0; i < s.len;) {
-		uint64_t eight;
-		if (s.len - i >= sizeof eight) {
-			memcpy(&eight, s.ptr + i, sizeof eight);
-			if (!(eight & 0x8080808080808080u)) {
-				i += sizeof eight;
-				continue;
-			}
-		}
-		size_t n = utf8_sequence((const unsigned char *)s.ptr + i, s.len - i);
-		if (n == 0)
-			return false;
-		i += n;
-	}
-	return true;
-}
-
 static void count_received(struct intake *intake, mr_str line)
 {
 	intake->now.lines++;
 	intake->now.bytes += line.len;
-	if (!is_utf8(line))
-		intake->now.invalid_utf8++;
 }
 
 /* A fault of the log, not of the line: the line waits. */
@@ -208,8 +186,10 @@ int intake_line(struct intake *intake, mr_str line, mr_str peer)
 		intake->now.unmatched += rc == 0 && result.outcome == RULES_UNMATCHED;
 		intake->now.rule_errors += rc == 0 && result.outcome == RULES_ERROR;
 	}
-	if (rc == 0)
+	if (rc == 0) {
 		count_received(intake, line);
+		intake->now.invalid_utf8 += result.mended;
+	}
 	return rc;
 }
 

@@ -25,7 +25,8 @@ struct listener {
 	struct loop_watch watch;
 	struct connections *connections;
 	struct datagrams *udp; /* NULL: TCP */
-	bool parked, drained;
+	bool watched;
+	bool drained; /* reads no more */
 	char address[64];
 };
 
@@ -89,6 +90,13 @@ static int take_datagram(struct listener *l, int i)
 	return intake_line(l->connections->intake, line, mr_str_from(peer));
 }
 
+static void pause_reading(struct listener *l)
+{
+	if (l->watched)
+		loop_unwatch(l->connections->loop, &l->watch);
+	l->watched = false;
+}
+
 static void take_datagrams(struct listener *l)
 {
 	struct datagrams *d = l->udp;
@@ -96,10 +104,8 @@ static void take_datagrams(struct listener *l)
 	while (d->next < d->count && take_datagram(l, d->next) == 0)
 		d->next++;
 	l->connections->added(l->connections->arg);
-	if (d->next < d->count && !l->parked) {
-		loop_unwatch(l->connections->loop, &l->watch);
-		l->parked = true;
-	}
+	if (d->next < d->count)
+		pause_reading(l);
 }
 
 static void receive_some(struct loop_watch *watch, int events)
@@ -144,10 +150,10 @@ int listener_open(struct connections *connections, mr_str protocol, mr_str addre
 	}
 	rc = loop_watch(connections->loop, &l->watch, LOOP_READ, err);
 	if (rc < 0) {
-		l->parked = true;
 		listener_free(l);
 		return rc;
 	}
+	l->watched = true;
 	*out = l;
 	return 0;
 }
@@ -156,8 +162,7 @@ void listener_free(struct listener *l)
 {
 	if (!l)
 		return;
-	if (!l->parked && !l->drained)
-		loop_unwatch(l->connections->loop, &l->watch);
+	pause_reading(l);
 	close(l->watch.fd);
 	if (l->udp)
 		free(l->udp->bytes);
@@ -167,23 +172,18 @@ void listener_free(struct listener *l)
 
 void listener_resume(struct listener *l)
 {
-	if (!l->parked)
+	if (l->watched || l->drained)
 		return;
 	struct mr_error err;
-	l->parked = false;
-	if (!l->drained) {
-		int rc = loop_watch(l->connections->loop, &l->watch, LOOP_READ, &err);
-		MR_ASSERT(rc == 0); /* it was watched before */
-	}
+	int rc = loop_watch(l->connections->loop, &l->watch, LOOP_READ, &err);
+	MR_ASSERT(rc == 0); /* it was watched before */
+	l->watched = true;
 	take_datagrams(l);
 }
 
 bool listener_drain(struct listener *l)
 {
-	if (!l->drained && !l->parked) {
-		loop_unwatch(l->connections->loop, &l->watch);
-		l->parked = l->udp != NULL;
-	}
+	pause_reading(l);
 	l->drained = true;
 	if (!l->udp)
 		return true;

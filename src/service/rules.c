@@ -5,6 +5,7 @@
 #include "codec/columns.h"
 #include "codec/jmespath.h"
 #include "codec/template.h"
+#include "codec/utf8.h"
 #include "service/merge.h"
 
 #include <pcre2.h>
@@ -87,7 +88,7 @@ struct rules {
 	/* The event, the one being made of it, and the one that the match's groups may view. */
 	struct mr_buf events[3];
 	int event_buf, subject_buf;
-	struct mr_buf topic, value, sd_text, reason;
+	struct mr_buf mended, topic, value, sd_text, reason;
 	char iso8601[32];
 	int64_t iso8601_ms;
 };
@@ -148,9 +149,8 @@ static int compile_regex(struct rule *rule, struct mr_error *err)
 {
 	int code;
 	PCRE2_SIZE at;
-	rule->regex =
-	    pcre2_compile((PCRE2_SPTR)rule->pattern.ptr, rule->pattern.len,
-			  PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
+	rule->regex = pcre2_compile((PCRE2_SPTR)rule->pattern.ptr, rule->pattern.len,
+				    PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
 	if (!rule->regex) {
 		char message[256];
 		pcre2_get_error_message(code, (PCRE2_UCHAR *)message, sizeof message);
@@ -265,8 +265,8 @@ void rules_free(struct rules *rules)
 	jmespath_evaluator_release(&rules->evaluator);
 	json_parser_free(rules->parser);
 	template_context_release(&rules->context);
-	struct mr_buf *bufs[] = {&rules->events[0], &rules->events[1], &rules->events[2], &rules->topic,
-				 &rules->value,     &rules->sd_text,   &rules->reason};
+	struct mr_buf *bufs[] = {&rules->events[0], &rules->events[1], &rules->events[2], &rules->mended,
+				 &rules->topic,     &rules->value,     &rules->sd_text,   &rules->reason};
 	for (size_t i = 0; i < MR_COUNT(bufs); i++)
 		mr_buf_release(bufs[i]);
 	arena_release(&rules->arena);
@@ -308,17 +308,56 @@ static struct mr_buf *other_event(struct rules *rules)
 	return buf;
 }
 
-static void start_line(struct rules *rules, const struct rules_line *line)
+/* The length of the beginning that is UTF-8. */
+static size_t utf8_prefix(mr_str s)
+{
+	size_t i = 0;
+	while (i < s.len) {
+		uint64_t eight;
+		if (s.len - i >= sizeof eight) {
+			memcpy(&eight, s.ptr + i, sizeof eight);
+			if (!(eight & 0x8080808080808080u)) {
+				i += sizeof eight;
+				continue;
+			}
+		}
+		size_t n = utf8_sequence((const unsigned char *)s.ptr + i, s.len - i);
+		if (n == 0)
+			break;
+		i += n;
+	}
+	return i;
+}
+
+/* The line with each byte that is no UTF-8 replaced; the line itself when there is none. */
+static mr_str mend(struct rules *rules, mr_str line)
+{
+	size_t good = utf8_prefix(line);
+	if (MR_LIKELY(good == line.len))
+		return line;
+	mr_buf_clear(&rules->mended);
+	while (line.len) {
+		mr_buf_append(&rules->mended, line.ptr, good);
+		line = mr_str_tail(line, good);
+		if (line.len)
+			mr_buf_cstr(&rules->mended, "\xef\xbf\xbd");
+		line = mr_str_tail(line, 1);
+		good = utf8_prefix(line);
+	}
+	return mr_buf_view(&rules->mended);
+}
+
+static void start_line(struct rules *rules, const struct rules_line *input, mr_str line)
 {
 	struct syslog_message m;
-	syslog_parse(line->line, &m);
-	if (rules->iso8601_ms != line->now_ms || !rules->iso8601[0]) {
-		rules->iso8601_ms = line->now_ms;
-		format_timestamp_ms(line->now_ms, rules->iso8601);
+	syslog_parse(line, &m);
+	if (rules->iso8601_ms != input->now_ms || !rules->iso8601[0]) {
+		rules->iso8601_ms = input->now_ms;
+		format_timestamp_ms(input->now_ms, rules->iso8601);
 	}
 	mr_str *s = rules->slots;
 	set_event(rules, m.msg);
-	s[SLOT_LINE] = line->line;
+	s[SLOT_LINE] = line;
 	s[SLOT_VALUE] = MR_STR_NULL;
 	s[SLOT_VERSION] = MR_STR(MR_VERSION);
 	s[SLOT_ISO8601] = mr_str_from(rules->iso8601);
@@ -329,13 +368,13 @@ static void start_line(struct rules *rules, const struct rules_line *line)
 	s[SLOT_FACILITY] = syslog_facility_name(m.priority);
 	s[SLOT_SEVERITY] = syslog_severity_name(m.priority);
 	s[SLOT_TIMESTAMP] = m.timestamp.len ? m.timestamp : MR_STR_NULL;
-	s[SLOT_PEER] = line->peer;
+	s[SLOT_PEER] = input->peer;
 	mr_buf_clear(&rules->sd_text);
 	mr_buf_reserve(&rules->sd_text, m.structured_data.len * rules->sd_count + 1); /* views stay put */
 	for (size_t i = 0; i < rules->sd_count; i++)
 		s[SLOT_SD + i] =
 		    syslog_sd_get(m.structured_data, rules->sd[i].id, rules->sd[i].param, &rules->sd_text);
-	rules->context.now_ms = line->now_ms;
+	rules->context.now_ms = input->now_ms;
 }
 
 static int fail(struct rules *rules, const struct rule *rule, const char *what, mr_str detail)
@@ -350,8 +389,8 @@ static int fail(struct rules *rules, const struct rule *rule, const char *what, 
 static int match_regex(struct rules *rules, const struct rule *rule)
 {
 	mr_str subject = rules->slots[rule->field];
-	int groups = pcre2_match(rule->regex, (PCRE2_SPTR)(subject.ptr ? subject.ptr : ""), subject.len, 0, 0,
-				 rules->match_data, rules->match_context);
+	int groups = pcre2_match(rule->regex, (PCRE2_SPTR)(subject.ptr ? subject.ptr : ""), subject.len, 0,
+				 PCRE2_NO_UTF_CHECK, rules->match_data, rules->match_context);
 	if (groups == PCRE2_ERROR_NOMATCH)
 		return 0;
 	if (groups < 0) {
@@ -411,8 +450,9 @@ static int run_forward(struct rules *rules, const struct rule *rule, const struc
 			    template_absent_name(action->template, &rules->context));
 	if (rules->topic.len == 0)
 		return fail(rules, rule, "forward: the topic is empty", MR_STR(""));
-	*out = (struct rules_result){
-	    .outcome = RULES_FORWARD, .topic = mr_buf_view(&rules->topic), .event = rules->slots[SLOT_MSG]};
+	out->outcome = RULES_FORWARD;
+	out->topic = mr_buf_view(&rules->topic);
+	out->event = rules->slots[SLOT_MSG];
 	return 1;
 }
 
@@ -476,8 +516,9 @@ static void trace_match(struct rules *rules, const struct rule *rule, struct mr_
 
 void rules_apply(struct rules *rules, const struct rules_line *line, struct rules_result *out)
 {
-	*out = (struct rules_result){.outcome = RULES_UNMATCHED};
-	start_line(rules, line);
+	mr_str mended = mend(rules, line->line);
+	*out = (struct rules_result){.outcome = RULES_UNMATCHED, .mended = mended.ptr != line->line.ptr};
+	start_line(rules, line, mended);
 	int rc = 0;
 	size_t matched = 0;
 	for (size_t i = 0; i < rules->count && rc == 0; i++) {

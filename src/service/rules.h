@@ -5,8 +5,9 @@
  * `replace` puts another in its place, `forward` names the topic and ends, `stop` ends and drops
  * the line. The field `msg` is the event as the rules before left it.
  *
- * Regular expressions are PCRE2, compiled by its JIT, on bytes that need not be UTF-8, and with
- * a match limit: a pattern that runs away fails that line (RULES_ERROR), not the gateway.
+ * Events are UTF-8: in a line that is not, each bad byte becomes U+FFFD before the rules see it.
+ * Regular expressions are PCRE2, compiled by its JIT, with a match limit: a pattern that runs
+ * away fails that line (RULES_ERROR), not the gateway.
  *
  * One thread per struct rules: it owns the buffers that results point into.
  */
@@ -27,7 +28,7 @@ MR_NODISCARD int rules_compile(const struct conf_rule *rules, size_t count, stru
 void rules_free(struct rules *rules);
 
 struct rules_line {
-	mr_str line; /* as received */
+	mr_str line; /* as received, any bytes */
 	mr_str peer; /* "127.0.0.1:40312" */
 	int64_t now_ms;
 	struct mr_buf *trace; /* not NULL: readable text about each match goes here */
@@ -45,6 +46,7 @@ struct rules_result {
 	mr_str topic;  /* of RULES_FORWARD */
 	mr_str event;  /* of RULES_FORWARD; views the line or the rules' buffers: until the next call */
 	mr_str reason; /* of RULES_UNMATCHED and RULES_ERROR */
+	bool mended;   /* the line was not UTF-8 */
 };
 
 void rules_apply(struct rules *rules, const struct rules_line *line, struct rules_result *out);
