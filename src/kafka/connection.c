@@ -44,6 +44,7 @@ static size_t unread(const struct conn *conn)
 
 char *conn_room(struct conn *conn, size_t *room)
 {
+	MR_ASSERT(!conn->busy); /* its request points into the buffer */
 	if (conn->in_at == conn->in.len) {
 		conn->in_at = 0;
 		mr_buf_clear(&conn->in);

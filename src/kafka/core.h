@@ -171,7 +171,7 @@ struct iovec;
 void conn_init(struct conn *conn, struct kafka_core *core, void (*output)(struct conn *conn));
 void conn_release(struct conn *conn); /* drops what is unanswered */
 
-/* Room for input: where, and how much of it. Then conn_received. */
+/* Room for input: where, and how much of it. Only while conn_wants_input; then conn_received. */
 char *conn_room(struct conn *conn, size_t *room);
 void conn_received(struct conn *conn, size_t len);
 void conn_feed(struct conn *conn, mr_str bytes); /* both, for tests */

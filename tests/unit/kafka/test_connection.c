@@ -1,0 +1,607 @@
+/* The connection without sockets, over a log whose commits the test makes itself. */
+#include "base/varint.h"
+#include "codec/batch.h"
+#include "kafka/core.h"
+#include "kafka/request.h"
+#include "kafka/server.h"
+#include "kafka/kafka_fixture.h"
+
+#include "test.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+struct bench {
+	struct loop *loop;
+	struct log_store *store;
+	struct broker *broker;
+	struct kafka_core core;
+	struct conn conn;
+	struct log_listener listener;
+	MR_VEC(struct log_partition *) moved;
+	struct mr_buf replies; /* what the connection gave and no test has read */
+	struct arena arena;
+	struct batch_writer writer;
+	int32_t correlation;
+};
+
+static void on_output(struct conn *conn)
+{
+	(void)conn;
+}
+
+static void on_moved(void *arg, struct log_partition *const *moved, size_t count)
+{
+	struct bench *b = arg;
+	for (size_t i = 0; i < count; i++)
+		mr_vec_push(&b->moved, moved[i]);
+}
+
+static void bench_open(struct bench *b, size_t pending_bytes_max)
+{
+	struct mr_error err;
+	*b = (struct bench){.correlation = 100};
+	struct log_store_options store = {
+	    .env = env_linux(),
+	    .dir = test_folder(),
+	    .journal_bytes = 4 << 20,
+	    .pending_bytes_max = pending_bytes_max,
+	    .manual = true,
+	};
+	CHECK_OK(log_store_open(&store, &b->store, &err), err);
+	struct broker_options broker = {.env = env_linux(), .store = b->store, .auto_create = true};
+	log_topic_config_default(&broker.topic_default);
+	CHECK_OK(broker_new(&broker, &b->broker, &err), err);
+	CHECK_OK(loop_new(&b->loop, &err), err);
+	kafka_core_init(&b->core, env_linux(), b->broker, b->loop);
+	b->core.cluster_id = MR_STR("cluster");
+	conn_init(&b->conn, &b->core, on_output);
+	b->listener = (struct log_listener){.fn = on_moved, .arg = b};
+	log_listen(b->store, &b->listener);
+	batch_writer_init(&b->writer, 16 << 20);
+}
+
+static void bench_close(struct bench *b)
+{
+	conn_release(&b->conn);
+	log_unlisten(b->store, &b->listener);
+	kafka_core_release(&b->core);
+	loop_free(b->loop);
+	broker_free(b->broker);
+	log_store_close(b->store);
+	mr_vec_release(&b->moved);
+	mr_buf_release(&b->replies);
+	arena_release(&b->arena);
+	batch_writer_release(&b->writer);
+}
+
+static void commit(struct bench *b)
+{
+	struct mr_error err;
+	CHECK_OK(log_store_commit(b->store, &err), err);
+	kafka_core_moved(&b->core, b->moved.items, b->moved.len);
+	b->moved.len = 0;
+	conn_pump(&b->conn);
+}
+
+/* ---- requests ---- */
+
+static mr_str frame(struct bench *b, enum api_index index, int version, const void *request)
+{
+	const struct api *api = &kafka_apis[index];
+	struct mr_buf out = {0};
+	struct wire_out body = {0};
+	char head[4 + 8 + 6] = {0};
+	bool flexible = version >= api->flexible;
+	wire_encode(api->request, version, flexible, request, &body);
+	mr_put_be16(head + 4, (uint16_t)api->key);
+	mr_put_be16(head + 6, (uint16_t)version);
+	mr_put_be32(head + 8, (uint32_t)b->correlation++);
+	mr_put_be16(head + 12, 4);
+	memcpy(head + 14, "test", 4);
+	mr_buf_append(&out, head, sizeof head);
+	if (flexible)
+		mr_buf_char(&out, 0);
+	size_t from = 0;
+	for (size_t i = 0; i <= body.splices.len; i++) {
+		bool last = i == body.splices.len;
+		size_t to = last ? body.bytes.len : body.splices.items[i].at;
+		mr_buf_append(&out, body.bytes.ptr + from, to - from);
+		if (!last)
+			mr_buf_str(&out, body.splices.items[i].view);
+		from = to;
+	}
+	mr_put_be32(out.ptr, (uint32_t)(out.len - 4));
+	mr_str copy = arena_copy(&b->arena, mr_buf_view(&out));
+	mr_buf_release(&out);
+	wire_out_release(&body);
+	return copy;
+}
+
+static mr_str batch_of(struct bench *b, int records, size_t value_bytes)
+{
+	struct mr_error err;
+	mr_str out;
+	char *value = arena_calloc(&b->arena, 1, value_bytes + 1);
+	batch_writer_start(&b->writer);
+	for (int i = 0; i < records; i++)
+		batch_writer_add(&b->writer, 1000 + i, MR_STR_NULL, mr_str_n(value, value_bytes), NULL, 0);
+	CHECK_OK(batch_writer_finish(&b->writer, BATCH_NONE, &out, &err), err);
+	return arena_copy(&b->arena, out);
+}
+
+static mr_str produce_frame(struct bench *b, int version, int16_t acks, const char *topic, int32_t index,
+			    mr_str batch)
+{
+	struct produce_partition partition = {.index = index, .records = batch};
+	struct produce_topic t = {.name = mr_str_from(topic), .partitions = {&partition, 1}};
+	struct log_topic *found = log_topic_find(b->store, t.name);
+	if (found)
+		log_topic_id(found, t.topic_id);
+	struct produce_request r = {.acks = acks, .timeout_ms = 5000, .topics = {&t, 1}};
+	return frame(b, API_Produce, version, &r);
+}
+
+static mr_str fetch_frame(struct bench *b, int version, const char *topic, int64_t offset, int32_t min_bytes)
+{
+	struct fetch_partition partition = {
+	    .current_leader_epoch = -1,
+	    .fetch_offset = offset,
+	    .partition_max_bytes = 1 << 20,
+	    .high_watermark = INT64_MAX,
+	};
+	struct fetch_topic t = {.topic = mr_str_from(topic), .partitions = {&partition, 1}};
+	struct log_topic *found = log_topic_find(b->store, t.topic);
+	if (found)
+		log_topic_id(found, t.topic_id);
+	struct fetch_request r = {
+	    .max_wait_ms = 60000,
+	    .min_bytes = min_bytes,
+	    .max_bytes = 1 << 20,
+	    .session_epoch = -1,
+	    .topics = {&t, 1},
+	    .rack_id = MR_STR(""),
+	    .replica_id = -1,
+	    .replica_state = {-1, -1},
+	};
+	return frame(b, API_Fetch, version, &r);
+}
+
+static mr_str api_versions_frame(struct bench *b)
+{
+	struct api_versions_request r = {MR_STR("test"), MR_STR("1")};
+	return frame(b, API_ApiVersions, 3, &r);
+}
+
+static struct log_topic *topic(struct bench *b, const char *name)
+{
+	struct mr_error err;
+	struct log_topic *out;
+	CHECK_OK(broker_topic_get(b->broker, mr_str_from(name), true, &out, &err), err);
+	return out;
+}
+
+/* ---- replies ---- */
+
+static void collect(struct bench *b)
+{
+	struct iovec iov[3];
+	size_t n;
+	while ((n = conn_output(&b->conn, iov, MR_COUNT(iov))) > 0) {
+		/* An odd number of bytes at a time, as a full socket would take. */
+		size_t sent = mr_min_size(iov[0].iov_len, 7);
+		mr_buf_append(&b->replies, iov[0].iov_base, sent);
+		conn_sent(&b->conn, sent);
+	}
+}
+
+/* The next reply's correlation id, or -1 when there is none; *body without the header. */
+static int32_t next_reply(struct bench *b, bool flexible, mr_str *body)
+{
+	collect(b);
+	if (b->replies.len == 0)
+		return -1;
+	CHECK(b->replies.len >= 8);
+	size_t size = mr_get_be32(b->replies.ptr);
+	CHECK(b->replies.len >= 4 + size);
+	int32_t correlation = (int32_t)mr_get_be32(b->replies.ptr + 4);
+	mr_str all = arena_copy(&b->arena, mr_str_n(b->replies.ptr + 8, size - 4));
+	*body = mr_str_tail(all, flexible ? 1 : 0);
+	mr_buf_consume(&b->replies, 4 + size);
+	return correlation;
+}
+
+static void *reply_to(struct bench *b, enum api_index index, int version)
+{
+	const struct api *api = &kafka_apis[index];
+	struct mr_error err;
+	mr_str body;
+	bool flexible = version >= api->flexible;
+	if (next_reply(b, flexible && index != API_ApiVersions, &body) < 0)
+		return NULL;
+	void *out = arena_alloc(&b->arena, api->response->size);
+	CHECK_OK(wire_decode(api->response, version, flexible, body, &b->arena, out, &err), err);
+	return out;
+}
+
+static const struct produce_partition_reply *produced(struct bench *b, int version)
+{
+	const struct produce_response *r = reply_to(b, API_Produce, version);
+	return r ? &r->topics.items[0].partitions.items[0] : NULL;
+}
+
+static const struct fetch_partition_reply *fetched(struct bench *b, int version)
+{
+	const struct fetch_response *r = reply_to(b, API_Fetch, version);
+	return r ? &r->topics.items[0].partitions.items[0] : NULL;
+}
+
+/* ---- tests ---- */
+
+TEST(connection_answers_in_the_order_of_requests)
+{
+	struct bench b;
+	mr_str body;
+	bench_open(&b, 0);
+	topic(&b, "t");
+	conn_feed(&b.conn, produce_frame(&b, 7, -1, "t", 0, batch_of(&b, 3, 10)));
+	conn_feed(&b.conn, api_versions_frame(&b));
+	conn_feed(&b.conn, produce_frame(&b, 9, 1, "t", 0, batch_of(&b, 2, 10)));
+	conn_feed(&b.conn, fetch_frame(&b, 11, "t", 0, 1));
+	CHECK_INT(next_reply(&b, false, &body), -1);                       /* none before it is safe */
+	CHECK_INT(log_end_offset(log_partition_at(topic(&b, "t"), 0)), 5); /* both are in one commit */
+	commit(&b);
+	for (int i = 0; i < 4; i++)
+		CHECK_INT(next_reply(&b, false, &body), 100 + i);
+	CHECK_INT(next_reply(&b, false, &body), -1);
+	bench_close(&b);
+}
+
+TEST(connection_takes_input_in_any_pieces)
+{
+	struct bench b;
+	bench_open(&b, 0);
+	topic(&b, "t");
+	struct mr_buf all = {0};
+	for (int i = 0; i < 5; i++) {
+		mr_buf_str(&all, produce_frame(&b, i, -1, "t", 0, batch_of(&b, 1, 100)));
+		mr_buf_str(&all, produce_frame(&b, 9 + i, -1, "t", 0, batch_of(&b, 1, 100)));
+	}
+	for (size_t i = 0; i < all.len; i++)
+		conn_feed(&b.conn, mr_str_n(all.ptr + i, 1));
+	commit(&b);
+	for (int i = 0; i < 10; i++) {
+		const struct produce_partition_reply *p = produced(&b, i % 2 ? 9 + i / 2 : i / 2);
+		CHECK(p);
+		CHECK_INT(p->error_code, 0);
+		CHECK_INT(p->base_offset, i);
+	}
+	mr_buf_release(&all);
+	bench_close(&b);
+}
+
+TEST(connection_refuses_garbage_after_answering_what_came_before)
+{
+	static const char *const garbage[] = {"GET / HTTP/1.1\r\n\r\n",
+					      "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+					      "\xff\xff\xff\xff\xff\xff\xff\xff", "\x7f\xff\xff\xff"};
+	for (size_t i = 0; i < MR_COUNT(garbage); i++) {
+		struct bench b;
+		mr_str body;
+		bench_open(&b, 0);
+		conn_feed(&b.conn, api_versions_frame(&b));
+		conn_feed(&b.conn, mr_str_from(garbage[i]));
+		CHECK(b.conn.broken);
+		CHECK_INT(b.core.bad_frames, 1);
+		CHECK_INT(next_reply(&b, false, &body), 100);
+		CHECK(conn_finished(&b.conn));
+		bench_close(&b);
+	}
+}
+
+TEST(connection_closes_on_what_is_not_served)
+{
+	static const int16_t requests[][2] = {{999, 0}, {-1, 0}, {1, 3}, {1, 19}, {0, 14}, {3, -1}};
+	for (size_t i = 0; i < MR_COUNT(requests); i++) {
+		struct bench b;
+		bench_open(&b, 0);
+		char bytes[18] = {0, 0, 0, 14};
+		mr_put_be16(bytes + 4, (uint16_t)requests[i][0]);
+		mr_put_be16(bytes + 6, (uint16_t)requests[i][1]);
+		conn_feed(&b.conn, mr_str_n(bytes, sizeof bytes));
+		CHECK(conn_finished(&b.conn));
+		CHECK_INT(b.core.bad_frames, 1);
+		bench_close(&b);
+	}
+}
+
+TEST(connection_survives_frames_cut_and_closed_at_every_byte)
+{
+	struct bench b;
+	bench_open(&b, 0);
+	topic(&b, "t");
+	mr_str whole = produce_frame(&b, 9, -1, "t", 0, batch_of(&b, 1, 20));
+	for (size_t len = 0; len < whole.len; len++) {
+		struct conn conn;
+		conn_init(&conn, &b.core, on_output);
+		conn_feed(&conn, mr_str_n(whole.ptr, len));
+		CHECK(!conn.broken);
+		conn_release(&conn);
+		/* The same bytes as a frame that says it is whole. */
+		char *cut = (char *)arena_copy(&b.arena, mr_str_n(whole.ptr, mr_max_size(len, 4))).ptr;
+		mr_put_be32(cut, (uint32_t)(mr_max_size(len, 4) - 4));
+		conn_init(&conn, &b.core, on_output);
+		conn_feed(&conn, mr_str_n(cut, mr_max_size(len, 4)));
+		CHECK(conn.broken);
+		conn_release(&conn);
+	}
+	CHECK_INT(log_end_offset(log_partition_at(topic(&b, "t"), 0)), 0);
+	bench_close(&b);
+}
+
+TEST(api_versions_of_the_future_are_told_what_is_spoken)
+{
+	struct bench b;
+	bench_open(&b, 0);
+	mr_str f = api_versions_frame(&b);
+	mr_put_be16((char *)f.ptr + 6, 77);
+	conn_feed(&b.conn, f);
+	const struct api_versions_response *r = reply_to(&b, API_ApiVersions, 0);
+	CHECK(r);
+	CHECK_INT(r->error_code, KE_UNSUPPORTED_VERSION);
+	CHECK_INT(r->api_keys.count, API_COUNT);
+	CHECK(!b.conn.broken);
+	bench_close(&b);
+}
+
+TEST(produce_waits_where_it_is_while_the_log_is_full)
+{
+	struct bench b;
+	mr_str body;
+	bench_open(&b, 50 << 10);
+	topic(&b, "t");
+	mr_str batch = batch_of(&b, 1, 20 << 10);
+	bool was_busy = false;
+	for (int i = 0; i < 2; i++) {
+		struct mr_buf three = {0};
+		for (int k = 0; k < 3; k++)
+			mr_buf_str(&three, produce_frame(&b, 9, -1, "t", 0, batch));
+		conn_feed(&b.conn, mr_buf_view(&three));
+		mr_buf_release(&three);
+		while (!conn_wants_input(&b.conn)) {
+			was_busy = true;
+			commit(&b);
+		}
+	}
+	commit(&b);
+	CHECK(was_busy);
+	for (int i = 0; i < 6; i++) {
+		const struct produce_partition_reply *p = produced(&b, 9);
+		CHECK(p);
+		CHECK_INT(p->error_code, 0);
+		CHECK_INT(p->base_offset, i); /* each once, in order */
+	}
+	CHECK_INT(next_reply(&b, true, &body), -1);
+	CHECK_INT(log_stable_offset(log_partition_at(topic(&b, "t"), 0)), 6);
+	bench_close(&b);
+}
+
+TEST(produce_times_out_when_the_log_does_not_move)
+{
+	struct bench b;
+	bench_open(&b, 0);
+	topic(&b, "t");
+	conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, batch_of(&b, 1, 10)));
+	CHECK(b.conn.first && !b.conn.first->done);
+	b.conn.first->timer.fire(&b.conn.first->timer);
+	const struct produce_partition_reply *p = produced(&b, 9);
+	CHECK(p);
+	CHECK_INT(p->error_code, KE_REQUEST_TIMED_OUT);
+	commit(&b); /* what it waited for moves with nobody waiting */
+	bench_close(&b);
+}
+
+TEST(produce_without_acks_is_silent_and_hangs_up_on_failure)
+{
+	struct bench b;
+	mr_str body;
+	bench_open(&b, 0);
+	topic(&b, "t");
+	conn_feed(&b.conn, produce_frame(&b, 7, 0, "t", 0, batch_of(&b, 1, 10)));
+	conn_feed(&b.conn, api_versions_frame(&b));
+	CHECK_INT(next_reply(&b, false, &body), 101);
+	CHECK_INT(log_end_offset(log_partition_at(topic(&b, "t"), 0)), 1);
+	conn_feed(&b.conn, produce_frame(&b, 7, 0, "t", 5, batch_of(&b, 1, 10)));
+	CHECK_INT(next_reply(&b, false, &body), -1);
+	CHECK(conn_finished(&b.conn));
+	bench_close(&b);
+}
+
+static int16_t refusal(struct bench *b, int version, int16_t acks, int32_t partition, mr_str batch)
+{
+	conn_feed(&b->conn, produce_frame(b, version, acks, "t", partition, batch));
+	const struct produce_partition_reply *p = produced(b, version);
+	CHECK(p);
+	CHECK_INT(p->base_offset, -1);
+	return p->error_code;
+}
+
+TEST(produce_refuses_by_kafkas_codes)
+{
+	struct bench b;
+	bench_open(&b, 0);
+	topic(&b, "t");
+	mr_str good = batch_of(&b, 1, 50);
+	char *bad = (char *)arena_copy(&b.arena, good).ptr;
+	CHECK_INT(refusal(&b, 9, -1, 9, good), KE_UNKNOWN_TOPIC_OR_PARTITION);
+	CHECK_INT(refusal(&b, 9, 2, 0, good), KE_INVALID_REQUIRED_ACKS);
+	CHECK_INT(refusal(&b, 9, -1, 0, MR_STR_NULL), KE_INVALID_RECORD);
+	CHECK_INT(refusal(&b, 9, -1, 0, mr_str_n(good.ptr, 30)), KE_CORRUPT_MESSAGE);
+	CHECK_INT(refusal(&b, 9, -1, 0, mr_str_n(good.ptr, good.len - 1)), KE_CORRUPT_MESSAGE);
+	CHECK_INT(refusal(&b, 9, -1, 0, batch_of(&b, 1, 2 << 20)), KE_MESSAGE_TOO_LARGE);
+	bad[16] = 1; /* magic */
+	for (int version = 0; version <= 13; version++)
+		CHECK_INT(refusal(&b, version, -1, 0, mr_str_n(bad, good.len)),
+			  KE_UNSUPPORTED_FOR_MESSAGE_FORMAT);
+	bad[16] = 2;
+	bad[good.len - 1] ^= 1;
+	CHECK_INT(refusal(&b, 9, -1, 0, mr_str_n(bad, good.len)), KE_CORRUPT_MESSAGE);
+	bad[good.len - 1] ^= 1;
+	mr_put_be16(bad + 21, BATCH_CONTROL);
+	CHECK_INT(refusal(&b, 9, -1, 0, mr_str_n(bad, good.len)), KE_INVALID_RECORD);
+	mr_put_be16(bad + 21, BATCH_TRANSACTIONAL);
+	CHECK_INT(refusal(&b, 9, -1, 0, mr_str_n(bad, good.len)), KE_INVALID_TXN_STATE);
+	mr_put_be16(bad + 21, BATCH_ZSTD);
+	CHECK_INT(refusal(&b, 6, -1, 0, mr_str_n(bad, good.len)), KE_UNSUPPORTED_COMPRESSION_TYPE);
+	CHECK_INT(log_end_offset(log_partition_at(topic(&b, "t"), 0)), 0);
+	bench_close(&b);
+}
+
+TEST(fetch_waits_for_min_bytes_and_is_woken_by_its_partition_only)
+{
+	struct bench b;
+	bench_open(&b, 0);
+	topic(&b, "t");
+	topic(&b, "other");
+	mr_str batch = batch_of(&b, 2, 100);
+	conn_feed(&b.conn, fetch_frame(&b, 13, "t", 0, (int32_t)batch.len * 2));
+	struct conn producer;
+	conn_init(&producer, &b.core, on_output);
+	conn_feed(&producer, produce_frame(&b, 9, -1, "other", 0, batch));
+	commit(&b);
+	CHECK(!fetched(&b, 13));
+	conn_feed(&producer, produce_frame(&b, 9, -1, "t", 0, batch));
+	commit(&b);
+	CHECK(!fetched(&b, 13)); /* half of what it wants */
+	conn_feed(&producer, produce_frame(&b, 9, -1, "t", 0, batch));
+	CHECK(!fetched(&b, 13)); /* appended, not stable */
+	commit(&b);
+	const struct fetch_partition_reply *p = fetched(&b, 13);
+	CHECK(p);
+	CHECK_INT(p->records.len, batch.len * 2);
+	CHECK_INT(p->high_watermark, 4);
+	conn_release(&producer);
+	bench_close(&b);
+}
+
+TEST(fetch_gives_the_whole_batch_that_holds_the_offset)
+{
+	struct bench b;
+	bench_open(&b, 0);
+	topic(&b, "t");
+	mr_str batch = batch_of(&b, 10, 100);
+	conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, batch));
+	commit(&b);
+	CHECK(produced(&b, 9));
+	for (int version = 4; version <= 18; version++) {
+		conn_feed(&b.conn, fetch_frame(&b, version, "t", 7, 1));
+		const struct fetch_partition_reply *p = fetched(&b, version);
+		CHECK(p);
+		CHECK_INT(p->error_code, 0);
+		CHECK_INT(p->records.len, batch.len);
+		CHECK(memcmp(p->records.ptr + 16, batch.ptr + 16, batch.len - 16) == 0);
+	}
+	conn_feed(&b.conn, fetch_frame(&b, 11, "t", 11, 1));
+	CHECK_INT(fetched(&b, 11)->error_code, KE_OFFSET_OUT_OF_RANGE);
+	conn_feed(&b.conn, fetch_frame(&b, 11, "absent", 0, 1));
+	CHECK_INT(fetched(&b, 11)->error_code, KE_UNKNOWN_TOPIC_OR_PARTITION);
+	conn_feed(&b.conn, fetch_frame(&b, 13, "absent", 0, 1));
+	CHECK_INT(fetched(&b, 13)->error_code, KE_UNKNOWN_TOPIC_ID);
+	bench_close(&b);
+}
+
+TEST(fetch_answers_what_there_is_when_its_time_is_over)
+{
+	struct bench b;
+	bench_open(&b, 0);
+	topic(&b, "t");
+	conn_feed(&b.conn, fetch_frame(&b, 11, "t", 0, 1));
+	CHECK(b.conn.first && !b.conn.first->done);
+	b.conn.first->timer.fire(&b.conn.first->timer);
+	const struct fetch_partition_reply *p = fetched(&b, 11);
+	CHECK(p);
+	CHECK_INT(p->error_code, 0);
+	CHECK_INT(p->records.len, 0);
+	bench_close(&b);
+}
+
+TEST(connection_limits_what_waits)
+{
+	struct bench b;
+	bench_open(&b, 0);
+	topic(&b, "t");
+	for (int i = 0; i < 3 * KAFKA_IN_FLIGHT_MAX; i++)
+		conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, batch_of(&b, 1, 10)));
+	CHECK_INT(b.conn.queued, KAFKA_IN_FLIGHT_MAX);
+	CHECK(!conn_wants_input(&b.conn));
+	for (int i = 0; i < 3 * KAFKA_IN_FLIGHT_MAX; i++) {
+		const struct produce_partition_reply *p = produced(&b, 9);
+		if (!p) {
+			conn_pump(&b.conn);
+			commit(&b);
+			p = produced(&b, 9);
+		}
+		CHECK(p);
+		CHECK_INT(p->base_offset, i);
+	}
+	bench_close(&b);
+}
+
+/* ---- over a socket ---- */
+
+static int connect_to(struct kafka_fixture *f)
+{
+	struct mr_error err;
+	int fd;
+	CHECK_OK(net_connect_tcp(f->address, &fd, &err), err);
+	return fd;
+}
+
+TEST(server_closes_only_the_connection_that_sends_garbage)
+{
+	struct kafka_fixture f;
+	struct kafka_stats stats;
+	char byte, ask[14] = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, (char)0xff, (char)0xff};
+	char answer[4];
+	kafka_fixture_start(&f, test_folder());
+	int good = connect_to(&f), bad = connect_to(&f);
+	CHECK_INT(send(bad, "\x7f\xff\xff\xff garbage", 12, 0), 12);
+	CHECK(recv(bad, &byte, 1, 0) <= 0);
+	CHECK_INT(send(good, ask, sizeof ask, 0), sizeof ask);
+	CHECK_INT(recv(good, answer, 4, MSG_WAITALL), 4);
+	kafka_server_stats(f.server, &stats);
+	CHECK_INT(stats.bad_frames, 1);
+	CHECK_INT(stats.connections, 2);
+	CHECK_INT(stats.connections_open, 1);
+	close(good);
+	close(bad);
+	kafka_fixture_stop(&f);
+}
+
+TEST(server_stop_answers_polls_and_closes)
+{
+	struct kafka_fixture f;
+	struct bench b = {.correlation = 1};
+	char size[4], byte;
+	kafka_fixture_start(&f, test_folder());
+	kafka_fixture_topic(&f, "t", 1);
+	b.store = f.store;
+	mr_str poll = fetch_frame(&b, 11, "t", 0, 1);
+	int fd = connect_to(&f);
+	CHECK_INT(send(fd, poll.ptr, poll.len, 0), poll.len);
+	struct kafka_api_stats apis[API_COUNT];
+	CHECK_INT(kafka_server_api_stats(f.server, apis, API_COUNT), API_COUNT);
+	struct kafka_stats stats = {0};
+	while (stats.bytes_in < poll.len)
+		kafka_server_stats(f.server, &stats);
+	int64_t before = clock_mono_ms(env_linux()->clock);
+	kafka_fixture_stop(&f);
+	CHECK(clock_mono_ms(env_linux()->clock) - before < 1500);
+	CHECK_INT(recv(fd, size, 4, MSG_WAITALL), 4);
+	while (recv(fd, &byte, 1, 0) > 0)
+		continue;
+	close(fd);
+	arena_release(&b.arena);
+}
