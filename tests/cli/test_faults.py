@@ -86,7 +86,7 @@ def test_deep_json_is_a_dead_letter(t):
     t.project("topics:\n  deep: {schema: s.yml}\ningest: [{topic: deep, table: bronze.deep}]\n",
               {"s.yml": "type: object\nproperties: {a: {type: integer}}\n"})
     server = t.up()
-    t.kcat(server, "-P", "-t", "deep", "-D", ";", input="[" * 1_000_000 + ';{"a":1}')
+    t.kcat(server, "-P", "-t", "deep", "-D", ";", input="[" * 900_000 + ';{"a":1}')
     assert t.value("SELECT count(*) FROM bronze.deep") == 1
     assert t.value('SELECT count(*) FROM "deep.dlq"') == 1
 
@@ -120,7 +120,7 @@ def test_flipped_bit_in_a_closed_log_is_named(t):
         f.write(bytes([byte[0] ^ 4]))
     server = t.up()
     _, err = t.run("sql", "-c", "SELECT count(*) FROM events", code=1)
-    assert "events" in err and ("CRC" in err or "checksum" in err), err
+    assert "events-0 is damaged at offset" in err and "00000000000000000000.log" in err, err
     assert server.stop() == 0
 
 
