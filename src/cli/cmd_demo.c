@@ -118,12 +118,51 @@ static int send_log(struct app *app, mr_str lines, const char *address, uint64_t
 	return rc;
 }
 
+/* A few lines as broken senders make them: the contract and the rules must catch each one. */
+static const char damaged_lines[] =
+    "192.0.2.7 - - [22/Apr/2009:18:52:51 +1200] \"GET /status-999 HTTP/1.1\" 999 10 \"-\" \"broken status\"\n"
+    "192.0.2.7 - - [22/Apr/2009:18:52:51 +1200] \"BREW /coffee HTTP/1.1\" 418 10 \"-\" \"no such method\"\n"
+    "192.0.2.7 - - [yesterday, about noon] \"GET / HTTP/1.1\" 200 10 \"-\" \"no time\"\n"
+    "this is no access log line\n"
+    "192.0.2.7 - - [22/Apr/2009:18:52:51 +1200] \"GET /cut-o\n";
+
+static int send_damaged(struct app *app, const char *address, uint64_t before, uint64_t *sent,
+			struct mr_error *err)
+{
+	struct player_options play = {
+	    .address = address, .lines = mr_str_n(damaged_lines, sizeof damaged_lines - 1), .prefix = "bad"};
+	int rc = player_run(&play, sent, err);
+	if (rc == 0)
+		rc = wait_until_safe(app, before + *sent, err);
+	if (rc == 0)
+		fprintf(stderr, "and %llu damaged lines, on purpose\n", (unsigned long long)*sent);
+	return rc;
+}
+
 /* ---- what came of it ---- */
 
 static int print_put(void *arg, mr_str bytes)
 {
 	(void)arg;
 	return fwrite(bytes.ptr, 1, bytes.len, stdout) == bytes.len ? 0 : -1;
+}
+
+static int show_dead_letters(struct app *app, struct mr_error *err)
+{
+	static const char *const topics[] = {"logs-access.dlq", "gateway.dlq"};
+	int rc = 0;
+	for (size_t i = 0; i < MR_COUNT(topics) && rc == 0; i++) {
+		if (!log_topic_find(broker_store(app_broker(app)), mr_str_from(topics[i])))
+			continue;
+		char *sql =
+		    mr_asprintf("SELECT value, headers FROM \"%s\" ORDER BY \"offset\" LIMIT 5", topics[i]);
+		printf("\n%s: what was refused, and why\n  %s\n", topics[i], sql);
+		rc = app_sql(app, mr_str_from(sql), "box", print_width() ? print_width() : 160, print_put,
+			     NULL, err);
+		free(sql);
+	}
+	fflush(stdout);
+	return rc;
 }
 
 static int show_results(struct app *app, struct mr_error *err)
@@ -151,7 +190,7 @@ static int show_results(struct app *app, struct mr_error *err)
 			return rc;
 	}
 	fflush(stdout);
-	return 0;
+	return show_dead_letters(app, err);
 }
 
 struct demo {
@@ -165,10 +204,13 @@ static int run_demo(struct demo *demo, struct mr_error *err)
 {
 	mr_str protocol;
 	char address[64];
-	uint64_t sent = 0, live = 0;
+	uint64_t sent = 0, damaged = 0, live = 0;
 	gateway_listener(app_gateway(demo->app), 0, &protocol, address);
 	heading("the log, as syslog over TCP");
 	int rc = send_log(demo->app, demo->lines, address, &sent, err);
+	if (rc == 0)
+		rc = send_damaged(demo->app, address, sent, &damaged, err);
+	sent += damaged;
 	if (rc == 0 && demo->seconds > 0) {
 		heading("live traffic: the same log, with the time of now");
 		struct demo_live traffic = {.app = demo->app,
@@ -188,7 +230,7 @@ static int run_demo(struct demo *demo, struct mr_error *err)
 	}
 	if (rc == 0)
 		rc = show_results(demo->app, err);
-	return rc < 0 ? rc : demo_ledger(demo->app, sent, live, err);
+	return rc < 0 ? rc : demo_ledger(demo->app, sent + live, err);
 }
 
 static void print_next(const char *folder)

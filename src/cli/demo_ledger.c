@@ -41,11 +41,11 @@ static void print_row(const char *what, int64_t value)
 }
 
 /* The id that the sender gave a line, wherever the line is. */
-#define ID_PATTERN "'(log|live)-[0-9]{8}'"
+#define ID_PATTERN "'(log|live|bad)-[0-9]{8}'"
 
-int demo_ledger(struct app *app, uint64_t log_lines, uint64_t live_lines, struct mr_error *err)
+int demo_ledger(struct app *app, uint64_t lines, struct mr_error *err)
 {
-	int64_t sent = (int64_t)(log_lines + live_lines);
+	int64_t sent = (int64_t)lines;
 	int64_t topic = 0, unmatched = 0, invalid = 0, bronze = 0, rejected = 0, rows_by_id = 0, ids = 0;
 	struct ingest *const *ingests;
 	int rc = count_topic(app, "logs-access", "count(*)", &topic, err);

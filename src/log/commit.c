@@ -40,6 +40,7 @@ static void fail(struct log_partition *partition, const struct mr_error *err)
 {
 	partition_fence(partition, err);
 	flight_drop(partition);
+	mr_vec_push(&partition->topic->store->dropped, partition);
 	for (size_t i = 0; i < partition->segments.len; i++) {
 		struct segment *segment = partition->segments.items[i];
 		segment->size = segment->stable_size;
@@ -75,6 +76,7 @@ static bool prepare(struct log_partition *partition, struct mr_error *err)
 		return false;
 	if (deleted) {
 		flight_drop(partition);
+		mr_vec_push(&store->dropped, partition);
 		return false;
 	}
 	mark_dirty(partition);
@@ -135,10 +137,14 @@ static int direct_sync(struct log_partition *partition, struct mr_error *err)
 
 static void publish(struct log_store *store)
 {
-	if (store->moved.len == 0)
-		return;
 	for (size_t i = 0; i < store->moved.len; i++)
 		flight_publish(store->moved.items[i]);
+	/* Who waits for what was taken back must hear of it as well. */
+	for (size_t i = 0; i < store->dropped.len; i++)
+		mr_vec_push(&store->moved, store->dropped.items[i]);
+	store->dropped.len = 0;
+	if (store->moved.len == 0)
+		return;
 	pthread_mutex_lock(&store->listeners_lock);
 	for (struct log_listener *l = store->listeners; l; l = l->next)
 		l->fn(l->arg, store->moved.items, store->moved.len);

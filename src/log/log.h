@@ -124,8 +124,8 @@ MR_NODISCARD int log_find_time(struct log_partition *partition, int64_t ms, int6
 			       int64_t *timestamp_out, struct mr_error *err);
 
 /* Called once per commit round, in the committer's thread, with the partitions whose stable
- * offset moved. Must be short and must not call back into the store's mutating functions:
- * set a flag, wake a loop. Zero it but for fn and arg before log_listen. */
+ * offset moved, or whose appends a fault or a deletion took back. Must be short and must not call back into
+ * the store's mutating functions: set a flag, wake a loop. Zero it but for fn and arg before log_listen. */
 struct log_listener {
 	void (*fn)(void *arg, struct log_partition *const *moved, size_t count);
 	void *arg;

@@ -48,6 +48,7 @@ static void store_free(struct log_store *store)
 	mr_vec_release(&store->dirty);
 	mr_vec_release(&store->round);
 	mr_vec_release(&store->moved);
+	mr_vec_release(&store->dropped);
 	fair_lock_destroy(&store->io_lock);
 	pthread_mutex_destroy(&store->topics_lock);
 	pthread_mutex_destroy(&store->queue_lock);

@@ -121,13 +121,14 @@ struct log_store {
 	bool checkpoint_lost; /* while opening: DIR/checkpoint is missing or bad */
 
 	struct fair_lock io_lock;
-	struct journal *journal;              /* io */
-	bool journal_broken;                  /* io: must be started anew before it is used */
-	MR_VEC(struct log_partition *) dirty; /* io: written since the last checkpoint */
-	int64_t direct_bytes;                 /* io: synced in place since the last checkpoint */
-	MR_VEC(struct log_partition *) round; /* io */
-	MR_VEC(struct log_partition *) moved; /* io */
-	int64_t retain_due_ms;                /* io: monotonic */
+	struct journal *journal;                /* io */
+	bool journal_broken;                    /* io: must be started anew before it is used */
+	MR_VEC(struct log_partition *) dirty;   /* io: written since the last checkpoint */
+	int64_t direct_bytes;                   /* io: synced in place since the last checkpoint */
+	MR_VEC(struct log_partition *) round;   /* io */
+	MR_VEC(struct log_partition *) moved;   /* io */
+	MR_VEC(struct log_partition *) dropped; /* io: of this round, by a fault or a deletion */
+	int64_t retain_due_ms;                  /* io: monotonic */
 
 	pthread_mutex_t topics_lock;
 	struct mr_map topics;           /* by name; live ones */

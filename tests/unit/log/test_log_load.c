@@ -222,9 +222,14 @@ TEST(log_full_disk_fences_and_recovers)
 	struct mr_error err;
 	struct sick sick;
 	sick_open(&sick);
+	_Atomic int told = 0;
+	struct log_listener listener = {count_moves, &told, NULL};
+	log_listen(sick.store, &listener);
 	sim_disk_set_space(sick.disk, 10);
 	kit_append(sick.p, "lost", 3);
 	CHECK_INT(log_store_commit(sick.store, &err), MR_ERR_NO_SPACE);
+	CHECK_INT(told, 1); /* or who waits for the lost ones would wait for ever */
+	log_unlisten(sick.store, &listener);
 	CHECK_INT(log_append_state(sick.p, 5, &err), MR_ERR_NO_SPACE);
 	CHECK(strstr(err.message, "no space"));
 	CHECK_INT(log_wait_stable(sick.p, 5, 10, &err), MR_ERR_NO_SPACE);
