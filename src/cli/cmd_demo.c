@@ -147,20 +147,11 @@ static int print_put(void *arg, mr_str bytes)
 	return fwrite(bytes.ptr, 1, bytes.len, stdout) == bytes.len ? 0 : -1;
 }
 
-static int show_dead_letters(struct app *app, struct mr_error *err)
+static int show_query(struct app *app, const char *what, const char *sql, struct mr_error *err)
 {
-	static const char *const topics[] = {"logs-access.dlq", "gateway.dlq"};
-	int rc = 0;
-	for (size_t i = 0; i < MR_COUNT(topics) && rc == 0; i++) {
-		if (!log_topic_find(broker_store(app_broker(app)), mr_str_from(topics[i])))
-			continue;
-		char *sql =
-		    mr_asprintf("SELECT value, headers FROM \"%s\" ORDER BY \"offset\" LIMIT 5", topics[i]);
-		printf("\n%s: what was refused, and why\n  %s\n", topics[i], sql);
-		rc = app_sql(app, mr_str_from(sql), "box", print_width() ? print_width() : 160, print_put,
-			     NULL, err);
-		free(sql);
-	}
+	printf("\n%s\n  %s\n", what, sql);
+	int width = print_width();
+	int rc = app_sql(app, mr_str_from(sql), "box", width ? width : 120, print_put, NULL, err);
 	fflush(stdout);
 	return rc;
 }
@@ -169,6 +160,7 @@ static int show_results(struct app *app, struct mr_error *err)
 {
 	static const struct {
 		const char *what, *sql;
+		const char *topic; /* shown only when there is this topic: dead letters make theirs */
 	} queries[] = {
 	    {"bronze.access_log: every line, typed",
 	     "SELECT timestamp, client, method, path, status, bytes FROM bronze.access_log ORDER BY "
@@ -181,16 +173,23 @@ static int show_results(struct app *app, struct mr_error *err)
 	     "SELECT minute, sum(views) AS views, count(*) AS pages, sum(bytes) AS bytes FROM "
 	     "gold.views_per_minute "
 	     "GROUP BY minute ORDER BY views DESC, minute LIMIT 8"},
+	    {"logs-access.dlq: what broke the contract, and how",
+	     "SELECT headers->>'$[2].value' AS pointer, headers->>'$[3].value' AS reason, value FROM "
+	     "\"logs-access.dlq\" "
+	     "ORDER BY \"offset\" LIMIT 5",
+	     "logs-access.dlq"},
+	    {"gateway.dlq: what no rule matched",
+	     "SELECT headers->>'$[0].value' AS reason, value FROM \"gateway.dlq\" ORDER BY \"offset\" LIMIT "
+	     "5",
+	     "gateway.dlq"},
 	};
-	for (size_t i = 0; i < MR_COUNT(queries); i++) {
-		printf("\n%s\n  %s\n", queries[i].what, queries[i].sql);
-		int rc =
-		    app_sql(app, mr_str_from(queries[i].sql), "box", print_width(), print_put, NULL, err);
-		if (rc < 0)
-			return rc;
+	int rc = 0;
+	for (size_t i = 0; i < MR_COUNT(queries) && rc == 0; i++) {
+		const char *topic = queries[i].topic;
+		if (!topic || log_topic_find(broker_store(app_broker(app)), mr_str_from(topic)))
+			rc = show_query(app, queries[i].what, queries[i].sql, err);
 	}
-	fflush(stdout);
-	return show_dead_letters(app, err);
+	return rc;
 }
 
 struct demo {
