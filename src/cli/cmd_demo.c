@@ -174,12 +174,14 @@ static int show_results(struct app *app, struct mr_error *err)
 	     "gold.views_per_minute "
 	     "GROUP BY minute ORDER BY views DESC, minute LIMIT 8"},
 	    {"logs-access.dlq: what broke the contract, and how",
-	     "SELECT headers->>'$[2].value' AS pointer, headers->>'$[3].value' AS reason, value FROM "
+	     "SELECT headers->>'$[2].value' AS pointer, headers->>'$[3].value' AS reason, left(value, 48) AS "
+	     "value FROM "
 	     "\"logs-access.dlq\" "
 	     "ORDER BY \"offset\" LIMIT 5",
 	     "logs-access.dlq"},
 	    {"gateway.dlq: what no rule matched",
-	     "SELECT headers->>'$[0].value' AS reason, value FROM \"gateway.dlq\" ORDER BY \"offset\" LIMIT "
+	     "SELECT headers->>'$[0].value' AS reason, left(value, 80) AS value FROM \"gateway.dlq\" ORDER "
+	     "BY \"offset\" LIMIT "
 	     "5",
 	     "gateway.dlq"},
 	};
