@@ -71,7 +71,7 @@ def test_topic_commands(t):
     assert "exists" in err
     t.run("topic", "produce", "things", input="a\nb\nc\n")
     out, _ = t.run("topic", "consume", "things", "-o", "csv")
-    assert sorted(line.split(",")[-1] for line in out.split()[1:]) == ["a", "b", "c"], out
+    assert sorted(line.split(",")[-1] for line in out.splitlines()[1:]) == ["a", "b", "c"], out
     assert "things" in t.kcat(server, "-L")
     t.run("topic", "delete", "things")
     out, _ = t.run("topic", "list", "-o", "csv")
