@@ -1,6 +1,7 @@
 /* The connection without sockets, over a log whose commits the test makes itself. */
 #include "base/varint.h"
 #include "codec/batch.h"
+#include "env/disk_sim.h"
 #include "kafka/core.h"
 #include "kafka/request.h"
 #include "kafka/server.h"
@@ -39,28 +40,34 @@ static void on_moved(void *arg, struct log_partition *const *moved, size_t count
 		mr_vec_push(&b->moved, moved[i]);
 }
 
-static void bench_open(struct bench *b, size_t pending_bytes_max)
+static void bench_open_in(struct bench *b, const struct env *env, const char *folder,
+			  size_t pending_bytes_max)
 {
 	struct mr_error err;
 	*b = (struct bench){.correlation = 100};
 	struct log_store_options store = {
-	    .env = env_linux(),
-	    .dir = test_folder(),
+	    .env = env,
+	    .dir = folder,
 	    .journal_bytes = 4 << 20,
 	    .pending_bytes_max = pending_bytes_max,
 	    .manual = true,
 	};
 	CHECK_OK(log_store_open(&store, &b->store, &err), err);
-	struct broker_options broker = {.env = env_linux(), .store = b->store, .auto_create = true};
+	struct broker_options broker = {.env = env, .store = b->store, .auto_create = true};
 	log_topic_config_default(&broker.topic_default);
 	CHECK_OK(broker_new(&broker, &b->broker, &err), err);
 	CHECK_OK(loop_new(&b->loop, &err), err);
-	kafka_core_init(&b->core, env_linux(), b->broker, b->loop);
+	kafka_core_init(&b->core, env, b->broker, b->loop);
 	b->core.cluster_id = MR_STR("cluster");
 	conn_init(&b->conn, &b->core, on_output);
 	b->listener = (struct log_listener){.fn = on_moved, .arg = b};
 	log_listen(b->store, &b->listener);
 	batch_writer_init(&b->writer, 16 << 20);
+}
+
+static void bench_open(struct bench *b, size_t pending_bytes_max)
+{
+	bench_open_in(b, env_linux(), test_folder(), pending_bytes_max);
 }
 
 static void bench_close(struct bench *b)
@@ -77,13 +84,19 @@ static void bench_close(struct bench *b)
 	batch_writer_release(&b->writer);
 }
 
-static void commit(struct bench *b)
+static int try_commit(struct bench *b)
 {
 	struct mr_error err;
-	CHECK_OK(log_store_commit(b->store, &err), err);
+	int rc = log_store_commit(b->store, &err);
 	kafka_core_moved(&b->core, b->moved.items, b->moved.len);
 	b->moved.len = 0;
 	conn_pump(&b->conn);
+	return rc;
+}
+
+static void commit(struct bench *b)
+{
+	CHECK_INT(try_commit(b), 0);
 }
 
 /* ---- requests ---- */
@@ -400,6 +413,39 @@ TEST(produce_times_out_when_the_log_does_not_move)
 	CHECK(p);
 	CHECK_INT(p->error_code, KE_REQUEST_TIMED_OUT);
 	commit(&b); /* what it waited for moves with nobody waiting */
+	bench_close(&b);
+}
+
+TEST(produce_is_told_at_once_when_the_disk_fails)
+{
+	struct bench b;
+	struct env env = *env_linux();
+	env.disk = sim_disk_new(7);
+	bench_open_in(&b, &env, "/data", 0);
+	topic(&b, "t");
+	conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, batch_of(&b, 1, 10)));
+	sim_disk_fail_sync(env.disk, 1);
+	CHECK_INT(try_commit(&b), MR_ERR_IO);
+	const struct produce_partition_reply *p = produced(&b, 9);
+	CHECK(p);
+	CHECK_INT(p->error_code, KE_KAFKA_STORAGE_ERROR);
+	CHECK(p->error_message.len > 0);
+	bench_close(&b);
+	sim_disk_free(env.disk);
+}
+
+TEST(produce_is_told_at_once_when_its_topic_is_deleted)
+{
+	struct bench b;
+	struct mr_error err;
+	bench_open(&b, 0);
+	topic(&b, "t");
+	conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, batch_of(&b, 1, 10)));
+	CHECK_OK(log_topic_delete(b.store, MR_STR("t"), &err), err);
+	commit(&b);
+	const struct produce_partition_reply *p = produced(&b, 9);
+	CHECK(p);
+	CHECK_INT(p->error_code, KE_UNKNOWN_TOPIC_OR_PARTITION);
 	bench_close(&b);
 }
 
