@@ -1,6 +1,8 @@
 /* The connection without sockets, over a log whose commits the test makes itself. */
+#include "base/crc32c.h"
 #include "base/varint.h"
 #include "codec/batch.h"
+#include "codec/jsonschema.h"
 #include "env/disk_sim.h"
 #include "kafka/core.h"
 #include "kafka/request.h"
@@ -502,6 +504,200 @@ TEST(produce_refuses_by_kafkas_codes)
 	mr_put_be16(bad + 21, BATCH_ZSTD);
 	CHECK_INT(refusal(&b, 6, -1, 0, mr_str_n(bad, good.len)), KE_UNSUPPORTED_COMPRESSION_TYPE);
 	CHECK_INT(log_end_offset(log_partition_at(topic(&b, "t"), 0)), 0);
+	bench_close(&b);
+}
+
+static mr_str batch_of_producer(struct bench *b, int64_t id, int16_t epoch, int32_t sequence)
+{
+	mr_str good = batch_of(b, 2, 20);
+	char *batch = (char *)good.ptr;
+	mr_put_be64(batch + 43, (uint64_t)id);
+	mr_put_be16(batch + 51, (uint16_t)epoch);
+	mr_put_be32(batch + 53, (uint32_t)sequence);
+	mr_put_be32(batch + 17, mr_crc32c(0, batch + 21, good.len - 21));
+	return good;
+}
+
+TEST(produce_names_the_record_that_breaks_the_contract)
+{
+	struct bench b;
+	struct mr_error err;
+	mr_str batch;
+	bench_open(&b, 0);
+	struct broker_topic_options options = {.schema_path = "t.json", .on_invalid = ON_INVALID_REJECT};
+	log_topic_config_default(&options.log);
+	CHECK_OK(json_schema_compile(MR_STR("{\"type\":\"object\"}"), "t.json", &options.schema, &err), err);
+	CHECK_OK(broker_topic_declare(b.broker, MR_STR("t"), &options, &err), err);
+	batch_writer_start(&b.writer);
+	batch_writer_add(&b.writer, 1, MR_STR_NULL, MR_STR("{}"), NULL, 0);
+	batch_writer_add(&b.writer, 2, MR_STR_NULL, MR_STR("[]"), NULL, 0);
+	CHECK_OK(batch_writer_finish(&b.writer, BATCH_NONE, &batch, &err), err);
+	for (int version = 3; version <= 13; version++) {
+		conn_feed(&b.conn, produce_frame(&b, version, -1, "t", 0, batch));
+		const struct produce_partition_reply *p = produced(&b, version);
+		CHECK(p);
+		CHECK_INT(p->error_code, KE_INVALID_RECORD);
+		if (version < 8)
+			continue;
+		CHECK_INT(p->record_errors.count, 1);
+		CHECK_INT(p->record_errors.items[0].batch_index, 1);
+		CHECK(p->record_errors.items[0].message.len > 0);
+		CHECK(p->error_message.len > 0);
+	}
+	CHECK_INT(log_end_offset(log_partition_at(topic(&b, "t"), 0)), 0);
+	bench_close(&b);
+}
+
+TEST(produce_knows_an_idempotent_producers_retries)
+{
+	struct bench b;
+	bench_open(&b, 0);
+	topic(&b, "t");
+	struct init_producer_id_request ask = {.transaction_timeout_ms = 1, .producer_id = -1};
+	conn_feed(&b.conn, frame(&b, API_InitProducerId, 4, &ask));
+	const struct init_producer_id_response *given = reply_to(&b, API_InitProducerId, 4);
+	CHECK(given);
+	CHECK_INT(given->error_code, 0);
+	int64_t id = given->producer_id;
+	static const struct {
+		int16_t epoch;
+		int32_t sequence;
+		int16_t error;
+		int64_t offset;
+	} tries[] = {
+	    {0, 0, 0, 0},
+	    {0, 2, 0, 2},
+	    {0, 2, 0, 2}, /* again: the first try's offset */
+	    {0, 6, KE_OUT_OF_ORDER_SEQUENCE_NUMBER, -1},
+	    {1, 0, 0, 4},
+	    {0, 4, KE_INVALID_PRODUCER_EPOCH, -1},
+	};
+	for (size_t i = 0; i < MR_COUNT(tries); i++) {
+		mr_str batch = batch_of_producer(&b, id, tries[i].epoch, tries[i].sequence);
+		conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, batch));
+		commit(&b);
+		const struct produce_partition_reply *p = produced(&b, 9);
+		CHECK(p);
+		CHECK_INT(p->error_code, tries[i].error);
+		CHECK_INT(p->base_offset, tries[i].offset);
+	}
+	CHECK_INT(log_end_offset(log_partition_at(topic(&b, "t"), 0)), 6);
+	bench_close(&b);
+}
+
+TEST(transactions_are_refused_by_name)
+{
+	struct bench b;
+	bench_open(&b, 0);
+	struct init_producer_id_request ask = {.transactional_id = MR_STR("tx"), .producer_id = -1};
+	conn_feed(&b.conn, frame(&b, API_InitProducerId, 5, &ask));
+	const struct init_producer_id_response *given = reply_to(&b, API_InitProducerId, 5);
+	CHECK_INT(given->error_code, KE_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+	CHECK_INT(given->producer_id, -1);
+	for (int version = 0; version <= 6; version++) {
+		mr_str key = MR_STR("group");
+		struct find_coordinator_request find = {.key = key, .coordinator_keys = {&key, 1}};
+		conn_feed(&b.conn, frame(&b, API_FindCoordinator, version, &find));
+		const struct find_coordinator_response *r = reply_to(&b, API_FindCoordinator, version);
+		CHECK_INT(version < 4 ? r->error_code : r->coordinators.items[0].error_code,
+			  KE_COORDINATOR_NOT_AVAILABLE);
+	}
+	bench_close(&b);
+}
+
+/* ---- topics ---- */
+
+static int16_t create(struct bench *b, const char *name, int32_t partitions, int16_t replicas,
+		      const char *key, const char *value)
+{
+	struct create_topics_config config = {mr_str_from(key), mr_str_from(value)};
+	struct create_topics_topic t = {
+	    .name = mr_str_from(name),
+	    .num_partitions = partitions,
+	    .replication_factor = replicas,
+	    .configs = {&config, key ? 1 : 0},
+	};
+	struct create_topics_request r = {.topics = {&t, 1}};
+	conn_feed(&b->conn, frame(b, API_CreateTopics, 7, &r));
+	const struct create_topics_response *reply = reply_to(b, API_CreateTopics, 7);
+	return reply->topics.items[0].error_code;
+}
+
+TEST(create_topics_takes_what_it_can_honour)
+{
+	struct bench b;
+	struct log_topic_config config;
+	bench_open(&b, 0);
+	CHECK_INT(create(&b, "a", 4, 1, "retention.ms", "1234"), 0);
+	log_topic_config(log_topic_find(b.store, MR_STR("a")), &config);
+	CHECK_INT(config.partitions, 4);
+	CHECK_INT(config.retention_ms, 1234);
+	CHECK_INT(config.durability, LOG_DURABLE);
+	CHECK_INT(create(&b, "b", -1, -1, "durability", "relaxed"), 0);
+	log_topic_config(log_topic_find(b.store, MR_STR("b")), &config);
+	CHECK_INT(config.durability, LOG_RELAXED);
+	CHECK_INT(create(&b, "c", 1, 1, "message.timestamp.type", "LogAppendTime"), 0);
+	log_topic_config(log_topic_find(b.store, MR_STR("c")), &config);
+	CHECK(config.log_append_time);
+	CHECK_INT(create(&b, "a", 1, 1, NULL, NULL), KE_TOPIC_ALREADY_EXISTS);
+	CHECK_INT(create(&b, "a/b", 1, 1, NULL, NULL), KE_INVALID_TOPIC_EXCEPTION);
+	CHECK_INT(create(&b, "..", 1, 1, NULL, NULL), KE_INVALID_TOPIC_EXCEPTION);
+	CHECK_INT(create(&b, "d", 0, 1, NULL, NULL), KE_INVALID_PARTITIONS);
+	CHECK_INT(create(&b, "d", LOG_PARTITIONS_MAX + 1, 1, NULL, NULL), KE_INVALID_PARTITIONS);
+	CHECK_INT(create(&b, "d", 1, 3, NULL, NULL), KE_INVALID_REPLICATION_FACTOR);
+	CHECK_INT(create(&b, "d", 1, 1, "cleanup.policy", "compact"), KE_INVALID_CONFIG);
+	CHECK_INT(create(&b, "d", 1, 1, "retention.ms", "soon"), KE_INVALID_CONFIG);
+	CHECK_INT(create(&b, "d", 1, 1, "retention.ms", "-2"), KE_INVALID_CONFIG);
+	CHECK_INT(create(&b, "d", 1, 1, "unheard.of", "1"), KE_INVALID_CONFIG);
+	CHECK(!log_topic_find(b.store, MR_STR("d")));
+	bench_close(&b);
+}
+
+TEST(delete_topics_by_name_and_by_id)
+{
+	struct bench b;
+	bench_open(&b, 0);
+	topic(&b, "a");
+	struct delete_topics_topic by_id = {0};
+	log_topic_id(topic(&b, "b"), by_id.topic_id);
+	struct delete_topics_request r = {.topics = {&by_id, 1}};
+	static const int16_t codes[] = {0, KE_UNKNOWN_TOPIC_ID};
+	for (int i = 0; i < 2; i++) {
+		conn_feed(&b.conn, frame(&b, API_DeleteTopics, 6, &r));
+		const struct delete_topics_response *reply = reply_to(&b, API_DeleteTopics, 6);
+		CHECK_INT(reply->responses.items[0].error_code, codes[i]);
+	}
+	mr_str names[] = {MR_STR("a"), MR_STR("absent")};
+	struct delete_topics_request by_name = {.topic_names = {names, 2}};
+	conn_feed(&b.conn, frame(&b, API_DeleteTopics, 5, &by_name));
+	const struct delete_topics_response *reply = reply_to(&b, API_DeleteTopics, 5);
+	CHECK_INT(reply->responses.items[0].error_code, 0);
+	CHECK_INT(reply->responses.items[1].error_code, KE_UNKNOWN_TOPIC_OR_PARTITION);
+	CHECK(!log_topic_find(b.store, MR_STR("a")));
+	bench_close(&b);
+}
+
+TEST(list_offsets_by_place_and_by_time)
+{
+	struct bench b;
+	bench_open(&b, 0);
+	topic(&b, "t");
+	conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, batch_of(&b, 10, 10))); /* 1000 .. 1009 ms */
+	commit(&b);
+	CHECK(produced(&b, 9));
+	static const int64_t asked[][2] = {{-1, 10}, {-2, 0},   {-3, 9},   {-4, 0},   {-5, -1},
+					   {0, 0},   {1004, 4}, {1009, 9}, {1010, -1}};
+	for (size_t i = 0; i < MR_COUNT(asked); i++) {
+		struct list_offsets_partition p = {.current_leader_epoch = -1, .timestamp = asked[i][0]};
+		struct list_offsets_topic t = {.name = MR_STR("t"), .partitions = {&p, 1}};
+		struct list_offsets_request r = {.replica_id = -1, .topics = {&t, 1}};
+		for (int version = 1; version <= 11; version++) {
+			conn_feed(&b.conn, frame(&b, API_ListOffsets, version, &r));
+			const struct list_offsets_response *reply = reply_to(&b, API_ListOffsets, version);
+			CHECK_INT(reply->topics.items[0].partitions.items[0].error_code, 0);
+			CHECK_INT(reply->topics.items[0].partitions.items[0].offset, asked[i][1]);
+		}
+	}
 	bench_close(&b);
 }
 
