@@ -769,6 +769,36 @@ TEST(fetch_answers_what_there_is_when_its_time_is_over)
 	bench_close(&b);
 }
 
+struct stopper {
+	struct loop_timer timer;
+	struct loop *loop;
+};
+
+static void stop_loop(struct loop_timer *timer)
+{
+	loop_stop(MR_CONTAINER_OF(timer, struct stopper, timer)->loop);
+}
+
+TEST(connection_closed_while_it_waits_leaves_nothing_behind)
+{
+	struct bench b;
+	bench_open(&b, 0);
+	topic(&b, "t");
+	struct conn gone;
+	conn_init(&gone, &b.core, on_output);
+	conn_feed(&gone, fetch_frame(&b, 11, "t", 0, 1));
+	loop_timer_set(b.loop, &gone.first->timer, 1000);
+	conn_release(&gone);
+	/* Neither its timer nor its partition finds it any more. */
+	struct stopper stopper = {.timer.fire = stop_loop, .loop = b.loop};
+	loop_timer_set(b.loop, &stopper.timer, 5000);
+	loop_run(b.loop);
+	conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, batch_of(&b, 1, 10)));
+	commit(&b);
+	CHECK(produced(&b, 9));
+	bench_close(&b);
+}
+
 TEST(connection_limits_what_waits)
 {
 	struct bench b;
