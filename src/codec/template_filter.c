@@ -246,6 +246,12 @@ static bool value_int(const struct template_filter_input *in, mr_str text, struc
 	}
 	if (!negative && __builtin_sub_overflow((int64_t)0, v, &v))
 		return put_null(out);
+	size_t digits = text.len - (negative ? 1 : 0);
+	bool canonical = text.ptr[0] != '+' && (digits == 1 || text.ptr[text.len - digits] != '0') && v != 0;
+	if (MR_LIKELY(canonical)) {
+		mr_buf_str(out, text);
+		return true;
+	}
 	struct json_writer w = json_writer(out);
 	json_put_int(&w, v);
 	return true;

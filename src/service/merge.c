@@ -51,9 +51,18 @@ static size_t skip_space(mr_str s, size_t i)
 /* At an opening quote: the place behind the closing one. */
 static size_t skip_string(mr_str s, size_t i)
 {
-	for (i++; i < s.len && s.ptr[i] != '"'; i++)
-		i += s.ptr[i] == '\\';
-	return mr_min_size(i + 1, s.len);
+	for (i++; i < s.len;) {
+		const char *quote = memchr(s.ptr + i, '"', s.len - i);
+		if (!quote)
+			break;
+		size_t at = (size_t)(quote - s.ptr), slashes = 0;
+		while (s.ptr[at - slashes - 1] == '\\') /* ends at the opening quote at the latest */
+			slashes++;
+		i = at + 1;
+		if (slashes % 2 == 0)
+			return i;
+	}
+	return s.len;
 }
 
 static size_t skip_nested(mr_str s, size_t i)
