@@ -48,6 +48,7 @@ bench: release           ## figures, as a table and as JSON lines
 	@python3 bench/run.py --build $(BUILD)/release
 
 interop: release         ## other people's engines read what we wrote (uses PyPI)
+	@$(SETUP) demo
 	@python3 tests/interop/run.py --build $(BUILD)/release
 
 install: release

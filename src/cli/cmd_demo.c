@@ -86,7 +86,7 @@ static int wait_until_safe(struct app *app, uint64_t lines, struct mr_error *err
 	struct gateway_stats stats;
 	for (int waited_ms = 0; waited_ms < ARRIVE_TIMEOUT_MS && !interrupted; waited_ms += 5) {
 		gateway_stats(app_gateway(app), &stats);
-		if (stats.forwarded + stats.dead >= lines)
+		if (stats.forwarded + stats.dead + stats.stopped >= lines)
 			return 0;
 		nanosleep(&(struct timespec){0, 5000000}, NULL);
 	}
