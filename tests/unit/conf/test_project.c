@@ -114,7 +114,7 @@ TEST(project_of_spark_with_defaults)
 	struct mr_error err = {0};
 	struct project *p;
 	put(folder, "spark-pipeline.yml",
-	    "name: orders\nstorage: file:///tmp/checkpoints\ncatalog: main\ndatabase: shop\n"
+	    "name: orders\nstorage: file:///srv/checkpoints\ncatalog: main\ndatabase: shop\n"
 	    "configuration: {spark.sql.shuffle.partitions: 4}\n"
 	    "libraries:\n  - glob:\n      include: flows/**\n  - file: flows/a.sql\n");
 	put(folder, "flows/a.sql", "SELECT 1");
