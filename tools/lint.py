@@ -11,6 +11,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = "base env"
+BELOW_APP = f"{CORE} codec conf log broker group txn auth sql store delta stream lake ingest query flow kafka service " \
+            "http jinja dag task"
 LAYERS = {
     "base": "",
     "env": "base",
@@ -19,16 +21,24 @@ LAYERS = {
     "log": f"{CORE} codec",
     "sql": f"{CORE} codec",
     "stream": f"{CORE} conf",
-    "delta": f"{CORE} codec sql",
+    "store": f"{CORE} codec",
+    "delta": f"{CORE} codec sql store",
     "broker": f"{CORE} codec log",
     "http": f"{CORE} codec",
-    "kafka": f"{CORE} codec log broker",
+    "jinja": f"{CORE} codec",
+    "group": f"{CORE} codec log broker",
+    "txn": f"{CORE} codec log broker group",
+    "auth": f"{CORE} codec log broker",
+    "kafka": f"{CORE} codec log broker group txn auth",
     "service": f"{CORE} codec conf log broker",
     "ingest": f"{CORE} codec conf log broker sql delta",
-    "query": f"{CORE} codec conf log broker sql delta stream ingest",
+    "lake": f"{CORE} codec conf sql delta stream",
+    "query": f"{CORE} codec conf log broker sql delta stream lake ingest",
     "flow": f"{CORE} codec sql delta stream query",
-    "app": f"{CORE} codec conf log broker sql delta stream ingest query flow kafka service http",
-    "cli": f"{CORE} codec conf log broker sql delta stream ingest query flow kafka service http app",
+    "dag": f"{CORE} codec conf jinja",
+    "task": f"{CORE} codec conf log broker sql delta lake query flow http jinja dag",
+    "app": BELOW_APP,
+    "cli": f"{BELOW_APP} app",
 }
 BANNED = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|gets|strtok|alloca|system|atoi|strncpy)\s*\(")
 FUNCTION_LINES_MAX = 70
