@@ -73,11 +73,13 @@ struct log_topic *kafka_topic_of(struct kafka_core *core, mr_str name, const uin
 
 struct wait_list {
 	struct wait *first;
+	const void *key;
+	bool kept; /* a partition's: it will be waited for again */
 };
 
-static mr_str partition_key(struct log_partition *const *partition)
+static mr_str key_bytes(const void *const *key)
 {
-	return mr_str_n(partition, sizeof *partition);
+	return mr_str_n(key, sizeof *key);
 }
 
 static void timer_fired(struct loop_timer *timer)
@@ -89,33 +91,50 @@ static void timer_fired(struct loop_timer *timer)
 
 static void wait_end(struct request *r)
 {
+	struct mr_map *lists = &request_core(r)->waiters.lists;
 	for (size_t i = 0; i < r->wait_count; i++) {
+		struct wait_list *list = r->waits[i].list;
 		*r->waits[i].link = r->waits[i].next;
 		if (r->waits[i].next)
 			r->waits[i].next->link = r->waits[i].link;
+		if (!list->first && !list->kept)
+			free(mr_map_remove(lists, key_bytes(&list->key)));
 	}
 	r->wait_count = 0;
 }
 
+static void wait_add(struct request *r, struct wait *wait, const void *key, bool kept)
+{
+	struct mr_map *lists = &request_core(r)->waiters.lists;
+	struct wait_list *list = mr_map_get(lists, key_bytes(&key));
+	if (!list) {
+		list = mr_calloc(1, sizeof *list);
+		*list = (struct wait_list){.key = key, .kept = kept};
+		mr_map_put(lists, key_bytes(&key), list);
+	}
+	*wait = (struct wait){r, list->first, &list->first, list};
+	if (wait->next)
+		wait->next->link = &wait->next;
+	list->first = wait;
+}
+
 void request_wait(struct request *r, struct log_partition *const *partitions, size_t count)
 {
-	struct kafka_core *core = request_core(r);
 	wait_end(r);
 	r->waits = arena_calloc(&r->arena, mr_max_size(count, 1), sizeof *r->waits);
 	r->wait_count = count;
-	for (size_t i = 0; i < count; i++) {
-		mr_str key = partition_key(&partitions[i]);
-		struct wait_list *list = mr_map_get(&core->waiters.lists, key);
-		if (!list) {
-			list = mr_calloc(1, sizeof *list);
-			mr_map_put(&core->waiters.lists, key, list);
-		}
-		struct wait *wait = &r->waits[i];
-		*wait = (struct wait){r, list->first, &list->first};
-		if (wait->next)
-			wait->next->link = &wait->next;
-		list->first = wait;
-	}
+	for (size_t i = 0; i < count; i++)
+		wait_add(r, &r->waits[i], partitions[i], true);
+}
+
+void request_wait_key(struct request *r, const void *key, struct log_partition *partition)
+{
+	wait_end(r);
+	r->waits = arena_calloc(&r->arena, 2, sizeof *r->waits);
+	if (key)
+		wait_add(r, &r->waits[r->wait_count++], key, false);
+	if (partition)
+		wait_add(r, &r->waits[r->wait_count++], partition, true);
 }
 
 void request_deadline(struct request *r, int64_t delay_us)
@@ -126,8 +145,13 @@ void request_deadline(struct request *r, int64_t delay_us)
 
 void kafka_core_moved(struct kafka_core *core, struct log_partition *const *moved, size_t count)
 {
+	kafka_core_wake(core, (const void *const *)moved, count);
+}
+
+void kafka_core_wake(struct kafka_core *core, const void *const *keys, size_t count)
+{
 	for (size_t i = 0; i < count; i++) {
-		struct wait_list *list = mr_map_get(&core->waiters.lists, partition_key(&moved[i]));
+		struct wait_list *list = mr_map_get(&core->waiters.lists, key_bytes(&keys[i]));
 		for (struct wait *wait = list ? list->first : NULL; wait; wait = wait->next) {
 			if (!wait->request->woken)
 				mr_vec_push(&core->ready, wait->request);
@@ -176,6 +200,8 @@ void request_drop(struct request *r)
 	struct kafka_core *core = request_core(r);
 	wait_end(r);
 	loop_timer_cancel(core->loop, &r->timer);
+	if (r->release)
+		r->release(r);
 	if (core->spare_count >= SPARE_MAX) {
 		request_free(r);
 		return;

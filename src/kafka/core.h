@@ -54,16 +54,22 @@ enum api_index {
 extern const struct api kafka_apis[API_COUNT];
 const struct api *kafka_api_find(int16_t key); /* NULL when not served */
 
-/* ---- waiting for partitions ---- */
+/* ---- waiting ----
+ *
+ * A request waits for keys. A key is an address that stands for something that moves: a
+ * partition, or what another module hands out (a group's ticket, a transaction). A key is
+ * compared, never followed; a wake for one that nobody waits for is nothing.
+ */
 
 struct wait {
 	struct request *request;
 	struct wait *next;
 	struct wait **link; /* what points at this one */
+	struct wait_list *list;
 };
 
 struct waiters {
-	struct mr_map lists; /* partition's address -> struct wait_list, kept for the map's life */
+	struct mr_map lists; /* key -> struct wait_list; a partition's is kept, others while in use */
 };
 
 /* ---- requests ---- */
@@ -87,6 +93,8 @@ struct request {
 	struct loop_timer timer;
 	struct wait *waits; /* in the arena */
 	size_t wait_count;
+	/* The handler's: called when the request goes, answered or not, for what is not in the arena. */
+	void (*release)(struct request *r);
 	struct mr_buf data;    /* what a Fetch has read */
 	struct wire_out reply; /* the frame, once done */
 };
@@ -106,8 +114,10 @@ static inline int16_t request_code(struct request *r, int16_t code)
 	     arena_calloc(&(r)->arena, mr_max_size((size_t)(length), 1), sizeof *(array)->items), \
 	 (array)->count = (int32_t)(length))
 
-/* Be stepped when one of these moves; replaces the partitions waited for before. */
+/* Be stepped when one of these moves; replaces what was waited for before. */
 void request_wait(struct request *r, struct log_partition *const *partitions, size_t count);
+/* The same for a key of any kind and a partition; either may be NULL. */
+void request_wait_key(struct request *r, const void *key, struct log_partition *partition);
 /* Be stepped, with `expired` set, after delay_us. */
 void request_deadline(struct request *r, int64_t delay_us);
 
@@ -143,6 +153,8 @@ void kafka_core_release(struct kafka_core *core); /* after every connection was 
 /* A commit round ended and these partitions moved: steps the requests that wait for them and
  * the connections that wait for room in the log. */
 void kafka_core_moved(struct kafka_core *core, struct log_partition *const *moved, size_t count);
+/* What these keys stand for moved: partitions or others. The same steps. */
+void kafka_core_wake(struct kafka_core *core, const void *const *keys, size_t count);
 
 /* By name or, from the versions that have them, by id; NULL when there is none. */
 struct log_topic *kafka_topic_by_id(struct kafka_core *core, const uint8_t id[16]);

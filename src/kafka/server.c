@@ -57,8 +57,8 @@ struct kafka_server {
 
 	struct log_listener log_listener;
 	pthread_mutex_t inbox_lock;
-	MR_VEC(struct log_partition *) inbox; /* under inbox_lock */
-	MR_VEC(struct log_partition *) moved; /* the loop's; swapped with the inbox */
+	MR_VEC(const void *) inbox; /* keys that moved, under inbox_lock */
+	MR_VEC(const void *) moved; /* the loop's; swapped with the inbox */
 };
 
 /* ---- clients ---- */
@@ -223,7 +223,7 @@ static void listener_ready(struct loop_watch *watch, int events)
 	}
 }
 
-/* ---- the log's side ---- */
+/* ---- what moves requests: the log, and whoever hands out keys ---- */
 
 static void log_moved(void *arg, struct log_partition *const *moved, size_t count)
 {
@@ -231,6 +231,14 @@ static void log_moved(void *arg, struct log_partition *const *moved, size_t coun
 	pthread_mutex_lock(&server->inbox_lock);
 	for (size_t i = 0; i < count; i++)
 		mr_vec_push(&server->inbox, moved[i]);
+	pthread_mutex_unlock(&server->inbox_lock);
+	loop_wake(server->loop);
+}
+
+void kafka_server_wake(struct kafka_server *server, const void *key)
+{
+	pthread_mutex_lock(&server->inbox_lock);
+	mr_vec_push(&server->inbox, key);
 	pthread_mutex_unlock(&server->inbox_lock);
 	loop_wake(server->loop);
 }
@@ -273,7 +281,7 @@ static void on_wake(void *arg)
 	struct kafka_server *server = arg;
 	server->flushing = true;
 	take_inbox(server);
-	kafka_core_moved(&server->core, server->moved.items, server->moved.len);
+	kafka_core_wake(&server->core, server->moved.items, server->moved.len);
 	if (atomic_load(&server->stop_asked) && !server->draining)
 		start_draining(server);
 	flush_dirty(server);

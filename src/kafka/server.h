@@ -30,6 +30,9 @@ MR_NODISCARD int kafka_server_start(const struct kafka_server_options *options, 
 void kafka_server_stop(struct kafka_server *server, int64_t timeout_ms);
 int kafka_server_port(const struct kafka_server *server);
 
+/* What `key` stands for moved (core.h): the requests that wait for it are stepped soon. Any thread. */
+void kafka_server_wake(struct kafka_server *server, const void *key);
+
 struct kafka_stats {
 	uint64_t connections, connections_open, bytes_in, bytes_out, bad_frames;
 };
