@@ -139,11 +139,17 @@ int disk_read_file(struct mr_disk *disk, const char *path, size_t limit, struct 
 
 int disk_replace_file(struct mr_disk *disk, const char *path, mr_str bytes, struct mr_error *err)
 {
+	return disk_replace_file_as(disk, path, 0, bytes, err);
+}
+
+int disk_replace_file_as(struct mr_disk *disk, const char *path, int flags, mr_str bytes,
+			 struct mr_error *err)
+{
 	char *tmp = mr_asprintf("%s.tmp", path);
 	char *parent = mr_strdup(path);
 	parent_of(parent);
 	struct mr_file *file;
-	int rc = disk_open(disk, tmp, FILE_WRITE | FILE_CREATE | FILE_TRUNCATE, &file, err);
+	int rc = disk_open(disk, tmp, flags | FILE_WRITE | FILE_CREATE | FILE_TRUNCATE, &file, err);
 	if (rc == 0) {
 		rc = file_write_at(file, bytes.ptr, bytes.len, 0, err);
 		if (rc == 0)

@@ -23,6 +23,7 @@ enum {
 	FILE_CREATE = 1 << 1,    /* create when absent */
 	FILE_EXCLUSIVE = 1 << 2, /* with FILE_CREATE: MR_ERR_EXISTS when present */
 	FILE_TRUNCATE = 1 << 3,
+	FILE_PRIVATE = 1 << 4, /* with FILE_CREATE: for its owner's eyes only */
 };
 
 struct file_info {
@@ -90,6 +91,9 @@ MR_NODISCARD int disk_read_file(struct mr_disk *disk, const char *path, size_t l
 /* Write path.tmp, sync it, rename over path, sync the directory: old or new, never between. */
 MR_NODISCARD int disk_replace_file(struct mr_disk *disk, const char *path, mr_str bytes,
 				   struct mr_error *err);
+/* The same with flags for the new file: FILE_PRIVATE. */
+MR_NODISCARD int disk_replace_file_as(struct mr_disk *disk, const char *path, int flags, mr_str bytes,
+				      struct mr_error *err);
 bool disk_exists(struct mr_disk *disk, const char *path);
 
 /* Reads up to len bytes; *got is short only at the end of the file. */

@@ -109,7 +109,7 @@ static int ld_open(struct mr_disk *disk, const char *path, int flags, struct mr_
 	how |= flags & FILE_CREATE ? O_CREAT : 0;
 	how |= flags & FILE_EXCLUSIVE ? O_EXCL : 0;
 	how |= flags & FILE_TRUNCATE ? O_TRUNC : 0;
-	int fd = open(path, how, 0644);
+	int fd = open(path, how, flags & FILE_PRIVATE ? 0600 : 0644);
 	if (fd < 0)
 		return mr_fail_errno(err, "cannot open %s", path);
 	struct linux_file *file = mr_alloc(sizeof *file);
