@@ -21,6 +21,7 @@ static const struct {
     {"topic", cmd_topic, "list, describe, create, delete, produce, consume topics"},
     {"table", cmd_table, "list, describe tables, and their history"},
     {"pipeline", cmd_pipeline, "list the flows; validate the project's SQL"},
+    {"dag", cmd_dag, "schedules, trigger rules and DAGs"},
     {"status", cmd_status, "what runs, how far, what failed"},
     {"doctor", cmd_doctor, "check this machine and this project"},
     {"play", cmd_play, "send a file's lines as syslog, at a rate"},

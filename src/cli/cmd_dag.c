@@ -1,0 +1,186 @@
+/* cli/cmd_dag.c - millrace dag: what a schedule and a trigger rule mean, and the project's DAGs. */
+#include "cli/command.h"
+
+#include "base/mem.h"
+#include "conf/nearest.h"
+#include "dag/civil.h"
+#include "dag/dag.h"
+#include "dag/state.h"
+#include "dag/timetable.h"
+#include "env/env.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct arg_option options[] = {
+    {"project", 'C', "FOLDER", "the project's folder (default: .)", false},
+    {"cron", 0, "EXPRESSION", "next: a schedule instead of a DAG: cron, @daily, …", false},
+    {"timezone", 0, "ZONE", "next: of the expression (default: UTC)", false},
+    {"timetable", 0, "KIND", "next: trigger (default) or interval", false},
+    {"from", 0, "TIME", "next: the start date (default: now)", false},
+    {"count", 'n', "N", "next: how many (default 5)", false},
+};
+
+/* ---- next ---- */
+
+static int parse_kind(const struct args *args, bool *interval, struct mr_error *err)
+{
+	const char *kind = args_get(args, "timetable");
+	*interval = kind && strcmp(kind, "interval") == 0;
+	if (!kind || *interval || strcmp(kind, "trigger") == 0)
+		return 0;
+	mr_fail(err, MR_ERR_INVALID, "--timetable knows no '%s'", kind);
+	return mr_hint(err,
+		       "trigger: a run is for the moment it fires; interval: for the time since the last");
+}
+
+static int next_timetable(const struct args *args, struct timetable **out, struct mr_error *err)
+{
+	const char *cron = args_get(args, "cron");
+	const char *zone_name = args_get(args, "timezone") ? args_get(args, "timezone") : "UTC";
+	bool interval;
+	struct tz *zone;
+	if (!cron) {
+		mr_fail(err, MR_ERR_INVALID, "the next runs of what?");
+		return mr_hint(err, "millrace dag next --cron '0 2 * * *' --from 2026-01-01");
+	}
+	int rc = parse_kind(args, &interval, err);
+	if (rc == 0)
+		rc = tz_load(env_linux()->disk, mr_str_from(zone_name), &zone, err);
+	if (rc < 0)
+		return rc;
+	rc = timetable_parse(mr_str_from(cron), zone, interval, out, err);
+	return rc;
+}
+
+static int parse_from(const struct args *args, const struct timetable *timetable, int64_t *from_us,
+		      struct mr_error *err)
+{
+	const char *text = args_get(args, "from");
+	*from_us = clock_wall_us(env_linux()->clock);
+	if (!text || civil_parse(mr_str_from(text), timetable_zone(timetable), from_us))
+		return 0;
+	mr_fail(err, MR_ERR_INVALID, "--from '%s' is no time", text);
+	return mr_hint(err, "2026-01-01, 2026-01-01T02:30 or 2026-01-01T02:30:00+02:00");
+}
+
+static void print_runs(const struct timetable *timetable, int64_t from_us, int64_t count)
+{
+	struct timetable_window window = {.earliest_us = from_us, .latest_us = NO_TIME, .catchup = true};
+	struct timetable_run run;
+	struct data_interval last;
+	char logical[CIVIL_ISO_BYTES], end[CIVIL_ISO_BYTES], after[CIVIL_ISO_BYTES];
+	printf("logical_date\tdata_interval_end\trun_after\n");
+	for (int64_t i = 0; i < count && timetable_next(timetable, i ? &last : NULL, &window, from_us, &run);
+	     i++) {
+		printf("%s\t%s\t%s\n", civil_iso(logical, run.logical_date_us),
+		       civil_iso(end, run.interval.end_us), civil_iso(after, run.run_after_us));
+		last = run.interval;
+	}
+}
+
+static int dag_next(const struct args *args, struct mr_error *err)
+{
+	struct timetable *timetable = NULL;
+	int64_t count, from_us;
+	int rc = args_int(args, "count", 5, 1, 100000, &count, err);
+	if (rc == 0)
+		rc = next_timetable(args, &timetable, err);
+	if (rc == 0)
+		rc = parse_from(args, timetable, &from_us, err);
+	if (rc == 0)
+		print_runs(timetable, from_us, count);
+	timetable_free(timetable);
+	return rc;
+}
+
+/* ---- rule ---- */
+
+static int unknown_state(const char *word, struct mr_error *err)
+{
+	const char *names[TASK_STATES];
+	for (size_t i = 0; i < TASK_STATES; i++)
+		names[i] = task_state_name((enum task_state)i);
+	mr_fail(err, MR_ERR_INVALID, "no task state is called '%s'", word);
+	const char *near = conf_nearest(mr_str_from(word), names, TASK_STATES);
+	return mr_hint(err, near ? "did you mean %s?" : "success, failed, skipped, running, …%s",
+		       near ? near : "");
+}
+
+/* "success", or "setup:success" for an upstream that is a setup task. */
+static int count_state(const char *word, struct upstream_counts *up, struct mr_error *err)
+{
+	mr_str name = mr_str_from(word);
+	bool setup = mr_str_starts(name, MR_STR("setup:"));
+	enum task_state state;
+	if (!task_state_parse(setup ? mr_str_tail(name, strlen("setup:")) : name, &state))
+		return unknown_state(word, err);
+	up->total++;
+	up->success += state == TASK_SUCCESS;
+	up->skipped += state == TASK_SKIPPED;
+	up->failed += state == TASK_FAILED;
+	up->upstream_failed += state == TASK_UPSTREAM_FAILED;
+	up->removed += state == TASK_REMOVED;
+	up->setup_total += setup;
+	up->setup_success += setup && state == TASK_SUCCESS;
+	up->setup_skipped += setup && state == TASK_SKIPPED;
+	return 0;
+}
+
+static int dag_rule(const struct args *args, struct mr_error *err)
+{
+	const char *name = args_positional(args, 1);
+	enum trigger_rule rule;
+	struct upstream_counts up = {0};
+	if (!name || !trigger_rule_parse(mr_str_from(name), &rule)) {
+		const char *near = name ? trigger_rule_nearest(mr_str_from(name)) : NULL;
+		mr_fail(err, MR_ERR_INVALID,
+			name ? "no trigger rule is called '%s'" : "which trigger rule?%s", name ? name : "");
+		return mr_hint(err, "%s%s",
+			       near ? "did you mean " : "millrace dag rule all_success success skipped",
+			       near ? near : "");
+	}
+	for (size_t i = 2; i < args->positional_count; i++) {
+		int rc = count_state(args_positional(args, i), &up, err);
+		if (rc < 0)
+			return rc;
+	}
+	printf("%s\n", rule_verdict_name(trigger_rule_verdict(rule, &up, -1)));
+	return 0;
+}
+
+/* ---- the command ---- */
+
+static const struct {
+	const char *verb;
+	int (*run)(const struct args *, struct mr_error *);
+} verbs[] = {
+    {"next", dag_next},
+    {"rule", dag_rule},
+};
+
+static int run_verb(const struct args *args, struct mr_error *err)
+{
+	const char *word = args_positional(args, 0) ? args_positional(args, 0) : "list";
+	const char *names[MR_COUNT(verbs)];
+	for (size_t i = 0; i < MR_COUNT(verbs); i++) {
+		names[i] = verbs[i].verb;
+		if (strcmp(word, verbs[i].verb) == 0)
+			return verbs[i].run(args, err);
+	}
+	mr_fail(err, MR_ERR_INVALID, "millrace dag knows no '%s'", word);
+	const char *near = conf_nearest(mr_str_from(word), names, MR_COUNT(names));
+	return mr_hint(err, "%s%s", near ? "did you mean " : "next, rule", near ? near : "");
+}
+
+int cmd_dag(int argc, char **argv)
+{
+	struct args args;
+	int code;
+	if (!command_args("dag", "next|rule [NAME …]", options, MR_COUNT(options), ARG_POSITIONALS_MAX, argc,
+			  argv, &args, &code))
+		return code;
+	struct mr_error err;
+	int rc = run_verb(&args, &err);
+	return rc < 0 ? command_failed(&err) : EXIT_OK;
+}

@@ -1,0 +1,378 @@
+#include "dag/timetable.h"
+
+#include "base/mem.h"
+#include "base/vec.h"
+#include "dag/civil.h"
+#include "dag/dag.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#define CRONS_MAX 64
+#define FIRST_RUN_SLACK_US (5 * 60 * SECOND_US)
+
+struct timetable {
+	enum timetable_kind kind;
+	struct tz *zone;
+	char *text;
+	MR_VEC(struct cron) crons; /* more than one only of a trigger timetable */
+	int64_t delta_us;
+	int64_t reach_us;
+};
+
+/* One line of fire times: a cron expression in its zone, or a fixed distance. */
+struct beat {
+	const struct timetable *timetable;
+	const struct cron *cron; /* NULL: the distance */
+};
+
+/* Local and UTC differ by more than an offset where clocks change. An expression that covers every
+ * hour goes on in real time; else the wall clock decides. */
+static int64_t settle(const struct beat *beat, int64_t from_us, int64_t found_local_s, int64_t from_local_us)
+{
+	if (beat->cron->every_hour)
+		return from_us + (found_local_s * SECOND_US - from_local_us);
+	return tz_utc_s(beat->timetable->zone, found_local_s) * SECOND_US;
+}
+
+static int64_t local_us(const struct beat *beat, int64_t us)
+{
+	return us + tz_offset_s(beat->timetable->zone, floor_div(us, SECOND_US)) * SECOND_US;
+}
+
+static int64_t next_after(const struct beat *beat, int64_t us)
+{
+	if (!beat->cron)
+		return us + beat->timetable->delta_us;
+	int64_t from = local_us(beat, us), found = 0;
+	/* cron_parse refuses what never fires; beyond the calendar there is no next either. */
+	MR_ASSERT(cron_next(beat->cron, from, &found));
+	return settle(beat, us, found, from);
+}
+
+static int64_t prev_before(const struct beat *beat, int64_t us)
+{
+	if (!beat->cron)
+		return us - beat->timetable->delta_us;
+	int64_t from = local_us(beat, us), found = 0;
+	MR_ASSERT(cron_prev(beat->cron, from, &found));
+	return settle(beat, us, found, from);
+}
+
+static int64_t align_next(const struct beat *beat, int64_t us)
+{
+	if (!beat->cron)
+		return us;
+	int64_t next = next_after(beat, us);
+	return prev_before(beat, next) != us ? next : us;
+}
+
+static int64_t align_prev(const struct beat *beat, int64_t us)
+{
+	if (!beat->cron)
+		return us;
+	int64_t prev = prev_before(beat, us);
+	return next_after(beat, prev) != us ? prev : us;
+}
+
+/* Without a start date, the run just past counts only when it is no more than five minutes (or a
+ * tenth of the gap) ago. */
+static int64_t first_run(const struct beat *beat, int64_t now_us)
+{
+	if (!beat->cron)
+		return now_us;
+	int64_t past = align_prev(beat, now_us), next = align_next(beat, now_us);
+	int64_t slack = mr_max_i64((next - past) / 10, FIRST_RUN_SLACK_US);
+	return now_us - past <= slack ? past : next;
+}
+
+static bool exact(int64_t at_us, int64_t reach_us, const struct timetable_window *window,
+		  struct timetable_run *out)
+{
+	if (window->latest_us != NO_TIME && window->latest_us < at_us)
+		return false;
+	*out = (struct timetable_run){at_us - reach_us, {at_us - reach_us, at_us}, at_us};
+	return true;
+}
+
+static bool trigger_next(const struct beat *beat, const struct data_interval *last,
+			 const struct timetable_window *window, int64_t now_us, struct timetable_run *out)
+{
+	int64_t at;
+	bool bounded = window->earliest_us != NO_TIME;
+	if (window->catchup) {
+		if (last)
+			at = next_after(beat, last->end_us);
+		else
+			at = bounded ? align_next(beat, window->earliest_us) : first_run(beat, now_us);
+	} else {
+		at = align_prev(beat, now_us);
+		if (last)
+			at = mr_max_i64(at, next_after(beat, last->end_us));
+		else if (!bounded)
+			at = mr_max_i64(at, first_run(beat, now_us));
+		if (bounded)
+			at = mr_max_i64(at, align_next(beat, window->earliest_us));
+	}
+	return exact(at, beat->timetable->reach_us, window, out);
+}
+
+/* Where the latest complete interval starts. */
+static int64_t latest_complete(const struct beat *beat, int64_t earliest_us, int64_t now_us)
+{
+	int64_t start;
+	if (beat->cron) {
+		int64_t last = prev_before(beat, now_us);
+		start = next_after(beat, last) == now_us ? last : prev_before(beat, last);
+	} else {
+		int64_t delta = beat->timetable->delta_us;
+		start = floor_div(now_us, delta) * delta - delta;
+	}
+	if (earliest_us == NO_TIME)
+		return start;
+	return mr_max_i64(start, beat->cron ? align_next(beat, earliest_us) : earliest_us);
+}
+
+static bool interval_next(const struct beat *beat, const struct data_interval *last,
+			  const struct timetable_window *window, int64_t now_us, struct timetable_run *out)
+{
+	int64_t earliest = window->earliest_us, start;
+	if (!window->catchup)
+		earliest = latest_complete(beat, earliest, now_us);
+	else if (earliest != NO_TIME)
+		earliest = align_next(beat, earliest);
+	if (!last) {
+		if (earliest == NO_TIME)
+			return false;
+		start = earliest;
+	} else {
+		start = mr_max_i64(align_prev(beat, last->end_us), earliest);
+		if (start <= last->start_us) /* the schedule became coarser */
+			start = next_after(beat, start);
+	}
+	if (window->latest_us != NO_TIME && start > window->latest_us)
+		return false;
+	int64_t end = next_after(beat, start);
+	*out = (struct timetable_run){start, {start, end}, end};
+	return true;
+}
+
+static bool once_next(const struct data_interval *last, const struct timetable_window *window, int64_t now_us,
+		      struct timetable_run *out)
+{
+	return !last && exact(window->earliest_us == NO_TIME ? now_us : window->earliest_us, 0, window, out);
+}
+
+static bool continuous_next(const struct data_interval *last, const struct timetable_window *window,
+			    int64_t now_us, struct timetable_run *out)
+{
+	int64_t start = window->earliest_us == NO_TIME ? now_us : window->earliest_us;
+	int64_t end = mr_max_i64(start, now_us);
+	if (last && last->end_us > now_us) {
+		end = start + (last->end_us - last->start_us);
+	} else if (last) {
+		start = last->end_us;
+		end = now_us;
+	}
+	if (window->latest_us != NO_TIME && end > window->latest_us)
+		return false;
+	*out = (struct timetable_run){start, {start, end}, end};
+	return true;
+}
+
+/* Of several expressions, the one that is due next; with catchup off and several overdue, the
+ * latest of these. */
+static bool better(const struct timetable_run *a, const struct timetable_run *b, bool catchup, int64_t now_us)
+{
+	if (catchup)
+		return a->logical_date_us < b->logical_date_us;
+	bool a_past = a->logical_date_us <= now_us, b_past = b->logical_date_us <= now_us;
+	if (a_past != b_past)
+		return a_past;
+	return a_past ? a->logical_date_us > b->logical_date_us : a->logical_date_us < b->logical_date_us;
+}
+
+static bool crons_next(const struct timetable *timetable, const struct data_interval *last,
+		       const struct timetable_window *window, int64_t now_us, struct timetable_run *out)
+{
+	bool any = false;
+	struct timetable_run best = {0};
+	for (size_t i = 0; i < timetable->crons.len; i++) {
+		struct beat beat = {timetable, &timetable->crons.items[i]};
+		struct timetable_run run;
+		if (trigger_next(&beat, last, window, now_us, &run) &&
+		    (!any || better(&run, &best, window->catchup, now_us))) {
+			best = run;
+			any = true;
+		}
+	}
+	if (any)
+		*out = best;
+	return any;
+}
+
+bool timetable_next(const struct timetable *timetable, const struct data_interval *last,
+		    const struct timetable_window *window, int64_t now_us, struct timetable_run *out)
+{
+	struct beat beat = {timetable, timetable->crons.len ? timetable->crons.items : NULL};
+	switch (timetable->kind) {
+	case TIMETABLE_NEVER:
+		return false;
+	case TIMETABLE_ONCE:
+		return once_next(last, window, now_us, out);
+	case TIMETABLE_CONTINUOUS:
+		return continuous_next(last, window, now_us, out);
+	case TIMETABLE_CRON_TRIGGER:
+		return crons_next(timetable, last, window, now_us, out);
+	case TIMETABLE_DELTA_TRIGGER:
+		return trigger_next(&beat, last, window, now_us, out);
+	case TIMETABLE_CRON_INTERVAL:
+	case TIMETABLE_DELTA_INTERVAL:
+		return interval_next(&beat, last, window, now_us, out);
+	}
+	return false;
+}
+
+struct data_interval timetable_manual(const struct timetable *timetable, int64_t run_after_us)
+{
+	struct beat beat = {timetable, timetable->crons.len ? timetable->crons.items : NULL};
+	if (timetable->kind == TIMETABLE_CRON_INTERVAL) {
+		int64_t end = align_prev(&beat, run_after_us);
+		return (struct data_interval){prev_before(&beat, end), end};
+	}
+	int64_t reach =
+	    timetable->kind == TIMETABLE_DELTA_INTERVAL ? timetable->delta_us : timetable->reach_us;
+	return (struct data_interval){run_after_us - reach, run_after_us};
+}
+
+size_t timetable_backfill(const struct timetable *timetable, int64_t from_us, int64_t to_us, int64_t now_us,
+			  struct timetable_run *out, size_t max)
+{
+	struct timetable_window window = {from_us, to_us, .catchup = true};
+	struct timetable_run run;
+	struct data_interval last;
+	size_t count = 0;
+	if (timetable->kind == TIMETABLE_CONTINUOUS)
+		return 0;
+	for (bool first = true; timetable_next(timetable, first ? NULL : &last, &window, now_us, &run);
+	     first = false) {
+		last = run.interval;
+		if (run.interval.end_us >= now_us)
+			break;
+		if (count < max)
+			out[count] = run;
+		count++;
+	}
+	return count;
+}
+
+static struct timetable *timetable_new(enum timetable_kind kind, struct tz *zone, mr_str text)
+{
+	struct timetable *timetable = mr_calloc(1, sizeof *timetable);
+	timetable->kind = kind;
+	timetable->zone = zone;
+	timetable->text = mr_strndup(text);
+	return timetable;
+}
+
+struct timetable *timetable_never(struct tz *zone)
+{
+	return timetable_new(TIMETABLE_NEVER, zone, MR_STR(""));
+}
+
+struct timetable *timetable_delta(int64_t delta_us, struct tz *zone, bool interval)
+{
+	char text[32];
+	snprintf(text, sizeof text, "%lldd %02d:%02d:%02d", (long long)(delta_us / SECOND_US / DAY_SECONDS),
+		 (int)(delta_us / SECOND_US / 3600 % 24), (int)(delta_us / SECOND_US / 60 % 60),
+		 (int)(delta_us / SECOND_US % 60));
+	MR_ASSERT(delta_us > 0);
+	struct timetable *timetable = timetable_new(
+	    interval ? TIMETABLE_DELTA_INTERVAL : TIMETABLE_DELTA_TRIGGER, zone, mr_str_from(text));
+	timetable->delta_us = delta_us;
+	return timetable;
+}
+
+void timetable_set_reach(struct timetable *timetable, int64_t reach_us)
+{
+	timetable->reach_us = reach_us;
+}
+
+int timetable_add_cron(struct timetable *timetable, mr_str text, struct mr_error *err)
+{
+	struct cron cron;
+	if (timetable->crons.len == CRONS_MAX)
+		return mr_fail(err, MR_ERR_LIMIT, "more than %d cron expressions in one timetable",
+			       CRONS_MAX);
+	int rc = cron_parse(text, &cron, err);
+	if (rc == 0)
+		mr_vec_push(&timetable->crons, cron);
+	return rc;
+}
+
+int timetable_parse(mr_str text, struct tz *zone, bool interval, struct timetable **out, struct mr_error *err)
+{
+	static const struct {
+		const char *word;
+		enum timetable_kind kind;
+	} words[] = {
+	    {"@once", TIMETABLE_ONCE},
+	    {"@continuous", TIMETABLE_CONTINUOUS},
+	    {"None", TIMETABLE_NEVER},
+	    {"@none", TIMETABLE_NEVER},
+	};
+	for (size_t i = 0; i < MR_COUNT(words); i++) {
+		if (mr_str_is(text, words[i].word)) {
+			*out = timetable_new(words[i].kind, zone, text);
+			return 0;
+		}
+	}
+	struct timetable *timetable =
+	    timetable_new(interval ? TIMETABLE_CRON_INTERVAL : TIMETABLE_CRON_TRIGGER, zone, text);
+	int rc = timetable_add_cron(timetable, text, err);
+	if (rc == 0)
+		*out = timetable;
+	else
+		timetable_free(timetable);
+	return rc;
+}
+
+void timetable_free(struct timetable *timetable)
+{
+	if (!timetable)
+		return;
+	tz_free(timetable->zone);
+	mr_vec_release(&timetable->crons);
+	free(timetable->text);
+	free(timetable);
+}
+
+enum timetable_kind timetable_kind(const struct timetable *timetable)
+{
+	return timetable->kind;
+}
+
+const struct tz *timetable_zone(const struct timetable *timetable)
+{
+	return timetable->zone;
+}
+
+mr_str timetable_text(const struct timetable *timetable)
+{
+	return mr_str_from(timetable->text);
+}
+
+const char *timetable_class(const struct timetable *timetable)
+{
+	static const char *const classes[] = {
+	    [TIMETABLE_NEVER] = "NullTimetable",
+	    [TIMETABLE_ONCE] = "OnceTimetable",
+	    [TIMETABLE_CONTINUOUS] = "ContinuousTimetable",
+	    [TIMETABLE_CRON_TRIGGER] = "CronTriggerTimetable",
+	    [TIMETABLE_CRON_INTERVAL] = "CronDataIntervalTimetable",
+	    [TIMETABLE_DELTA_TRIGGER] = "DeltaTriggerTimetable",
+	    [TIMETABLE_DELTA_INTERVAL] = "DeltaDataIntervalTimetable",
+	};
+	return classes[timetable->kind];
+}
