@@ -1,0 +1,133 @@
+/* group/replay.c - the groups as the internal topic tells them.
+ *
+ * Records are applied in their order, so a log that was compacted, or was not, says the same.
+ * Transactional batches stay pending until their producer's marker. Members have a session
+ * timeout from now on to come back; a group whose members do not is rebalanced to nothing.
+ */
+#include "group/coordinator.h"
+
+#include "base/varint.h"
+
+#include <stdlib.h>
+
+#define READ_BYTES (1 << 20)
+
+struct replay {
+	struct groups *groups;
+	struct batch_iter it;
+};
+
+static void apply_offset(struct replay *p, const struct record_key *key, const struct record *record,
+			 struct group_offset *value, mr_str metadata)
+{
+	const struct batch_header *header = &p->it.header;
+	value->partition = key->partition;
+	value->log_offset = record->offset;
+	struct group *group = group_make(p->groups, key->group);
+	if (header->attributes & BATCH_TRANSACTIONAL)
+		offsets_put_pending(&group->offsets, header->producer_id, key->topic, value, metadata);
+	else
+		offsets_put(&group->offsets, key->topic, value, metadata);
+}
+
+static int apply_record(struct replay *p, const struct record *record, struct mr_error *err)
+{
+	struct record_key key;
+	int rc = record_key_read(record->key, &key, err);
+	if (rc != 0)
+		return rc < 0 ? rc : 0; /* of a kind that is newer than we are */
+	if (key.kind == RECORD_OFFSET && !record->value.ptr) {
+		struct group *group = group_find(p->groups, key.group);
+		if (group)
+			offsets_remove(&group->offsets, key.topic, key.partition);
+	} else if (key.kind == RECORD_OFFSET) {
+		struct group_offset value = {0};
+		mr_str metadata;
+		rc = record_offset_read(record->value, &value, &metadata, err);
+		if (rc == 0)
+			apply_offset(p, &key, record, &value, metadata);
+	} else if (key.kind == RECORD_CLASSIC_GROUP) {
+		struct group *group = group_make(p->groups, key.group);
+		classic_reset(&group->classic);
+		if (record->value.ptr)
+			rc = record_group_read(record->value, &group->classic, err);
+	}
+	return rc;
+}
+
+/* A marker's key: version int16, then 0 for abort, 1 for commit. */
+static void apply_marker(struct replay *p, const struct record *record)
+{
+	if (record->key.len < 4)
+		return;
+	bool commit = mr_get_be16(record->key.ptr + 2) == 1;
+	mr_map_each (&p->groups->by_name, entry) {
+		struct group *group = entry->value;
+		offsets_decide(&group->offsets, p->it.header.producer_id, commit);
+	}
+}
+
+static int apply_batch(struct replay *p, mr_str batch, struct mr_error *err)
+{
+	struct record record;
+	int rc = batch_iter_start(&p->it, batch, err);
+	while (rc == 0 && (rc = batch_iter_next(&p->it, &record, err)) > 0) {
+		if (p->it.header.attributes & BATCH_CONTROL) {
+			apply_marker(p, &record);
+			rc = 0;
+		} else {
+			rc = apply_record(p, &record, err);
+		}
+	}
+	return rc;
+}
+
+static int replay_partition(struct replay *p, struct log_partition *partition, struct mr_error *err)
+{
+	struct mr_buf bytes = {0};
+	int64_t at = log_start_offset(partition);
+	int rc = 0;
+	while (rc == 0 && at < log_stable_offset(partition)) {
+		mr_buf_clear(&bytes);
+		rc = log_read(partition, at, READ_BYTES, true, &bytes, &at, err);
+		mr_str rest = mr_buf_view(&bytes);
+		while (rc == 0 && rest.len > 0) {
+			int64_t size = batch_size(rest, err);
+			rc = size < 0 ? (int)size : apply_batch(p, mr_str_n(rest.ptr, (size_t)size), err);
+			rest = mr_str_tail(rest, (size_t)mr_max_i64(size, 1));
+		}
+		if (bytes.len == 0)
+			break;
+	}
+	mr_buf_release(&bytes);
+	return rc;
+}
+
+/* From now on the members' time runs. Groups that were deleted left nothing. */
+static void wake_members(struct groups *groups)
+{
+	int64_t now_ms = clock_mono_ms(groups->env->clock);
+	mr_map_each (&groups->by_name, entry) {
+		struct group *group = entry->value;
+		mr_map_each (&group->classic.members, each) {
+			struct classic_member *m = each->value;
+			deadline_set(&groups->deadlines, &m->session, now_ms + m->session_timeout_ms);
+		}
+		group_drop_if_blank(groups, group);
+	}
+}
+
+int groups_replay(struct groups *groups, struct mr_error *err)
+{
+	struct replay p = {.groups = groups};
+	groups->topic = log_topic_find(broker_store(groups->broker), MR_STR(GROUP_TOPIC));
+	int32_t count = groups->topic ? log_topic_partition_count(groups->topic) : 0;
+	int rc = 0;
+	for (int32_t i = 0; i < count && rc == 0; i++)
+		rc = replay_partition(&p, log_partition_at(groups->topic, i), err);
+	batch_iter_release(&p.it);
+	if (rc < 0)
+		return mr_error_wrap(err, rc, "reading " GROUP_TOPIC);
+	wake_members(groups);
+	return 0;
+}
