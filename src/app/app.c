@@ -29,6 +29,7 @@ struct app {
 	_Atomic bool ready;
 	struct log_store *store;
 	struct broker *broker;
+	struct groups *groups;
 	struct sql_engine *engine;
 	struct topic_source *topic_source;
 	struct system_table *system_rows;
@@ -59,6 +60,15 @@ static int open_log(struct app *app, struct mr_error *err)
 	    .env = app->env, .store = app->store, .auto_create = app->project->auto_create_topics};
 	log_topic_config_default(&broker.topic_default);
 	return broker_new(&broker, &app->broker, err);
+}
+
+static int open_groups(struct app *app, struct mr_error *err)
+{
+	struct groups_options options;
+	groups_options_default(&options);
+	options.env = app->env;
+	options.broker = app->broker;
+	return groups_open(&options, &app->groups, err);
 }
 
 static enum on_invalid on_invalid_from(mr_str word)
@@ -236,7 +246,7 @@ static int load_cluster_id(struct app *app, struct mr_error *err)
 int app_open(const struct env *env, const struct project *project, struct app **out, struct mr_error *err)
 {
 	static int (*const steps[])(struct app *, struct mr_error *) = {
-	    load_cluster_id, open_log, declare_topics, open_engine, open_ingests, open_catalog};
+	    load_cluster_id, open_log, open_groups, declare_topics, open_engine, open_ingests, open_catalog};
 	int rc = disk_mkdir_all(env->disk, project->data, err);
 	if (rc < 0)
 		return rc;
@@ -263,8 +273,11 @@ static int serve_kafka(struct app *app, struct mr_error *err)
 	if (!app->project->kafka_listen.len)
 		return 0;
 	char *listen = mr_strndup(app->project->kafka_listen);
-	struct kafka_server_options options = {
-	    .env = app->env, .broker = app->broker, .listen = listen, .cluster_id = app->cluster_id};
+	struct kafka_server_options options = {.env = app->env,
+					       .broker = app->broker,
+					       .groups = app->groups,
+					       .listen = listen,
+					       .cluster_id = app->cluster_id};
 	int rc = kafka_server_start(&options, &app->kafka, err);
 	free(listen);
 	return rc;
@@ -383,6 +396,7 @@ void app_close(struct app *app)
 	topic_source_free(app->topic_source);
 	system_tables_free(app->system);
 	free(app->system_rows);
+	groups_close(app->groups);
 	broker_free(app->broker);
 	log_store_close(app->store);
 	if (app->lock_fd >= 0) {
@@ -410,6 +424,11 @@ const struct env *app_env(const struct app *app)
 struct broker *app_broker(struct app *app)
 {
 	return app->broker;
+}
+
+struct groups *app_groups(struct app *app)
+{
+	return app->groups;
 }
 
 struct catalog *app_catalog(struct app *app)

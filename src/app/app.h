@@ -38,6 +38,7 @@ MR_NODISCARD int app_drain(struct app *app, struct mr_error *err);
 const struct project *app_project(const struct app *app);
 const struct env *app_env(const struct app *app);
 struct broker *app_broker(struct app *app);
+struct groups *app_groups(struct app *app);
 struct catalog *app_catalog(struct app *app);
 struct session_pool *app_sessions(struct app *app);
 struct runner *app_runner(struct app *app);

@@ -137,6 +137,14 @@ void request_wait_key(struct request *r, const void *key, struct log_partition *
 		wait_add(r, &r->waits[r->wait_count++], partition, true);
 }
 
+bool request_wait_write(struct request *r, const struct group_write *write)
+{
+	if (groups_write_state(write, NULL) <= 0)
+		return true;
+	request_wait(r, &write->partition, 1);
+	return groups_write_state(write, NULL) <= 0;
+}
+
 void request_deadline(struct request *r, int64_t delay_us)
 {
 	r->timer.fire = timer_fired;

@@ -14,12 +14,14 @@
 #include "broker/broker.h"
 #include "env/env.h"
 #include "env/loop.h"
+#include "group/group.h"
 #include "kafka/errors.h"
 #include "kafka/messages.h"
 
 #include <stdatomic.h>
 
 #define KAFKA_NODE_ID 1
+#define API_NEVER_FLEXIBLE INT16_MAX
 #define KAFKA_LEADER_EPOCH 0
 #define KAFKA_FETCH_BYTES_MAX (55 << 20)    /* Kafka's fetch.max.bytes */
 #define KAFKA_IN_FLIGHT_MAX 64              /* unanswered requests of one connection */
@@ -121,6 +123,10 @@ void request_wait_key(struct request *r, const void *key, struct log_partition *
 /* Be stepped, with `expired` set, after delay_us. */
 void request_deadline(struct request *r, int64_t delay_us);
 
+/* Step again when `write` moves on: true when it is safe or lost, and then groups_write_state says
+ * which. */
+bool request_wait_write(struct request *r, const struct group_write *write);
+
 /* ---- the shared part ---- */
 
 struct api_counters {
@@ -130,6 +136,7 @@ struct api_counters {
 struct kafka_core {
 	const struct env *env;
 	struct broker *broker;
+	struct groups *groups;
 	struct log_store *store;
 	struct loop *loop;
 	mr_str cluster_id;
@@ -175,6 +182,7 @@ struct conn {
 	bool broken;          /* garbage came: close when what was asked before is answered */
 	char host[64];        /* the address the client connected to */
 	int port;
+	char peer[64];                     /* the client's own address */
 	void (*output)(struct conn *conn); /* a reply may be ready, or input may go on */
 };
 

@@ -1,38 +1,48 @@
-/* FindCoordinator (10), versions 0-6: refused, by name of what is missing.
+/* FindCoordinator (10), versions 0-6: this node, for groups and for transactions alike.
  *
- * Groups get COORDINATOR_NOT_AVAILABLE; transactional ids get
- * TRANSACTIONAL_ID_AUTHORIZATION_FAILED, which ends a transactional producer at once.
+ * Asking for a group's coordinator makes the internal topic of offsets when there is none yet, as
+ * with Kafka. Shares have no coordinator: INVALID_REQUEST.
  */
 #include "kafka/handler.h"
 
 enum { KEY_GROUP = 0, KEY_TRANSACTION = 1 };
 
+static struct find_coordinator_reply find(struct request *r, int8_t key_type)
+{
+	struct mr_error err;
+	struct find_coordinator_reply found = {
+	    .node_id = KAFKA_NODE_ID,
+	    .host = conn_broker_host(r->conn),
+	    .port = conn_broker_port(r->conn),
+	    .error_message = MR_STR_NULL,
+	};
+	struct find_coordinator_reply none = {.node_id = -1, .host = MR_STR(""), .port = -1};
+	if (key_type != KEY_GROUP && key_type != KEY_TRANSACTION) {
+		none.error_code = KE_INVALID_REQUEST;
+		none.error_message = MR_STR("key_type is 0 (group) or 1 (transaction)");
+		return none;
+	}
+	if (key_type == KEY_GROUP && groups_prepare(request_core(r)->groups, &err) < 0) {
+		none.error_code = KE_COORDINATOR_NOT_AVAILABLE;
+		none.error_message = arena_copy(&r->arena, mr_str_from(err.message));
+		return none;
+	}
+	return found;
+}
+
 enum step find_coordinator_step(struct request *r)
 {
 	const struct find_coordinator_request *in = r->in;
 	struct find_coordinator_response *out = r->out;
-	struct find_coordinator_reply refusal = {
-	    .key = in->key,
-	    .node_id = -1,
-	    .host = MR_STR(""),
-	    .port = -1,
-	    .error_code = KE_COORDINATOR_NOT_AVAILABLE,
-	    .error_message = MR_STR("consumer groups are not served; assign partitions instead"),
-	};
-	if (in->key_type == KEY_TRANSACTION) {
-		refusal.error_code = KE_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
-		refusal.error_message = MR_STR("transactions are not served; the idempotent producer is");
-	} else if (in->key_type != KEY_GROUP) {
-		refusal.error_code = KE_INVALID_REQUEST;
-		refusal.error_message = MR_STR("key_type is 0 (group) or 1 (transaction)");
-	}
-	out->error_code = request_code(r, refusal.error_code);
-	out->error_message = refusal.error_message;
-	out->node_id = refusal.node_id;
-	out->port = refusal.port;
+	struct find_coordinator_reply found = find(r, in->key_type);
+	out->error_code = request_code(r, found.error_code);
+	out->error_message = found.error_message;
+	out->node_id = found.node_id;
+	out->host = found.host;
+	out->port = found.port;
 	request_array(r, &out->coordinators, in->coordinator_keys.count);
 	for (int32_t i = 0; i < in->coordinator_keys.count; i++) {
-		out->coordinators.items[i] = refusal;
+		out->coordinators.items[i] = found;
 		out->coordinators.items[i].key = in->coordinator_keys.items[i];
 	}
 	return STEP_DONE;

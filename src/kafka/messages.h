@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "kafka/messages_group.h"
 #include "kafka/wire.h"
 
 /* ---- Produce (0) ---- */

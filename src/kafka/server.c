@@ -166,22 +166,29 @@ static void client_ready(struct loop_watch *watch, int events)
 	flush_dirty(server);
 }
 
-/* "host" and port of the address this client connected to. */
-static void local_address(int fd, struct conn *conn)
+/* The text of one end's address; returns its port. */
+static int address_text(const struct sockaddr_storage *from, char text[64])
 {
-	struct sockaddr_storage local;
-	socklen_t len = sizeof local;
-	if (getsockname(fd, (struct sockaddr *)&local, &len) < 0)
-		return;
-	if (local.ss_family == AF_INET6) {
-		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&local;
-		inet_ntop(AF_INET6, &in6->sin6_addr, conn->host, sizeof conn->host);
-		conn->port = ntohs(in6->sin6_port);
-	} else {
-		const struct sockaddr_in *in4 = (const struct sockaddr_in *)&local;
-		inet_ntop(AF_INET, &in4->sin_addr, conn->host, sizeof conn->host);
-		conn->port = ntohs(in4->sin_port);
+	if (from->ss_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)from;
+		inet_ntop(AF_INET6, &in6->sin6_addr, text, 64);
+		return ntohs(in6->sin6_port);
 	}
+	const struct sockaddr_in *in4 = (const struct sockaddr_in *)from;
+	inet_ntop(AF_INET, &in4->sin_addr, text, 64);
+	return ntohs(in4->sin_port);
+}
+
+/* The address this client connected to, and its own. */
+static void connection_addresses(int fd, struct conn *conn)
+{
+	struct sockaddr_storage end;
+	socklen_t len = sizeof end;
+	if (getsockname(fd, (struct sockaddr *)&end, &len) == 0)
+		conn->port = address_text(&end, conn->host);
+	len = sizeof end;
+	if (getpeername(fd, (struct sockaddr *)&end, &len) == 0)
+		address_text(&end, conn->peer);
 }
 
 static void client_new(struct kafka_server *server, int fd)
@@ -195,7 +202,7 @@ static void client_new(struct kafka_server *server, int fd)
 	    .events = LOOP_READ,
 	};
 	conn_init(&c->conn, &server->core, client_output);
-	local_address(fd, &c->conn);
+	connection_addresses(fd, &c->conn);
 	if (loop_watch(server->loop, &c->watch, LOOP_READ, NULL) < 0) {
 		close(fd);
 		free(c);
@@ -241,6 +248,17 @@ void kafka_server_wake(struct kafka_server *server, const void *key)
 	mr_vec_push(&server->inbox, key);
 	pthread_mutex_unlock(&server->inbox_lock);
 	loop_wake(server->loop);
+}
+
+static void ticket_answered(void *arg, const void *ticket)
+{
+	kafka_server_wake(arg, ticket);
+}
+
+static void stop_listening(struct kafka_server *server)
+{
+	log_unlisten(server->core.store, &server->log_listener);
+	groups_listen(server->core.groups, NULL, NULL);
 }
 
 static void take_inbox(struct kafka_server *server)
@@ -340,6 +358,7 @@ static int server_open(struct kafka_server *server, const struct kafka_server_op
 	if (rc < 0)
 		return rc;
 	kafka_core_init(&server->core, options->env, options->broker, server->loop);
+	server->core.groups = options->groups;
 	if (options->request_bytes_max)
 		server->core.request_bytes_max = options->request_bytes_max;
 	server->cluster_id = mr_strdup(options->cluster_id ? options->cluster_id : "");
@@ -368,9 +387,10 @@ int kafka_server_start(const struct kafka_server_options *options, struct kafka_
 	loop_on_wake(server->loop, on_wake, server);
 	server->log_listener = (struct log_listener){.fn = log_moved, .arg = server};
 	log_listen(server->core.store, &server->log_listener);
+	groups_listen(server->core.groups, ticket_answered, server);
 	int failed = pthread_create(&server->thread, NULL, run, server);
 	if (failed) {
-		log_unlisten(server->core.store, &server->log_listener);
+		stop_listening(server);
 		server_free(server);
 		return mr_fail(err, MR_ERR_IO, "cannot start the broker's thread: %s", strerror(failed));
 	}
@@ -386,7 +406,7 @@ void kafka_server_stop(struct kafka_server *server, int64_t timeout_ms)
 	atomic_store(&server->stop_asked, true);
 	loop_wake(server->loop);
 	pthread_join(server->thread, NULL);
-	log_unlisten(server->core.store, &server->log_listener);
+	stop_listening(server);
 	server_free(server);
 }
 

@@ -11,12 +11,14 @@
 #include "base/types.h"
 #include "broker/broker.h"
 #include "env/env.h"
+#include "group/group.h"
 
 struct kafka_server;
 
 struct kafka_server_options {
 	const struct env *env;
 	struct broker *broker;
+	struct groups *groups;
 	const char *listen;       /* "127.0.0.1:9092" */
 	const char *advertised;   /* "host:port"; NULL: the address the client connected to */
 	const char *cluster_id;   /* 22 characters, kept in the data folder */

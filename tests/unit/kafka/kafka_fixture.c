@@ -12,9 +12,15 @@ void kafka_fixture_start(struct kafka_fixture *f, const char *folder)
 	log_topic_config_default(&broker.topic_default);
 	broker.topic_default.partitions = 3;
 	CHECK_OK(broker_new(&broker, &f->broker, &err), err);
+	struct groups_options groups;
+	groups_options_default(&groups);
+	groups.env = env_linux();
+	groups.broker = f->broker;
+	CHECK_OK(groups_open(&groups, &f->groups, &err), err);
 	struct kafka_server_options server = {
 	    .env = env_linux(),
 	    .broker = f->broker,
+	    .groups = f->groups,
 	    .listen = "127.0.0.1:0",
 	    .cluster_id = FIXTURE_CLUSTER_ID,
 	};
@@ -25,6 +31,7 @@ void kafka_fixture_start(struct kafka_fixture *f, const char *folder)
 void kafka_fixture_stop(struct kafka_fixture *f)
 {
 	kafka_server_stop(f->server, 2000);
+	groups_close(f->groups);
 	broker_free(f->broker);
 	log_store_close(f->store);
 }

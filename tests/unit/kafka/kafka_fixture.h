@@ -6,6 +6,7 @@
 struct kafka_fixture {
 	struct log_store *store;
 	struct broker *broker;
+	struct groups *groups;
 	struct kafka_server *server;
 	char address[64];
 };

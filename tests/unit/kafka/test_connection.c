@@ -60,6 +60,12 @@ static void bench_open_in(struct bench *b, const struct env *env, const char *fo
 	CHECK_OK(broker_new(&broker, &b->broker, &err), err);
 	CHECK_OK(loop_new(&b->loop, &err), err);
 	kafka_core_init(&b->core, env, b->broker, b->loop);
+	struct groups_options groups;
+	groups_options_default(&groups);
+	groups.env = env;
+	groups.broker = b->broker;
+	groups.manual = true;
+	CHECK_OK(groups_open(&groups, &b->core.groups, &err), err);
 	b->core.cluster_id = MR_STR("cluster");
 	conn_init(&b->conn, &b->core, on_output);
 	b->listener = (struct log_listener){.fn = on_moved, .arg = b};
@@ -78,6 +84,7 @@ static void bench_close(struct bench *b)
 	log_unlisten(b->store, &b->listener);
 	kafka_core_release(&b->core);
 	loop_free(b->loop);
+	groups_close(b->core.groups);
 	broker_free(b->broker);
 	log_store_close(b->store);
 	mr_vec_release(&b->moved);
@@ -594,13 +601,20 @@ TEST(transactions_are_refused_by_name)
 	const struct init_producer_id_response *given = reply_to(&b, API_InitProducerId, 5);
 	CHECK_INT(given->error_code, KE_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
 	CHECK_INT(given->producer_id, -1);
+	bench_close(&b);
+}
+
+TEST(this_node_coordinates_every_group)
+{
+	struct bench b;
+	bench_open(&b, 0);
 	for (int version = 0; version <= 6; version++) {
 		mr_str key = MR_STR("group");
 		struct find_coordinator_request find = {.key = key, .coordinator_keys = {&key, 1}};
 		conn_feed(&b.conn, frame(&b, API_FindCoordinator, version, &find));
 		const struct find_coordinator_response *r = reply_to(&b, API_FindCoordinator, version);
-		CHECK_INT(version < 4 ? r->error_code : r->coordinators.items[0].error_code,
-			  KE_COORDINATOR_NOT_AVAILABLE);
+		CHECK_INT(version < 4 ? r->error_code : r->coordinators.items[0].error_code, KE_NONE);
+		CHECK_INT(version < 4 ? r->node_id : r->coordinators.items[0].node_id, KAFKA_NODE_ID);
 	}
 	bench_close(&b);
 }

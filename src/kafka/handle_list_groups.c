@@ -1,0 +1,41 @@
+/* ListGroups (16), versions 0-5: by state from version 4 (KIP-518), by type from 5 (KIP-848). The
+ * filters' words are compared without regard to case; none is all. */
+#include "kafka/handler.h"
+
+#include <strings.h>
+
+static bool same_word(mr_str word, const char *is)
+{
+	return word.len == strlen(is) && strncasecmp(word.ptr, is, word.len) == 0;
+}
+
+static bool wanted(const struct list_groups_request *in, const struct group_summary *g)
+{
+	bool state = in->states_filter.count == 0, type = in->types_filter.count == 0;
+	for (int32_t i = 0; i < in->states_filter.count; i++)
+		state = state || same_word(in->states_filter.items[i], g->state);
+	for (int32_t i = 0; i < in->types_filter.count; i++)
+		type = type || same_word(in->types_filter.items[i], group_kind_name(g->kind));
+	return state && type;
+}
+
+enum step list_groups_step(struct request *r)
+{
+	const struct list_groups_request *in = r->in;
+	struct list_groups_response *out = r->out;
+	size_t count;
+	const struct group_summary *all = groups_list(request_core(r)->groups, &count, &r->arena);
+	request_array(r, &out->groups, count);
+	out->groups.count = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (!wanted(in, &all[i]))
+			continue;
+		out->groups.items[out->groups.count++] = (struct list_groups_group){
+		    .group_id = all[i].name,
+		    .protocol_type = all[i].protocol_type,
+		    .group_state = mr_str_from(all[i].state),
+		    .group_type = mr_str_from(all[i].kind == GROUP_CONSUMER ? "Consumer" : "Classic"),
+		};
+	}
+	return STEP_DONE;
+}
