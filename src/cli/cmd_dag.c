@@ -5,6 +5,7 @@
 #include "conf/nearest.h"
 #include "dag/civil.h"
 #include "dag/dag.h"
+#include "dag/load.h"
 #include "dag/state.h"
 #include "dag/timetable.h"
 #include "env/env.h"
@@ -21,6 +22,103 @@ static const struct arg_option options[] = {
     {"count", 'n', "N", "next: how many (default 5)", false},
 };
 
+/* ---- the project's DAGs ---- */
+
+static int load_project(const struct args *args, struct dag_set *set, struct mr_error *err)
+{
+	const char *project = args_get(args, "project") ? args_get(args, "project") : ".";
+	struct dag_load_options load_options = {.disk = env_linux()->disk};
+	char *folder = mr_asprintf("%s/dags", project);
+	memset(set, 0, sizeof *set);
+	int rc = dag_load_folder(&load_options, folder, set, err);
+	if (rc == 0)
+		dag_set_finish(&load_options, set);
+	free(folder);
+	return rc;
+}
+
+static int find_dag(const struct dag_set *set, const char *id, struct dag **out, struct mr_error *err)
+{
+	*out = dag_set_find(set, mr_str_from(id));
+	if (*out)
+		return 0;
+	for (size_t i = 0; i < set->faults.len; i++) {
+		if (strcmp(set->faults.items[i].dag_id, id) == 0) {
+			*err = set->faults.items[i].error;
+			return err->code;
+		}
+	}
+	const char **names = mr_calloc(set->dags.len + 1, sizeof *names);
+	for (size_t i = 0; i < set->dags.len; i++)
+		names[i] = set->dags.items[i]->id.ptr;
+	const char *near = conf_nearest(mr_str_from(id), names, set->dags.len);
+	mr_fail(err, MR_ERR_NOT_FOUND, "no DAG is called '%s'", id);
+	mr_hint(err, near ? "did you mean '%s'?" : "'millrace dag list' shows them%s", near ? near : "");
+	free(names);
+	return MR_ERR_NOT_FOUND;
+}
+
+static void put_schedule(const struct dag *dag)
+{
+	mr_str text = timetable_text(dag->timetable);
+	printf("%.*s", MR_FMT(dag->assets ? MR_STR("assets") : text.len ? text : MR_STR("by hand")));
+}
+
+/* What loads, on standard output; what does not, as errors. */
+static int dag_list(const struct args *args, struct mr_error *err)
+{
+	struct dag_set set;
+	int rc = load_project(args, &set, err);
+	for (size_t i = 0; rc == 0 && i < set.dags.len; i++) {
+		const struct dag *dag = set.dags.items[i];
+		printf("%.*s\t", MR_FMT(dag->id));
+		put_schedule(dag);
+		printf("\t%zu tasks\t%.*s:%d\n", dag->task_count, MR_FMT(dag->file), dag->line);
+	}
+	for (size_t i = 0; rc == 0 && i < set.faults.len; i++)
+		print_error(&set.faults.items[i].error);
+	if (rc == 0 && set.faults.len)
+		rc = mr_fail(err, MR_ERR_INVALID, "%zu of the DAGs cannot be loaded", set.faults.len);
+	dag_set_release(&set);
+	return rc;
+}
+
+static void put_task(const struct dag *dag, const struct dag_task *task)
+{
+	printf("  %.*s\t%s", MR_FMT(task->id), task->operator->name);
+	if (task->trigger_rule != RULE_ALL_SUCCESS)
+		printf("\t%s", trigger_rule_name(task->trigger_rule));
+	if (dag_task_mapped(task))
+		printf("\tmapped");
+	for (size_t i = 0; i < task->upstream.count; i++)
+		printf("%s%.*s", i ? ", " : "\tafter ", MR_FMT(dag->tasks[task->upstream.items[i]].id));
+	printf("\n");
+}
+
+static int dag_show(const struct args *args, struct mr_error *err)
+{
+	const char *id = args_positional(args, 1);
+	struct dag_set set;
+	struct dag *dag;
+	if (!id) {
+		mr_fail(err, MR_ERR_INVALID, "which DAG?");
+		return mr_hint(err, "millrace dag show DAG");
+	}
+	int rc = load_project(args, &set, err);
+	if (rc == 0)
+		rc = find_dag(&set, id, &dag, err);
+	if (rc == 0) {
+		printf("%.*s\tversion %s\t%s ", MR_FMT(dag->id), dag->version,
+		       timetable_class(dag->timetable));
+		put_schedule(dag);
+		printf("\n");
+		for (size_t i = 0; i < dag->task_count; i++)
+			put_task(dag, &dag->tasks[dag->order[i]]);
+	}
+	dag_set_release(&set);
+	return rc;
+}
+
 /* ---- next ---- */
 
 static int parse_kind(const struct args *args, bool *interval, struct mr_error *err)
@@ -34,16 +132,12 @@ static int parse_kind(const struct args *args, bool *interval, struct mr_error *
 		       "trigger: a run is for the moment it fires; interval: for the time since the last");
 }
 
-static int next_timetable(const struct args *args, struct timetable **out, struct mr_error *err)
+static int cron_timetable(const struct args *args, struct timetable **out, struct mr_error *err)
 {
 	const char *cron = args_get(args, "cron");
 	const char *zone_name = args_get(args, "timezone") ? args_get(args, "timezone") : "UTC";
 	bool interval;
 	struct tz *zone;
-	if (!cron) {
-		mr_fail(err, MR_ERR_INVALID, "the next runs of what?");
-		return mr_hint(err, "millrace dag next --cron '0 2 * * *' --from 2026-01-01");
-	}
 	int rc = parse_kind(args, &interval, err);
 	if (rc == 0)
 		rc = tz_load(env_linux()->disk, mr_str_from(zone_name), &zone, err);
@@ -79,18 +173,40 @@ static void print_runs(const struct timetable *timetable, int64_t from_us, int64
 	}
 }
 
-static int dag_next(const struct args *args, struct mr_error *err)
+static int print_next(const struct args *args, const struct timetable *timetable, struct mr_error *err)
 {
-	struct timetable *timetable = NULL;
 	int64_t count, from_us;
 	int rc = args_int(args, "count", 5, 1, 100000, &count, err);
-	if (rc == 0)
-		rc = next_timetable(args, &timetable, err);
 	if (rc == 0)
 		rc = parse_from(args, timetable, &from_us, err);
 	if (rc == 0)
 		print_runs(timetable, from_us, count);
+	return rc;
+}
+
+static int dag_next(const struct args *args, struct mr_error *err)
+{
+	struct timetable *timetable = NULL;
+	struct dag_set set = {0};
+	struct dag *dag;
+	const char *id = args_positional(args, 1);
+	int rc = 0;
+	if (args_get(args, "cron")) {
+		rc = cron_timetable(args, &timetable, err);
+		if (rc == 0)
+			rc = print_next(args, timetable, err);
+	} else if (id) {
+		rc = load_project(args, &set, err);
+		if (rc == 0)
+			rc = find_dag(&set, id, &dag, err);
+		if (rc == 0)
+			rc = print_next(args, dag->timetable, err);
+	} else {
+		mr_fail(err, MR_ERR_INVALID, "the next runs of what?");
+		rc = mr_hint(err, "millrace dag next DAG, or --cron '0 2 * * *' --from 2026-01-01");
+	}
 	timetable_free(timetable);
+	dag_set_release(&set);
 	return rc;
 }
 
@@ -155,6 +271,8 @@ static const struct {
 	const char *verb;
 	int (*run)(const struct args *, struct mr_error *);
 } verbs[] = {
+    {"list", dag_list},
+    {"show", dag_show},
     {"next", dag_next},
     {"rule", dag_rule},
 };
@@ -170,15 +288,15 @@ static int run_verb(const struct args *args, struct mr_error *err)
 	}
 	mr_fail(err, MR_ERR_INVALID, "millrace dag knows no '%s'", word);
 	const char *near = conf_nearest(mr_str_from(word), names, MR_COUNT(names));
-	return mr_hint(err, "%s%s", near ? "did you mean " : "next, rule", near ? near : "");
+	return mr_hint(err, "%s%s", near ? "did you mean " : "list, show, next, rule", near ? near : "");
 }
 
 int cmd_dag(int argc, char **argv)
 {
 	struct args args;
 	int code;
-	if (!command_args("dag", "next|rule [NAME …]", options, MR_COUNT(options), ARG_POSITIONALS_MAX, argc,
-			  argv, &args, &code))
+	if (!command_args("dag", "list|show|next|rule [NAME …]", options, MR_COUNT(options),
+			  ARG_POSITIONALS_MAX, argc, argv, &args, &code))
 		return code;
 	struct mr_error err;
 	int rc = run_verb(&args, &err);

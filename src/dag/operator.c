@@ -16,6 +16,14 @@ static const struct operator_argument bash_arguments[] = {
     {"xcom", OPERATOR_STR, .preset = "\"text\"", .help = "the last line of output: text, json, or none"},
 };
 
+static const struct operator_argument python_arguments[] = {
+    {"python_callable", OPERATOR_STR, .help = "module.function, found in the DAG folder"},
+    {"python_file", OPERATOR_STR, .templated = true, .help = "a script, instead of a function"},
+    {"op_args", OPERATOR_LIST, .templated = true, .help = "positional arguments"},
+    {"op_kwargs", OPERATOR_MAP, .templated = true, .help = "named arguments"},
+    {"env", OPERATOR_MAP, .templated = true, .help = "variables of the process's environment"},
+};
+
 static const struct operator_argument branch_arguments[] = {
     {"follow", OPERATOR_LIST, .required = true, .templated = true, .help = "ids of the tasks to go on with"},
 };
@@ -47,6 +55,10 @@ static const struct operator operators[] = {
      .place = OPERATOR_PROCESS,
      ARGUMENTS(bash_arguments),
      .help = "a shell command in a process of its own"},
+    {.name = "PythonOperator",
+     .place = OPERATOR_PROCESS,
+     ARGUMENTS(python_arguments),
+     .help = "a Python function or script in a process of its own"},
     {.name = "BranchOperator",
      .aliases = ALIASES("BranchPythonOperator", "BaseBranchOperator"),
      .place = OPERATOR_ENGINE,
