@@ -30,6 +30,7 @@ struct app {
 	struct log_store *store;
 	struct broker *broker;
 	struct groups *groups;
+	struct auth *auth;
 	struct sql_engine *engine;
 	struct topic_source *topic_source;
 	struct system_table *system_rows;
@@ -39,6 +40,7 @@ struct app {
 	struct session_pool *sessions;
 	struct runner *runner;
 	MR_VEC(struct ingest *) ingests;
+	bool insecure;
 	bool ingests_run;
 	bool flows_run;
 	struct kafka_server *kafka;
@@ -69,6 +71,20 @@ static int open_groups(struct app *app, struct mr_error *err)
 	options.env = app->env;
 	options.broker = app->broker;
 	return groups_open(&options, &app->groups, err);
+}
+
+static int open_auth(struct app *app, struct mr_error *err)
+{
+	const struct project *project = app->project;
+	struct auth_user_option *users = mr_calloc(mr_max_size(project->user_count, 1), sizeof *users);
+	for (size_t i = 0; i < project->user_count; i++)
+		users[i] = (struct auth_user_option){project->users[i].name, project->users[i].password,
+						     project->users[i].super};
+	struct auth_options options = {
+	    .env = app->env, .dir = project->data, .users = users, .user_count = project->user_count};
+	int rc = auth_open(&options, &app->auth, err);
+	free(users);
+	return rc;
 }
 
 static enum on_invalid on_invalid_from(mr_str word)
@@ -246,7 +262,8 @@ static int load_cluster_id(struct app *app, struct mr_error *err)
 int app_open(const struct env *env, const struct project *project, struct app **out, struct mr_error *err)
 {
 	static int (*const steps[])(struct app *, struct mr_error *) = {
-	    load_cluster_id, open_log, open_groups, declare_topics, open_engine, open_ingests, open_catalog};
+	    load_cluster_id, open_log,    open_auth,    open_groups,
+	    declare_topics,  open_engine, open_ingests, open_catalog};
 	int rc = disk_mkdir_all(env->disk, project->data, err);
 	if (rc < 0)
 		return rc;
@@ -268,18 +285,42 @@ int app_open(const struct env *env, const struct project *project, struct app **
 
 /* ---- serving ---- */
 
+static enum tls_client_auth client_auth_of(mr_str word)
+{
+	return mr_str_is(word, "required")    ? TLS_CLIENT_REQUIRED
+	       : mr_str_is(word, "requested") ? TLS_CLIENT_REQUESTED
+					      : TLS_CLIENT_NONE;
+}
+
+static char *text_or_null(mr_str text)
+{
+	return text.len ? mr_strndup(text) : NULL;
+}
+
 static int serve_kafka(struct app *app, struct mr_error *err)
 {
-	if (!app->project->kafka_listen.len)
+	const struct project *project = app->project;
+	const struct conf_tls *tls = &project->kafka_tls;
+	if (!project->kafka_listen.len && !tls->listen.len)
 		return 0;
-	char *listen = mr_strndup(app->project->kafka_listen);
-	struct kafka_server_options options = {.env = app->env,
-					       .broker = app->broker,
-					       .groups = app->groups,
-					       .listen = listen,
-					       .cluster_id = app->cluster_id};
+	char *texts[] = {text_or_null(project->kafka_listen), text_or_null(project->kafka_advertised),
+			 text_or_null(tls->listen), text_or_null(tls->advertised)};
+	struct kafka_server_options options = {
+	    .env = app->env,
+	    .broker = app->broker,
+	    .groups = app->groups,
+	    .auth = app->auth,
+	    .listen = texts[0],
+	    .advertised = texts[1],
+	    .tls_listen = texts[2],
+	    .tls_advertised = texts[3],
+	    .tls = {tls->certificate, tls->key, tls->client_ca, client_auth_of(tls->client_auth)},
+	    .insecure = app->insecure,
+	    .cluster_id = app->cluster_id,
+	};
 	int rc = kafka_server_start(&options, &app->kafka, err);
-	free(listen);
+	for (size_t i = 0; i < MR_COUNT(texts); i++)
+		free(texts[i]);
 	return rc;
 }
 
@@ -308,6 +349,7 @@ static int write_run_file(struct app *app, struct mr_error *err)
 	json_member_int(&w, "pid", getpid());
 	json_member_int(&w, "http_port", app->http_port);
 	json_member_int(&w, "kafka_port", app->kafka ? kafka_server_port(app->kafka) : 0);
+	json_member_int(&w, "kafka_tls_port", app->kafka ? kafka_server_tls_port(app->kafka) : 0);
 	json_key(&w, "gateway_ports");
 	json_begin_array(&w);
 	size_t listeners = app->gateway ? gateway_listener_count(app->gateway) : 0;
@@ -397,6 +439,7 @@ void app_close(struct app *app)
 	system_tables_free(app->system);
 	free(app->system_rows);
 	groups_close(app->groups);
+	auth_free(app->auth);
 	broker_free(app->broker);
 	log_store_close(app->store);
 	if (app->lock_fd >= 0) {
@@ -419,6 +462,16 @@ const struct project *app_project(const struct app *app)
 const struct env *app_env(const struct app *app)
 {
 	return app->env;
+}
+
+void app_allow_insecure(struct app *app)
+{
+	app->insecure = true;
+}
+
+struct auth *app_auth(struct app *app)
+{
+	return app->auth;
 }
 
 struct broker *app_broker(struct app *app)

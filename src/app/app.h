@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "auth/auth.h"
 #include "base/error.h"
 #include "base/types.h"
 #include "broker/broker.h"
@@ -30,6 +31,8 @@ void app_close(struct app *app);
 /* Binds every listener before it starts any. Writes DATA/run.json, by which the other commands
  * find this server. */
 MR_NODISCARD int app_serve(struct app *app, struct mr_error *err);
+/* Before app_serve: the Kafka endpoint may listen beyond loopback though there is no user. */
+void app_allow_insecure(struct app *app);
 
 /* Bring every table up to what the log holds now: commit ingest, then run the flows until
  * nothing is left. The listeners stay; flows pause meanwhile. */
@@ -39,6 +42,7 @@ const struct project *app_project(const struct app *app);
 const struct env *app_env(const struct app *app);
 struct broker *app_broker(struct app *app);
 struct groups *app_groups(struct app *app);
+struct auth *app_auth(struct app *app);
 struct catalog *app_catalog(struct app *app);
 struct session_pool *app_sessions(struct app *app);
 struct runner *app_runner(struct app *app);

@@ -11,14 +11,17 @@
 static const struct arg_option options[] = {
     {"log-format", 0, "FORMAT", "logfmt (default) or json", false},
     {"verbose", 'v', NULL, "log debug lines too", false},
+    {"insecure", 0, NULL, "let Kafka clients of other machines in though there are no users", false},
 };
 
 static void print_where(struct app *app)
 {
 	const struct project *project = app_project(app);
 	fprintf(stderr, "millrace " MR_VERSION ": %.*s (%s)\n", MR_FMT(project->name), project->data);
-	if (app_kafka(app))
+	if (app_kafka(app) && kafka_server_port(app_kafka(app)))
 		fprintf(stderr, "  kafka    127.0.0.1:%d\n", kafka_server_port(app_kafka(app)));
+	if (app_kafka(app) && kafka_server_tls_port(app_kafka(app)))
+		fprintf(stderr, "  kafka    port %d, TLS\n", kafka_server_tls_port(app_kafka(app)));
 	for (size_t i = 0; app_gateway(app) && i < gateway_listener_count(app_gateway(app)); i++) {
 		mr_str protocol;
 		char address[64];
@@ -85,6 +88,8 @@ int cmd_up(int argc, char **argv)
 	int rc = app_open(env_linux(), project, &app, &err);
 	if (rc == 0) {
 		print_pipeline_errors(app);
+		if (args_has(&args, "insecure"))
+			app_allow_insecure(app);
 		rc = app_serve(app, &err);
 		if (rc == 0) {
 			print_where(app);

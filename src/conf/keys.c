@@ -3,86 +3,10 @@
 
 #include "codec/json.h"
 #include "conf/project.h"
-#include "env/loop.h"
+#include "conf/values.h"
 
 #define SCHEMA_BYTES_MAX YAML_BYTES_MAX
 #define TOPIC_NAME_MAX 249
-
-#define AT(type, member) .offset = offsetof(type, member)
-#define COUNTED(type, member, counter) \
-	.offset = offsetof(type, member), .count_offset = offsetof(type, counter)
-
-/* ---- values with a grammar of their own ---- */
-
-static int expect_text(const struct option_place *place, const char *what, struct mr_error *err)
-{
-	const struct yaml_node *node = place->node;
-	if (node->kind != YAML_SCALAR || yaml_is_null(node))
-		return option_fail(place, err, "%s: expected %s, got %s", place->path.ptr, what,
-				   yaml_kind_name(node));
-	if (node->text.len == 0 || memchr(node->text.ptr, 0, node->text.len))
-		return option_fail(place, err, "%s: expected %s", place->path.ptr, what);
-	return 0;
-}
-
-static int check_port(const struct option_place *place, struct mr_error *err)
-{
-	mr_str text = place->node->text;
-	const char *colon = memrchr(text.ptr, ':', text.len);
-	mr_str port = colon ? mr_str_tail(text, (size_t)(colon - text.ptr) + 1) : MR_STR_NULL;
-	long number = 0;
-	bool good = colon && colon > text.ptr && port.len > 0 && port.len <= 5;
-	for (size_t i = 0; i < port.len; i++) {
-		good = good && port.ptr[i] >= '0' && port.ptr[i] <= '9';
-		number = number * 10 + (port.ptr[i] - '0');
-	}
-	if (good && number <= 65535)
-		return 0;
-	return option_fail(place, err, "%s: expected an address such as 127.0.0.1:9092, got '%.*s'",
-			   place->path.ptr, MR_FMT(text));
-}
-
-static int read_address(const struct option_place *place, mr_str *to, struct mr_error *err)
-{
-	int rc = expect_text(place, "an address such as 127.0.0.1:9092", err);
-	if (rc < 0 || (rc = check_port(place, err)) < 0)
-		return rc;
-	if (!net_is_loopback(place->node->text.ptr)) {
-		rc = option_fail(place, err, "%s: '%.*s' is not a loopback address", place->path.ptr,
-				 MR_FMT(place->node->text));
-		mr_hint(err, "without authentication millrace listens on this machine only: 127.0.0.1:PORT");
-		return rc;
-	}
-	*to = place->node->text;
-	return 0;
-}
-
-static int read_listen_or_off(const struct option_place *place, const struct option *option, void *to,
-			      struct mr_error *err)
-{
-	if (mr_str_is(place->node->text, "off")) {
-		*(mr_str *)to = MR_STR("");
-		return 0;
-	}
-	return read_address(place, to, err);
-}
-
-static int read_folder(const struct option_place *place, const struct option *option, void *to,
-		       struct mr_error *err)
-{
-	int rc = expect_text(place, "a folder", err);
-	if (rc < 0)
-		return rc;
-	mr_str text = place->node->text;
-	while (mr_str_starts(text, MR_STR("./")))
-		text = mr_str_tail(text, 2);
-	struct arena *arena = place->reader->arena;
-	mr_str path = text.ptr[0] == '/'
-			  ? arena_copy(arena, text)
-			  : arena_printf(arena, "%s/%.*s", place->reader->folder, MR_FMT(text));
-	memcpy(to, &path.ptr, sizeof path.ptr);
-	return 0;
-}
 
 /* ---- topics ---- */
 
@@ -249,7 +173,7 @@ static int read_listen_address(const struct option_place *place, const struct op
 {
 	struct conf_listen *listen = to;
 	listen->protocol = mr_str_from(option->key);
-	return read_address(place, &listen->address, err);
+	return conf_read_loopback(place, &listen->address, err);
 }
 
 static int check_listen(const struct option_place *place, void *item, struct mr_error *err)
@@ -263,7 +187,7 @@ static int read_pattern(const struct option_place *place, const struct option *o
 			struct mr_error *err)
 {
 	struct conf_rule *rule = to;
-	int rc = expect_text(place, "a pattern", err);
+	int rc = conf_expect_text(place, "a pattern", err);
 	if (rc < 0)
 		return rc;
 	rule->match = mr_str_is(mr_str_from(option->key), "regex") ? CONF_MATCH_REGEX : CONF_MATCH_JMESPATH;
@@ -286,7 +210,7 @@ static int read_action_text(const struct option_place *place, const struct optio
 			    struct mr_error *err)
 {
 	struct conf_action *action = to;
-	int rc = expect_text(place, "a template", err);
+	int rc = conf_expect_text(place, "a template", err);
 	if (rc < 0)
 		return rc;
 	action->kind = mr_str_is(mr_str_from(option->key), "forward") ? CONF_FORWARD : CONF_REPLACE;
@@ -570,28 +494,12 @@ static const struct option_table setting_table = {.size = sizeof(struct conf_set
 
 /* ---- the file ---- */
 
-static const struct option kafka_options[] = {
-    {.key = "listen",
-     .type = OPTION_CUSTOM,
-     AT(struct project, kafka_listen),
-     .preset = "127.0.0.1:9092",
-     .read = read_listen_or_off,
-     .shown_type = "address, `off`",
-     .help = "The Kafka protocol. Port 0 picks one."},
-    {.key = "auto_create_topics",
-     .type = OPTION_BOOL,
-     AT(struct project, auto_create_topics),
-     .preset = "true",
-     .help = "A topic that a client names and that is not there is made."},
-};
-static const struct option_table kafka_table = OPTION_TABLE(struct project, kafka_options);
-
 static const struct option http_options[] = {
     {.key = "listen",
      .type = OPTION_CUSTOM,
      AT(struct project, http_listen),
      .preset = "127.0.0.1:8080",
-     .read = read_listen_or_off,
+     .read = conf_read_loopback_or_off,
      .shown_type = "address, `off`",
      .help = "HTTP: health, metrics, API. Port 0 picks one."},
 };
@@ -629,10 +537,15 @@ static const struct option project_options[] = {
      .type = OPTION_CUSTOM,
      AT(struct project, data),
      .preset = ".millrace",
-     .read = read_folder,
+     .read = conf_read_path,
      .shown_type = "path",
      .help = "Where log, tables and state are kept."},
-    {.key = "kafka", .type = OPTION_SECTION, .table = &kafka_table, .help = "The Kafka endpoint."},
+    {.key = "kafka", .type = OPTION_SECTION, .table = &conf_kafka_table, .help = "The Kafka endpoint."},
+    {.key = "users",
+     .type = OPTION_MAP,
+     COUNTED(struct project, users, user_count),
+     .table = &conf_user_table,
+     .help = "Who may use the Kafka endpoint. From the first user on ACLs are enforced."},
     {.key = "http", .type = OPTION_SECTION, .table = &http_table, .help = "The HTTP endpoint."},
     {.key = "topics",
      .type = OPTION_MAP,

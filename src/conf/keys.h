@@ -1,6 +1,12 @@
-/* conf/keys.h - the keys of the project file: the option table that fills struct project. */
+/* conf/keys.h - the keys of the project file: the option tables that fill struct project. */
 #pragma once
 
 #include "conf/options.h"
 
-extern const struct option_table conf_project_table;
+#define AT(type, member) .offset = offsetof(type, member)
+#define COUNTED(type, member, counter) \
+	.offset = offsetof(type, member), .count_offset = offsetof(type, counter)
+
+extern const struct option_table conf_project_table; /* keys.c */
+extern const struct option_table conf_kafka_table;   /* keys_kafka.c */
+extern const struct option_table conf_user_table;

@@ -83,14 +83,30 @@ struct conf_library { /* a path or a pattern (**, *, ?) below the folder */
 	int line, column;
 };
 
+struct conf_tls {
+	mr_str listen; /* empty: off */
+	mr_str advertised;
+	const char *certificate, *key, *client_ca; /* paths; NULL when not given */
+	mr_str client_auth;                        /* "none", "requested", "required" */
+};
+
+struct conf_user {
+	mr_str name, password;
+	bool super;
+};
+
 struct project {
 	struct arena arena;
-	const char *folder;  /* as given */
-	const char *file;    /* "…/millrace.yml" */
-	mr_str name;         /* default: the folder's own name */
-	const char *data;    /* data folder, default "<folder>/.millrace" */
-	mr_str kafka_listen; /* "127.0.0.1:9092"; empty: off */
-	mr_str http_listen;  /* "127.0.0.1:8080" */
+	const char *folder;      /* as given */
+	const char *file;        /* "…/millrace.yml" */
+	mr_str name;             /* default: the folder's own name */
+	const char *data;        /* data folder, default "<folder>/.millrace" */
+	mr_str kafka_listen;     /* "127.0.0.1:9092"; empty: off */
+	mr_str kafka_advertised; /* empty: the address a client connected to */
+	struct conf_tls kafka_tls;
+	struct conf_user *users;
+	size_t user_count;
+	mr_str http_listen; /* "127.0.0.1:8080" */
 	struct conf_topic *topics;
 	size_t topic_count;
 	struct conf_gateway gateway;

@@ -8,6 +8,7 @@
 #include "base/varint.h"
 #include "kafka/core.h"
 #include "kafka/request.h"
+#include "kafka/security.h"
 
 #include <stdlib.h>
 #include <sys/uio.h>
@@ -16,7 +17,7 @@
 
 void conn_init(struct conn *conn, struct kafka_core *core, void (*output)(struct conn *conn))
 {
-	*conn = (struct conn){.core = core, .output = output};
+	*conn = (struct conn){.core = core, .output = output, .identity.mechanism = -1};
 }
 
 void conn_release(struct conn *conn)
@@ -33,6 +34,7 @@ void conn_release(struct conn *conn)
 		}
 	}
 	mr_buf_release(&conn->in);
+	conn_identity_release(conn);
 }
 
 /* ---- input ---- */
@@ -77,10 +79,15 @@ void conn_feed(struct conn *conn, mr_str bytes)
 	}
 }
 
+bool conn_is_muted(const struct conn *conn)
+{
+	return conn->muted_until_us && clock_mono_us(conn->core->env->clock) < conn->muted_until_us;
+}
+
 bool conn_wants_input(const struct conn *conn)
 {
 	return !conn->broken && !conn->busy && conn->queued < KAFKA_IN_FLIGHT_MAX &&
-	       conn->unsent_bytes < KAFKA_UNSENT_BYTES_MAX;
+	       conn->unsent_bytes < KAFKA_UNSENT_BYTES_MAX && !conn_is_muted(conn);
 }
 
 /* 1: *frame is the next one, without its size; 0: not all there yet; negative: impossible. */
@@ -90,7 +97,8 @@ static int next_frame(struct conn *conn, mr_str *frame)
 		return 0;
 	const char *at = conn->in.ptr + conn->in_at;
 	int32_t size = (int32_t)mr_get_be32(at);
-	if (size < 8 || (size_t)size > conn->core->request_bytes_max)
+	int32_t least = conn->identity.raw ? 0 : 8;
+	if (size < least || (size_t)size > conn->core->request_bytes_max)
 		return MR_ERR_LIMIT;
 	if (unread(conn) - 4 < (size_t)size)
 		return 0;
@@ -154,6 +162,23 @@ static void refuse_input(struct conn *conn)
 	conn->output(conn);
 }
 
+/* A bare SASL token, answered by a bare one; there is no way to say why one is refused. */
+static void pump_token(struct conn *conn, mr_str token)
+{
+	struct request *r = request_new(conn);
+	enqueue(conn, r);
+	mr_buf_append(&r->reply.bytes, "\0\0\0", 4);
+	conn->broken = conn_sasl_token(conn, token, &r->reply.bytes, NULL) != KE_NONE;
+	if (conn->broken)
+		wire_out_clear(&r->reply);
+	else
+		mr_put_be32(r->reply.bytes.ptr, (uint32_t)(r->reply.bytes.len - 4));
+	r->done = true;
+	conn->unsent_bytes += request_reply_bytes(r);
+	frame_consumed(conn);
+	conn->output(conn);
+}
+
 bool conn_pump(struct conn *conn)
 {
 	bool any = false;
@@ -162,6 +187,11 @@ bool conn_pump(struct conn *conn)
 		int rc = next_frame(conn, &frame);
 		if (rc == 0)
 			return any;
+		if (rc > 0 && conn->identity.raw) {
+			pump_token(conn, frame);
+			any = true;
+			continue;
+		}
 		struct request *r = rc > 0 ? request_new(conn) : NULL;
 		if (r && decode_request(r, frame, NULL) < 0) {
 			request_drop(r);
@@ -274,10 +304,10 @@ bool conn_finished(const struct conn *conn)
 
 mr_str conn_broker_host(const struct conn *conn)
 {
-	return conn->core->advertised_host.len ? conn->core->advertised_host : mr_str_from(conn->host);
+	return conn->advertised_host.len ? conn->advertised_host : mr_str_from(conn->host);
 }
 
 int conn_broker_port(const struct conn *conn)
 {
-	return conn->core->advertised_host.len ? conn->core->advertised_port : conn->port;
+	return conn->advertised_host.len ? conn->advertised_port : conn->port;
 }

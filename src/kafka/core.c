@@ -15,7 +15,6 @@ void kafka_core_init(struct kafka_core *core, const struct env *env, struct brok
 	    .store = broker ? broker_store(broker) : NULL,
 	    .loop = loop,
 	    .cluster_id = MR_STR(""),
-	    .advertised_host = MR_STR(""),
 	    .request_bytes_max = 100UL << 20,
 	};
 }

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "auth/sasl.h"
 #include "base/map.h"
 #include "broker/broker.h"
 #include "env/env.h"
@@ -138,10 +139,9 @@ struct kafka_core {
 	struct broker *broker;
 	struct groups *groups;
 	struct log_store *store;
+	struct auth *auth; /* NULL: everybody may do everything */
 	struct loop *loop;
 	mr_str cluster_id;
-	mr_str advertised_host; /* empty: each connection's local address */
-	int advertised_port;
 	size_t request_bytes_max;
 	struct waiters waiters;
 	struct mr_map topic_ids; /* 16 bytes -> struct log_topic */
@@ -182,7 +182,16 @@ struct conn {
 	bool broken;          /* garbage came: close when what was asked before is answered */
 	char host[64];        /* the address the client connected to */
 	int port;
-	char peer[64];                     /* the client's own address */
+	char peer[64];          /* and its own */
+	mr_str advertised_host; /* what its listener tells clients instead of `host`; empty: nothing */
+	int advertised_port;
+	struct {
+		struct mr_buf user;        /* empty: nobody has shown who he is */
+		int mechanism;             /* of the last handshake; -1: there was none */
+		bool raw;                  /* tokens come as bare frames: handshake version 0 */
+		struct sasl *sasl;         /* an exchange that is under way */
+	} identity;                        /* kafka/security.h */
+	int64_t muted_until_us;            /* its quota is overdrawn: nothing is read before */
 	void (*output)(struct conn *conn); /* a reply may be ready, or input may go on */
 };
 
@@ -196,6 +205,8 @@ char *conn_room(struct conn *conn, size_t *room);
 void conn_received(struct conn *conn, size_t len);
 void conn_feed(struct conn *conn, mr_str bytes); /* both, for tests */
 bool conn_wants_input(const struct conn *conn);
+/* Its quota is overdrawn: it wants input again at muted_until_us. */
+bool conn_is_muted(const struct conn *conn);
 /* Handle the frames that are there, as far as limits allow; true when there was any. */
 bool conn_pump(struct conn *conn);
 /* Answer the waiting Fetches with what there is: the broker is stopping. */

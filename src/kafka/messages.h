@@ -6,6 +6,7 @@
 #pragma once
 
 #include "kafka/messages_group.h"
+#include "kafka/messages_auth.h"
 #include "kafka/wire.h"
 
 /* ---- Produce (0) ---- */

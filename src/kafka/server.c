@@ -25,8 +25,21 @@
 #define ACCEPT_PER_TURN 64
 #define CONNECTIONS_MAX 2000
 
+enum { PLAIN, TLS, LISTENERS };
+
+struct listener {
+	struct loop_watch watch; /* fd -1: it does not listen */
+	struct kafka_server *server;
+	struct tls_context *tls; /* NULL: plain */
+	char *advertised_host;   /* NULL: the address the client connected to */
+	int advertised_port;
+	int port;
+};
+
 struct client {
 	struct loop_watch watch;
+	struct tls *tls; /* NULL: plain */
+	struct loop_timer unmute;
 	struct conn conn;
 	struct kafka_server *server;
 	struct client *next, **link; /* all clients */
@@ -40,12 +53,10 @@ struct client {
 struct kafka_server {
 	struct kafka_core core;
 	struct loop *loop;
-	struct loop_watch listener;
+	struct listener listeners[LISTENERS];
 	struct loop_timer deadline; /* of stopping */
 	pthread_t thread;
 	char *cluster_id;
-	char *advertised_host;
-	int port;
 	size_t connections_max;
 	struct client *clients;
 	struct client *dirty;
@@ -67,6 +78,8 @@ static void client_close(struct client *c)
 {
 	struct kafka_server *server = c->server;
 	loop_unwatch(server->loop, &c->watch);
+	loop_timer_cancel(server->loop, &c->unmute);
+	tls_free(c->tls);
 	close(c->watch.fd);
 	conn_release(&c->conn);
 	*c->link = c->next;
@@ -88,14 +101,26 @@ static void client_output(struct conn *conn)
 		loop_wake(c->server->loop);
 }
 
+static ssize_t transport_send(struct client *c, struct iovec *iov, size_t count)
+{
+	if (c->tls)
+		return tls_send(c->tls, iov, count);
+	struct msghdr message = {.msg_iov = iov, .msg_iovlen = count};
+	return sendmsg(c->watch.fd, &message, MSG_NOSIGNAL);
+}
+
+static ssize_t transport_recv(struct client *c, void *to, size_t len)
+{
+	return c->tls ? tls_recv(c->tls, to, len) : recv(c->watch.fd, to, len, 0);
+}
+
 /* Send what can be sent now. */
 static void client_send(struct client *c)
 {
 	struct iovec iov[IOV_COUNT];
 	size_t n;
 	while (!c->dead && (n = conn_output(&c->conn, iov, IOV_COUNT)) > 0) {
-		struct msghdr message = {.msg_iov = iov, .msg_iovlen = n};
-		ssize_t sent = sendmsg(c->watch.fd, &message, MSG_NOSIGNAL);
+		ssize_t sent = transport_send(c, iov, n);
 		if (sent >= 0)
 			conn_sent(&c->conn, (size_t)sent);
 		else if (errno == EAGAIN || errno == EWOULDBLOCK)
@@ -105,21 +130,54 @@ static void client_send(struct client *c)
 	}
 }
 
+static void client_receive(struct client *c)
+{
+	size_t room;
+	char *to = conn_room(&c->conn, &room);
+	ssize_t n = transport_recv(c, to, room);
+	if (n > 0)
+		conn_received(&c->conn, (size_t)n);
+	else if (n == 0)
+		c->ended = true;
+	else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+		c->dead = true;
+}
+
+static bool client_reads(const struct client *c)
+{
+	return !c->dead && !c->ended && !c->server->draining && conn_wants_input(&c->conn);
+}
+
+/* Certificates are checked by the handshake, which ends inside a read. */
+static void name_tls_peer(struct client *c)
+{
+	if (c->tls && !c->conn.identity.user.len)
+		tls_peer_name(c->tls, &c->conn.identity.user);
+}
+
 /* Send, go on with input that was held back, and either close or watch for what is next. */
 static void client_flush(struct client *c)
 {
 	client_send(c);
 	while (!c->dead && !c->server->draining && conn_pump(&c->conn))
 		client_send(c);
+	/* What TLS holds decrypted makes no socket ready. */
+	while (c->tls && tls_pending(c->tls) && client_reads(c)) {
+		client_receive(c);
+		client_send(c);
+	}
 	c->dirty = false;
 	bool idle = !c->conn.first;
 	if (c->dead || conn_finished(&c->conn) || (idle && (c->ended || c->server->draining))) {
 		client_close(c);
 		return;
 	}
+	if (conn_is_muted(&c->conn))
+		loop_timer_set(c->server->loop, &c->unmute,
+			       c->conn.muted_until_us - loop_now_us(c->server->loop));
 	struct iovec iov[1];
-	int events = conn_output(&c->conn, iov, 1) ? LOOP_WRITE : 0;
-	if (!c->ended && !c->server->draining && conn_wants_input(&c->conn))
+	int events = conn_output(&c->conn, iov, 1) || (c->tls && tls_wants_write(c->tls)) ? LOOP_WRITE : 0;
+	if (client_reads(c))
 		events |= LOOP_READ;
 	if (events != c->events)
 		loop_watch_change(c->server->loop, &c->watch, events);
@@ -140,28 +198,17 @@ static void flush_dirty(struct kafka_server *server)
 		loop_stop(server->loop);
 }
 
-static void client_receive(struct client *c)
-{
-	size_t room;
-	char *to = conn_room(&c->conn, &room);
-	ssize_t n = recv(c->watch.fd, to, room, 0);
-	if (n > 0)
-		conn_received(&c->conn, (size_t)n);
-	else if (n == 0)
-		c->ended = true;
-	else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-		c->dead = true;
-}
-
 static void client_ready(struct loop_watch *watch, int events)
 {
 	struct client *c = MR_CONTAINER_OF(watch, struct client, watch);
 	struct kafka_server *server = c->server;
 	server->flushing = true;
-	if (events & LOOP_READ && c->events & LOOP_READ)
+	bool handshake = c->tls && events & LOOP_WRITE && tls_wants_write(c->tls);
+	if (handshake || (events & LOOP_READ && c->events & LOOP_READ))
 		client_receive(c);
 	else if (events & LOOP_HANGUP)
 		c->dead = true;
+	name_tls_peer(c);
 	client_output(&c->conn);
 	flush_dirty(server);
 }
@@ -191,11 +238,18 @@ static void connection_addresses(int fd, struct conn *conn)
 		address_text(&end, conn->peer);
 }
 
-static void client_new(struct kafka_server *server, int fd)
+static void unmute(struct loop_timer *timer)
 {
+	client_output(&MR_CONTAINER_OF(timer, struct client, unmute)->conn);
+}
+
+static void client_new(struct listener *listener, int fd)
+{
+	struct kafka_server *server = listener->server;
 	struct client *c = mr_calloc(1, sizeof *c);
 	*c = (struct client){
 	    .watch = {fd, client_ready},
+	    .unmute = {.fire = unmute},
 	    .server = server,
 	    .next = server->clients,
 	    .link = &server->clients,
@@ -203,11 +257,15 @@ static void client_new(struct kafka_server *server, int fd)
 	};
 	conn_init(&c->conn, &server->core, client_output);
 	connection_addresses(fd, &c->conn);
+	c->conn.advertised_host = mr_str_from(listener->advertised_host);
+	c->conn.advertised_port = listener->advertised_port;
 	if (loop_watch(server->loop, &c->watch, LOOP_READ, NULL) < 0) {
 		close(fd);
 		free(c);
 		return;
 	}
+	if (listener->tls)
+		c->tls = tls_new(listener->tls, fd);
 	if (c->next)
 		c->next->link = &c->next;
 	server->clients = c;
@@ -218,7 +276,8 @@ static void client_new(struct kafka_server *server, int fd)
 static void listener_ready(struct loop_watch *watch, int events)
 {
 	(void)events;
-	struct kafka_server *server = MR_CONTAINER_OF(watch, struct kafka_server, listener);
+	struct listener *listener = MR_CONTAINER_OF(watch, struct listener, watch);
+	struct kafka_server *server = listener->server;
 	for (int i = 0; i < ACCEPT_PER_TURN; i++) {
 		int fd = net_accept(watch->fd);
 		if (fd < 0)
@@ -226,7 +285,7 @@ static void listener_ready(struct loop_watch *watch, int events)
 		if (atomic_load(&server->connections_open) >= server->connections_max)
 			close(fd); /* the client tries again later, as with a full backlog */
 		else
-			client_new(server, fd);
+			client_new(listener, fd);
 	}
 }
 
@@ -276,17 +335,22 @@ static void deadline_fired(struct loop_timer *timer)
 	loop_stop(MR_CONTAINER_OF(timer, struct kafka_server, deadline)->loop);
 }
 
-static void close_listener(struct kafka_server *server)
+static void close_listeners(struct kafka_server *server)
 {
-	loop_unwatch(server->loop, &server->listener);
-	close(server->listener.fd);
-	server->listener.fd = -1;
+	for (int i = 0; i < LISTENERS; i++) {
+		struct listener *listener = &server->listeners[i];
+		if (listener->watch.fd < 0)
+			continue;
+		loop_unwatch(server->loop, &listener->watch);
+		close(listener->watch.fd);
+		listener->watch.fd = -1;
+	}
 }
 
 static void start_draining(struct kafka_server *server)
 {
 	server->draining = true;
-	close_listener(server);
+	close_listeners(server);
 	loop_timer_set(server->loop, &server->deadline, server->stop_timeout_us);
 	for (struct client *c = server->clients; c; c = c->next) {
 		conn_end_polls(&c->conn);
@@ -315,7 +379,7 @@ static void *run(void *arg)
 }
 
 /* "host:port"; an IPv6 host may be in brackets. */
-static int read_advertised(struct kafka_server *server, const char *advertised, struct mr_error *err)
+static int read_advertised(struct listener *listener, const char *advertised, struct mr_error *err)
 {
 	const char *colon = strrchr(advertised, ':');
 	char *end = NULL;
@@ -329,25 +393,55 @@ static int read_advertised(struct kafka_server *server, const char *advertised, 
 	mr_str host = mr_str_n(advertised, (size_t)(colon - advertised));
 	if (host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
 		host = mr_str_n(host.ptr + 1, host.len - 2);
-	server->advertised_host = mr_strndup(host);
-	server->core.advertised_host = mr_str_from(server->advertised_host);
-	server->core.advertised_port = (int)port;
+	listener->advertised_host = mr_strndup(host);
+	listener->advertised_port = (int)port;
 	return 0;
+}
+
+/* Without users whoever reaches the port may do everything: on this machine only. */
+static int check_exposure(const struct kafka_server_options *options, const char *address,
+			  struct mr_error *err)
+{
+	bool users = options->auth && auth_enforced(options->auth);
+	if (users || options->insecure || net_is_loopback(address))
+		return 0;
+	mr_fail(err, MR_ERR_INVALID,
+		"%s is reached from other machines, and there are no users: nobody would be refused",
+		address);
+	mr_hint(err, "make a user (users: in millrace.yml, or 'millrace user create'), or say --insecure");
+	return MR_ERR_INVALID;
+}
+
+static int open_listener(struct listener *listener, const struct kafka_server_options *options,
+			 const char *address, const char *advertised, struct mr_error *err)
+{
+	int rc = check_exposure(options, address, err);
+	if (rc == 0 && advertised)
+		rc = read_advertised(listener, advertised, err);
+	if (rc == 0)
+		rc = net_listen_tcp(address, &listener->watch.fd, &listener->port, err);
+	if (rc == 0)
+		rc = loop_watch(listener->server->loop, &listener->watch, LOOP_READ, err);
+	return rc;
 }
 
 static void server_free(struct kafka_server *server)
 {
 	while (server->clients)
 		client_close(server->clients);
-	if (server->listener.fd >= 0)
-		close(server->listener.fd);
 	kafka_core_release(&server->core);
+	for (int i = 0; i < LISTENERS; i++) {
+		struct listener *listener = &server->listeners[i];
+		if (listener->watch.fd >= 0)
+			close(listener->watch.fd);
+		tls_context_free(listener->tls);
+		free(listener->advertised_host);
+	}
 	loop_free(server->loop);
 	mr_vec_release(&server->inbox);
 	mr_vec_release(&server->moved);
 	pthread_mutex_destroy(&server->inbox_lock);
 	free(server->cluster_id);
-	free(server->advertised_host);
 	free(server);
 }
 
@@ -363,11 +457,15 @@ static int server_open(struct kafka_server *server, const struct kafka_server_op
 		server->core.request_bytes_max = options->request_bytes_max;
 	server->cluster_id = mr_strdup(options->cluster_id ? options->cluster_id : "");
 	server->core.cluster_id = mr_str_from(server->cluster_id);
-	rc = options->advertised ? read_advertised(server, options->advertised, err) : 0;
-	if (rc == 0)
-		rc = net_listen_tcp(options->listen, &server->listener.fd, &server->port, err);
-	if (rc == 0)
-		rc = loop_watch(server->loop, &server->listener, LOOP_READ, err);
+	server->core.auth = options->auth;
+	if (options->listen)
+		rc = open_listener(&server->listeners[PLAIN], options, options->listen, options->advertised,
+				   err);
+	if (rc == 0 && options->tls_listen)
+		rc = tls_context_new(options->env, &options->tls, &server->listeners[TLS].tls, err);
+	if (rc == 0 && options->tls_listen)
+		rc = open_listener(&server->listeners[TLS], options, options->tls_listen,
+				   options->tls_advertised, err);
 	return rc;
 }
 
@@ -376,7 +474,8 @@ int kafka_server_start(const struct kafka_server_options *options, struct kafka_
 {
 	struct kafka_server *server = mr_calloc(1, sizeof *server);
 	pthread_mutex_init(&server->inbox_lock, NULL);
-	server->listener = (struct loop_watch){-1, listener_ready};
+	for (int i = 0; i < LISTENERS; i++)
+		server->listeners[i] = (struct listener){.watch = {-1, listener_ready}, .server = server};
 	server->deadline.fire = deadline_fired;
 	server->connections_max = options->connections_max ? options->connections_max : CONNECTIONS_MAX;
 	int rc = server_open(server, options, err);
@@ -412,7 +511,12 @@ void kafka_server_stop(struct kafka_server *server, int64_t timeout_ms)
 
 int kafka_server_port(const struct kafka_server *server)
 {
-	return server->port;
+	return server->listeners[PLAIN].port;
+}
+
+int kafka_server_tls_port(const struct kafka_server *server)
+{
+	return server->listeners[TLS].port;
 }
 
 /* ---- statistics ---- */

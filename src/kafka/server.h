@@ -7,11 +7,13 @@
  */
 #pragma once
 
+#include "auth/auth.h"
 #include "base/error.h"
 #include "base/types.h"
 #include "broker/broker.h"
 #include "env/env.h"
 #include "group/group.h"
+#include "kafka/tls.h"
 
 struct kafka_server;
 
@@ -19,18 +21,25 @@ struct kafka_server_options {
 	const struct env *env;
 	struct broker *broker;
 	struct groups *groups;
-	const char *listen;       /* "127.0.0.1:9092" */
-	const char *advertised;   /* "host:port"; NULL: the address the client connected to */
+	struct auth *auth;      /* NULL: everybody may do everything */
+	const char *listen;     /* "127.0.0.1:9092"; NULL: no plain listener */
+	const char *advertised; /* "host:port"; NULL: the address the client connected to */
+	const char *tls_listen; /* the same for TLS; NULL: no TLS listener */
+	const char *tls_advertised;
+	struct tls_options tls;
+	bool insecure;            /* listen beyond loopback even when there is no user */
 	const char *cluster_id;   /* 22 characters, kept in the data folder */
 	size_t request_bytes_max; /* 0: 100 MiB, Kafka's socket.request.max.bytes */
 	size_t connections_max;   /* 0: 2000 */
 };
 
+/* MR_ERR_INVALID for an address beyond loopback while there is no user, unless `insecure`. */
 MR_NODISCARD int kafka_server_start(const struct kafka_server_options *options, struct kafka_server **out,
 				    struct mr_error *err);
 /* Stops accepting, answers what is stable within timeout_ms, closes, frees. */
 void kafka_server_stop(struct kafka_server *server, int64_t timeout_ms);
-int kafka_server_port(const struct kafka_server *server);
+int kafka_server_port(const struct kafka_server *server);     /* 0: no plain listener */
+int kafka_server_tls_port(const struct kafka_server *server); /* 0: no TLS listener */
 
 /* What `key` stands for moved (core.h): the requests that wait for it are stepped soon. Any thread. */
 void kafka_server_wake(struct kafka_server *server, const void *key);

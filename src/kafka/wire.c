@@ -10,6 +10,7 @@ static const uint8_t type_size[] = {
     [WIRE_INT16] = 2,
     [WIRE_INT32] = 4,
     [WIRE_INT64] = 8,
+    [WIRE_FLOAT64] = sizeof(double),
     [WIRE_UUID] = 16,
     [WIRE_STRING] = sizeof(mr_str),
     [WIRE_RECORDS] = sizeof(mr_str),
@@ -73,6 +74,9 @@ static void put_absent(const struct wire_field *f, void *at)
 		break;
 	case WIRE_INT64:
 		*(int64_t *)at = f->absent;
+		break;
+	case WIRE_FLOAT64:
+		*(double *)at = (double)f->absent;
 		break;
 	case WIRE_UUID:
 		memset(at, 0, 16);
@@ -203,6 +207,11 @@ static void read_item(struct reader *r, const struct wire_field *f, void *at)
 	case WIRE_INT64:
 		*(int64_t *)at = (int64_t)read_be(r, 8);
 		break;
+	case WIRE_FLOAT64: {
+		uint64_t bits = read_be(r, 8);
+		memcpy(at, &bits, 8);
+		break;
+	}
 	case WIRE_UUID: {
 		const char *p = take(r, 16);
 		if (p)
@@ -389,6 +398,12 @@ static void write_item(struct writer *w, const struct wire_field *f, const void 
 	case WIRE_INT64:
 		write_be(w, (uint64_t) * (const int64_t *)at, 8);
 		break;
+	case WIRE_FLOAT64: {
+		uint64_t bits;
+		memcpy(&bits, at, 8);
+		write_be(w, bits, 8);
+		break;
+	}
 	case WIRE_UUID:
 		mr_buf_append(&w->out->bytes, at, 16);
 		break;

@@ -8,6 +8,7 @@
  *   table type   C type                            on the wire (compact form when flexible)
  *   BOOL         bool                              1 byte
  *   INT8..INT64  int8_t .. int64_t                 big-endian
+ *   FLOAT64      double                            its 8 bytes, big-endian
  *   UUID         uint8_t[16]                       16 bytes
  *   STRING       mr_str, ptr NULL is null          int16 length (uvarint length + 1)
  *   RECORDS      mr_str, ptr NULL is null          int32 length (uvarint length + 1), opaque
@@ -45,6 +46,7 @@ enum wire_type {
 	WIRE_INT16,
 	WIRE_INT32,
 	WIRE_INT64,
+	WIRE_FLOAT64,
 	WIRE_UUID,
 	WIRE_STRING,
 	WIRE_RECORDS,

@@ -117,7 +117,7 @@ static void reencodes_alike(struct golden *g)
 
 TEST(wire_agrees_with_another_client_on_every_message)
 {
-	CHECK_INT(each_golden(reencodes_alike), 168);
+	CHECK(each_golden(reencodes_alike) >= 208);
 }
 
 static void refuses_every_prefix(struct golden *g)
@@ -140,7 +140,7 @@ static void refuses_every_prefix(struct golden *g)
 
 TEST(wire_refuses_messages_cut_at_any_byte)
 {
-	CHECK_INT(each_golden(refuses_every_prefix), 168);
+	CHECK(each_golden(refuses_every_prefix) >= 208);
 }
 
 static void survives_any_byte(struct golden *g)
@@ -167,7 +167,7 @@ static void survives_any_byte(struct golden *g)
 
 TEST(wire_survives_any_byte_changed)
 {
-	CHECK_INT(each_golden(survives_any_byte), 168);
+	CHECK(each_golden(survives_any_byte) >= 208);
 }
 
 /* ---- random messages from the tables ---- */
@@ -210,7 +210,7 @@ static void fill_item(struct mr_rng *rng, const struct wire_field *f, int versio
 
 static size_t c_size(const struct wire_field *f)
 {
-	static const size_t sizes[] = {1, 1, 2, 4, 8, 16, sizeof(mr_str), sizeof(mr_str)};
+	static const size_t sizes[] = {1, 1, 2, 4, 8, 8, 16, sizeof(mr_str), sizeof(mr_str)};
 	return f->type == WIRE_STRUCT ? f->child->size : sizes[f->type];
 }
 
