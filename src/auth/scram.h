@@ -53,7 +53,8 @@ struct scram_exchange {
 	struct mr_buf user;     /* the name, unescaped */
 	struct mr_buf gs2;      /* the header that client-final must repeat */
 	struct mr_buf messages; /* client-first-bare "," server-first: what is signed, but its end */
-	struct mr_buf nonce;
+	struct mr_buf nonce;    /* the client's, then the server's */
+	size_t client_nonce_len;
 };
 
 void scram_exchange_init(struct scram_exchange *exchange, enum scram_hash hash);

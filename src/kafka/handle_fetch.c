@@ -15,6 +15,7 @@
  * UNSUPPORTED_COMPRESSION_TYPE.
  */
 #include "kafka/handler.h"
+#include "kafka/security.h"
 
 struct fetch_part {
 	const struct fetch_partition *in;
@@ -30,7 +31,7 @@ struct fetch_progress {
 	size_t least, most; /* bytes */
 };
 
-static void plan_part(struct request *r, struct fetch_part *part, struct log_topic *topic)
+static void plan_part(struct request *r, struct fetch_part *part, struct log_topic *topic, bool may)
 {
 	int32_t epoch = part->in->current_leader_epoch;
 	*part->out = (struct fetch_partition_reply){
@@ -46,7 +47,9 @@ static void plan_part(struct request *r, struct fetch_part *part, struct log_top
 	    .records = MR_STR(""),
 	};
 	part->partition = topic ? log_partition_at(topic, part->in->partition) : NULL;
-	if (!part->partition)
+	if (!may)
+		part->out->error_code = request_code(r, KE_TOPIC_AUTHORIZATION_FAILED);
+	else if (!part->partition)
 		part->out->error_code =
 		    request_code(r, r->header.version >= 13 && !topic ? KE_UNKNOWN_TOPIC_ID
 								      : KE_UNKNOWN_TOPIC_OR_PARTITION);
@@ -72,13 +75,14 @@ static struct fetch_progress *plan(struct request *r)
 		struct fetch_topic_reply *reply = &out->topics.items[i];
 		struct log_topic *topic =
 		    kafka_topic_of(request_core(r), t->topic, t->topic_id, r->header.version >= 13);
+		bool may = request_may_topic(r, ACL_READ, topic ? log_topic_name(topic) : t->topic);
 		reply->topic = t->topic;
 		memcpy(reply->topic_id, t->topic_id, 16);
 		request_array(r, &reply->partitions, t->partitions.count);
 		for (int32_t k = 0; k < t->partitions.count; k++, part++) {
 			part->in = &t->partitions.items[k];
 			part->out = &reply->partitions.items[k];
-			plan_part(r, part, topic);
+			plan_part(r, part, topic, may);
 		}
 	}
 	return p;
@@ -143,6 +147,8 @@ static bool any_moved(const struct fetch_progress *p)
 
 static enum step answer(struct request *r, struct fetch_progress *p)
 {
+	struct fetch_response *out = r->out;
+	out->throttle_time_ms = request_throttle(r, QUOTA_CONSUME, r->data.len);
 	for (size_t i = 0; i < p->count; i++) {
 		struct fetch_part *part = &p->parts[i];
 		if (part->data_len)

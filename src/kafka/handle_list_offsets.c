@@ -8,6 +8,7 @@
  *   -5, -6 tiered    -1: there is no tiered storage
  */
 #include "kafka/handler.h"
+#include "kafka/security.h"
 
 enum { AT_LATEST = -1, AT_EARLIEST = -2, AT_MAX_TIMESTAMP = -3, AT_EARLIEST_LOCAL = -4 };
 
@@ -41,7 +42,7 @@ static int find_offset(struct log_partition *partition, int64_t timestamp,
 	return 0;
 }
 
-static void answer_partition(struct request *r, struct log_topic *topic,
+static void answer_partition(struct request *r, struct log_topic *topic, bool may,
 			     const struct list_offsets_partition *in,
 			     struct list_offsets_partition_reply *out)
 {
@@ -52,7 +53,9 @@ static void answer_partition(struct request *r, struct log_topic *topic,
 	    .leader_epoch = -1,
 	};
 	struct log_partition *partition = topic ? log_partition_at(topic, in->partition) : NULL;
-	if (!partition)
+	if (!may)
+		out->error_code = request_code(r, KE_TOPIC_AUTHORIZATION_FAILED);
+	else if (!partition)
 		out->error_code = request_code(r, KE_UNKNOWN_TOPIC_OR_PARTITION);
 	else if (in->current_leader_epoch != -1 && in->current_leader_epoch != KAFKA_LEADER_EPOCH)
 		out->error_code = request_code(r, KE_UNKNOWN_LEADER_EPOCH);
@@ -70,10 +73,11 @@ enum step list_offsets_step(struct request *r)
 		const struct list_offsets_topic *t = &in->topics.items[i];
 		struct list_offsets_topic_reply *reply = &out->topics.items[i];
 		struct log_topic *topic = log_topic_find(request_core(r)->store, t->name);
+		bool may = request_may_topic(r, ACL_DESCRIBE, t->name);
 		reply->name = t->name;
 		request_array(r, &reply->partitions, t->partitions.count);
 		for (int32_t k = 0; k < t->partitions.count; k++)
-			answer_partition(r, topic, &t->partitions.items[k], &reply->partitions.items[k]);
+			answer_partition(r, topic, may, &t->partitions.items[k], &reply->partitions.items[k]);
 	}
 	return STEP_DONE;
 }

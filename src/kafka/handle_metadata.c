@@ -2,9 +2,11 @@
  *
  * No list (version 0: an empty one) asks for all topics. A topic that is missing is created
  * when the request (from version 4) and the broker both allow it, and is in the answer at once.
- * From version 10 a topic may be asked for by id.
+ * From version 10 a topic may be asked for by id. What the client may not describe is left out of a
+ * list of all, and refused when it is asked for.
  */
 #include "kafka/handler.h"
+#include "kafka/security.h"
 
 #include <stdlib.h>
 
@@ -28,9 +30,17 @@ static void describe_partitions(struct request *r, struct log_topic *topic, stru
 
 static void describe_topic(struct request *r, struct log_topic *topic, struct metadata_topic *out)
 {
+	const struct metadata_request *in = r->in;
 	out->name = log_topic_name(topic);
 	log_topic_id(topic, out->topic_id);
+	out->topic_authorized_operations =
+	    request_operations(r, in->include_topic_authorized_operations, ACL_TOPIC, out->name);
 	describe_partitions(r, topic, out);
+}
+
+static bool may_create(const struct request *r, mr_str name)
+{
+	return request_may_cluster(r, ACL_CREATE) || request_may_topic(r, ACL_CREATE, name);
 }
 
 static void describe_wanted(struct request *r, const struct metadata_request_topic *want,
@@ -48,9 +58,17 @@ static void describe_wanted(struct request *r, const struct metadata_request_top
 			out->error_code = request_code(r, KE_UNKNOWN_TOPIC_ID);
 			return;
 		}
+		if (!request_may_topic(r, ACL_DESCRIBE, log_topic_name(topic))) {
+			out->error_code = request_code(r, KE_UNKNOWN_TOPIC_ID);
+			return;
+		}
 	} else {
-		int rc = broker_topic_get(request_core(r)->broker, want->name, in->allow_auto_topic_creation,
-					  &topic, NULL);
+		if (!request_may_topic(r, ACL_DESCRIBE, want->name)) {
+			out->error_code = request_code(r, KE_TOPIC_AUTHORIZATION_FAILED);
+			return;
+		}
+		bool create = in->allow_auto_topic_creation && may_create(r, want->name);
+		int rc = broker_topic_get(request_core(r)->broker, want->name, create, &topic, NULL);
 		if (rc < 0) {
 			out->error_code = request_code(r, kafka_error_of(rc, ON_TOPIC));
 			return;
@@ -64,9 +82,10 @@ static void describe_all(struct request *r, struct metadata_response *out)
 	size_t count;
 	struct log_topic **all = log_topics(request_core(r)->store, &count);
 	request_array(r, &out->topics, count);
+	out->topics.count = 0;
 	for (size_t i = 0; i < count; i++) {
-		out->topics.items[i].topic_authorized_operations = INT32_MIN;
-		describe_topic(r, all[i], &out->topics.items[i]);
+		if (request_may_topic(r, ACL_DESCRIBE, log_topic_name(all[i])))
+			describe_topic(r, all[i], &out->topics.items[out->topics.count++]);
 	}
 	free(all);
 }

@@ -11,6 +11,7 @@
  * REQUEST_TIMED_OUT.
  */
 #include "kafka/handler.h"
+#include "kafka/security.h"
 
 #define ATTRIBUTES_AT 21
 #define MAGIC_AT 16
@@ -72,6 +73,7 @@ static void plan_topic(struct request *r, const struct produce_topic *in, struct
 	struct log_topic *topic = kafka_topic_of(request_core(r), in->name, in->topic_id, by_id);
 	memcpy(out->topic_id, in->topic_id, 16);
 	out->name = topic ? log_topic_name(topic) : arena_copy(&r->arena, in->name);
+	bool may = request_may_topic(r, ACL_WRITE, out->name);
 	request_array(r, &out->partitions, in->partitions.count);
 	for (int32_t i = 0; i < in->partitions.count; i++) {
 		struct produce_part *part = &parts[i];
@@ -84,7 +86,9 @@ static void plan_topic(struct request *r, const struct produce_topic *in, struct
 		    .current_leader = {-1, -1},
 		};
 		part->partition = topic ? log_partition_at(topic, part->in->index) : NULL;
-		if (!part->partition)
+		if (!may)
+			refuse(r, part, KE_TOPIC_AUTHORIZATION_FAILED, MR_STR_NULL);
+		else if (!part->partition)
 			refuse(r, part, by_id && !topic ? KE_UNKNOWN_TOPIC_ID : KE_UNKNOWN_TOPIC_OR_PARTITION,
 			       MR_STR_NULL);
 		else
@@ -188,6 +192,14 @@ static void wait_for_parts(struct request *r, struct produce_progress *p)
 	p->waiting = true;
 }
 
+static void throttle(struct request *r, const struct produce_progress *p)
+{
+	size_t bytes = 0;
+	for (size_t i = 0; i < p->count; i++)
+		bytes += p->parts[i].in->records.len;
+	((struct produce_response *)r->out)->throttle_time_ms = request_throttle(r, QUOTA_PRODUCE, bytes);
+}
+
 enum step produce_step(struct request *r)
 {
 	struct produce_progress *p = r->progress;
@@ -199,10 +211,11 @@ enum step produce_step(struct request *r)
 	}
 	for (; p->appended < p->count; p->appended++) {
 		struct produce_part *part = &p->parts[p->appended];
-		if (part->out->error_code == KE_NONE && append_part(r, part) == MR_ERR_BUSY) {
+		if (part->out->error_code == KE_NONE && append_part(r, part) == MR_ERR_BUSY)
 			return STEP_BUSY;
-		}
 	}
+	if (!p->waiting)
+		throttle(r, p);
 	if (r->silent) {
 		r->hang_up = r->failed;
 		return STEP_DONE;
