@@ -4,6 +4,12 @@
 
 void kafka_fixture_start(struct kafka_fixture *f, const char *folder)
 {
+	kafka_fixture_start_with(f, folder, &(struct kafka_server_options){.listen = "127.0.0.1:0"});
+}
+
+void kafka_fixture_start_with(struct kafka_fixture *f, const char *folder,
+			      const struct kafka_server_options *options)
+{
 	struct mr_error err;
 	*f = (struct kafka_fixture){0};
 	struct log_store_options store = {.env = env_linux(), .dir = folder, .journal_bytes = 4 << 20};
@@ -17,13 +23,11 @@ void kafka_fixture_start(struct kafka_fixture *f, const char *folder)
 	groups.env = env_linux();
 	groups.broker = f->broker;
 	CHECK_OK(groups_open(&groups, &f->groups, &err), err);
-	struct kafka_server_options server = {
-	    .env = env_linux(),
-	    .broker = f->broker,
-	    .groups = f->groups,
-	    .listen = "127.0.0.1:0",
-	    .cluster_id = FIXTURE_CLUSTER_ID,
-	};
+	struct kafka_server_options server = *options;
+	server.env = env_linux();
+	server.broker = f->broker;
+	server.groups = f->groups;
+	server.cluster_id = FIXTURE_CLUSTER_ID;
 	CHECK_OK(kafka_server_start(&server, &f->server, &err), err);
 	snprintf(f->address, sizeof f->address, "127.0.0.1:%d", kafka_server_port(f->server));
 }

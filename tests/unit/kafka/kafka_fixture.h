@@ -14,6 +14,9 @@ struct kafka_fixture {
 #define FIXTURE_CLUSTER_ID "AbCdEfGhIjKlMnOpQrStUv"
 
 void kafka_fixture_start(struct kafka_fixture *f, const char *folder);
+/* The same; `server` says what the listeners are, the rest of it is filled in. */
+void kafka_fixture_start_with(struct kafka_fixture *f, const char *folder,
+			      const struct kafka_server_options *server);
 void kafka_fixture_stop(struct kafka_fixture *f);
 /* A durable topic without a contract. */
 struct log_topic *kafka_fixture_topic(struct kafka_fixture *f, const char *name, int32_t partitions);

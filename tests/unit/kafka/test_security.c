@@ -57,23 +57,14 @@ static void start(struct secured *s, enum tls_client_auth client_auth)
 	struct auth_options auth = {.env = env_linux(), .users = &root, .user_count = 1};
 	CHECK_OK(auth_open(&auth, &s->auth, &err), err);
 	CHECK_OK(auth_user_put(s->auth, MR_STR("alice"), MR_STR("alicepw"), false, &err), err);
-	struct log_store_options store = {.env = env_linux(), .dir = s->folder, .journal_bytes = 4 << 20};
-	CHECK_OK(log_store_open(&store, &s->kafka.store, &err), err);
-	struct broker_options broker = {.env = env_linux(), .store = s->kafka.store};
-	log_topic_config_default(&broker.topic_default);
-	CHECK_OK(broker_new(&broker, &s->kafka.broker, &err), err);
 	struct kafka_server_options server = {
-	    .env = env_linux(),
-	    .broker = s->kafka.broker,
 	    .auth = s->auth,
 	    .listen = "127.0.0.1:0",
 	    .tls_listen = "127.0.0.1:0",
 	    .tls = {test_path("%s/server.crt", s->folder), test_path("%s/server.key", s->folder),
 		    test_path("%s/client.crt", s->folder), client_auth},
-	    .cluster_id = FIXTURE_CLUSTER_ID,
 	};
-	CHECK_OK(kafka_server_start(&server, &s->kafka.server, &err), err);
-	snprintf(s->kafka.address, 64, "127.0.0.1:%d", kafka_server_port(s->kafka.server));
+	kafka_fixture_start_with(&s->kafka, s->folder, &server);
 	snprintf(s->tls_address, 64, "127.0.0.1:%d", kafka_server_tls_port(s->kafka.server));
 	kafka_fixture_topic(&s->kafka, "t", 1);
 }
@@ -205,7 +196,8 @@ TEST(security_refuses_to_listen_to_the_world)
 {
 	struct kafka_fixture f = {0};
 	kafka_fixture_start(&f, test_folder());
-	struct kafka_server_options options = {.env = env_linux(), .broker = f.broker, .listen = "0.0.0.0:0"};
+	struct kafka_server_options options = {
+	    .env = env_linux(), .broker = f.broker, .groups = f.groups, .listen = "0.0.0.0:0"};
 	struct kafka_server *server;
 	struct mr_error err;
 	CHECK_INT(kafka_server_start(&options, &server, &err), MR_ERR_INVALID);
