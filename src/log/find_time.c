@@ -69,14 +69,15 @@ static int64_t start_of_walk(struct cursor *cursor, int64_t ms)
 	return position;
 }
 
-static int find_record(mr_str batch, int64_t ms, int64_t *offset, int64_t *timestamp, struct mr_error *err)
+static int find_record(mr_str batch, int64_t from, int64_t ms, int64_t *offset, int64_t *timestamp,
+		       struct mr_error *err)
 {
 	struct batch_iter it = {0};
 	struct record record;
 	int rc = batch_iter_start(&it, batch, err);
 	while (rc == 0 && (rc = batch_iter_next(&it, &record, err)) == 1) {
 		rc = 0;
-		if (record.timestamp < ms)
+		if (record.timestamp < ms || record.offset < from)
 			continue;
 		*offset = record.offset;
 		*timestamp = record.timestamp;
@@ -87,8 +88,8 @@ static int find_record(mr_str batch, int64_t ms, int64_t *offset, int64_t *times
 	return rc < 0 ? rc : 1;
 }
 
-static int find_in_batch(struct cursor *cursor, int64_t position, const char *header, int64_t ms,
-			 int64_t *offset, int64_t *timestamp, struct mr_error *err)
+static int find_in_batch(struct cursor *cursor, int64_t position, const char *header, int64_t from,
+			 int64_t ms, int64_t *offset, int64_t *timestamp, struct mr_error *err)
 {
 	struct mr_buf bytes = {0};
 	size_t size = (size_t)bb_size(header), got;
@@ -97,14 +98,14 @@ static int find_in_batch(struct cursor *cursor, int64_t position, const char *he
 	if (rc == 0 && (got < size || !bb_crc_ok(bytes.ptr, size)))
 		rc = cursor_corrupt(cursor, position, bb_offset(header), err);
 	if (rc == 0)
-		rc = find_record(mr_str_n(bytes.ptr, size), ms, offset, timestamp, err);
+		rc = find_record(mr_str_n(bytes.ptr, size), from, ms, offset, timestamp, err);
 	mr_buf_release(&bytes);
 	return rc;
 }
 
 /* 0 found, 1 not in this segment. */
-static int find_in_segment(struct cursor *cursor, int64_t ms, int64_t *offset, int64_t *timestamp,
-			   struct mr_error *err)
+static int find_in_segment(struct cursor *cursor, int64_t from, int64_t ms, int64_t *offset,
+			   int64_t *timestamp, struct mr_error *err)
 {
 	int64_t position = start_of_walk(cursor, ms);
 	for (;;) {
@@ -112,8 +113,8 @@ static int find_in_segment(struct cursor *cursor, int64_t ms, int64_t *offset, i
 		int rc = cursor_header(cursor, position, header, err);
 		if (rc != 0)
 			return rc;
-		if (bb_max_timestamp(header) >= ms) {
-			rc = find_in_batch(cursor, position, header, ms, offset, timestamp, err);
+		if (bb_max_timestamp(header) >= ms && bb_last_offset(header) >= from) {
+			rc = find_in_batch(cursor, position, header, from, ms, offset, timestamp, err);
 			if (rc != 1)
 				return rc;
 		}
@@ -149,7 +150,7 @@ int log_find_time(struct log_partition *partition, int64_t ms, int64_t *offset_o
 			return rc;
 		rc = too_old(partition, &cursor, ms)
 			 ? 1
-			 : find_in_segment(&cursor, ms, offset_out, timestamp_out, err);
+			 : find_in_segment(&cursor, from, ms, offset_out, timestamp_out, err);
 		from = cursor.next_base;
 		cursor_close(&cursor);
 		if (rc != 1 || from < 0)

@@ -81,8 +81,10 @@ int flight_write(struct log_partition *partition, struct mr_error *err)
 	log_topic_config(partition->topic, &config);
 	int64_t now_ms = clock_wall_ms(partition->topic->store->env->clock);
 	struct segment *active = partition_active(partition);
-	if (!active)
+	if (!active) {
+		kafka_files_write(partition, partition->written_next);
 		active = add_segment(partition, partition->written_next, now_ms);
+	}
 	size_t from = 0, at = 0;
 	int64_t base_size = active->size;
 	while (at < partition->flight.len) {

@@ -123,6 +123,15 @@ MR_NODISCARD int log_read(struct log_partition *partition, int64_t offset, size_
 MR_NODISCARD int log_find_time(struct log_partition *partition, int64_t ms, int64_t *offset_out,
 			       int64_t *timestamp_out, struct mr_error *err);
 
+/* Forget the records before `offset` (-1: all that are stable). Durable on return; *low_watermark
+ * (may be NULL) is the start offset then. Whole segments before it are removed, the rest of the
+ * first one is hidden. MR_ERR_LIMIT ("out of range") past the stable offset. */
+MR_NODISCARD int log_delete_records(struct log_partition *partition, int64_t offset, int64_t *low_watermark,
+				    struct mr_error *err);
+
+/* Stable bytes from the batch that holds `offset` to the end. Costs a look into an index. */
+int64_t log_bytes_after(struct log_partition *partition, int64_t offset);
+
 /* Called once per commit round, in the committer's thread, with the partitions whose stable
  * offset moved, or whose appends a fault or a deletion took back. Must be short and must not call back into
  * the store's mutating functions: set a flag, wake a loop. Zero it but for fn and arg before log_listen. */

@@ -338,7 +338,9 @@ static int recover_partition(struct partition_recovery *of, struct mr_error *err
 	int rc = scan_partition(of, &next, err);
 	if (rc < 0)
 		return rc;
-	partition->start_offset = partition->segments.len ? partition->segments.items[0]->base : next;
+	int64_t first = partition->segments.len ? partition->segments.items[0]->base : next;
+	partition->start_offset = mr_min_i64(mr_max_i64(partition->start_offset, first), next);
+	partition->dirty_offset = mr_min_i64(partition->dirty_offset, next);
 	partition->stable_offset = partition->end_offset = partition->written_next = next;
 	partition->size_bytes = 0;
 	bool unsynced = of->cut || partition->dir_unsynced;
@@ -383,6 +385,8 @@ int recover(struct log_store *store, struct mr_error *err)
 {
 	struct recovery recovery = {.store = store};
 	int rc = prepare(&recovery, err);
+	if (rc == 0)
+		rc = marks_load(store, err);
 	if (rc == 0)
 		rc = checkpoint_load(store, err);
 	if (rc == 0)

@@ -40,13 +40,13 @@ static bool is_past(struct log_partition *partition, const struct log_topic_conf
 	return latest != SEGMENT_TIME_UNKNOWN && latest < now_ms - config->retention_ms;
 }
 
-static int drop_oldest(struct log_partition *partition, struct mr_error *err)
+int partition_drop_oldest(struct log_partition *partition, struct mr_error *err)
 {
 	struct mr_disk *disk = partition->topic->store->env->disk;
 	pthread_mutex_lock(&partition->lock);
 	struct segment *segment = partition->segments.items[0];
 	mr_vec_remove(&partition->segments, 0);
-	partition->start_offset = partition->segments.items[0]->base;
+	partition->start_offset = mr_max_i64(partition->start_offset, partition->segments.items[0]->base);
 	partition->size_bytes -= segment->stable_size;
 	pthread_mutex_unlock(&partition->lock);
 	int rc = segment_unlink(disk, partition->dir, segment->base, err);
@@ -62,7 +62,7 @@ static int retain(struct log_partition *partition, struct mr_error *err)
 	struct oldest oldest;
 	int rc = 0;
 	while (rc == 0 && oldest_of(partition, &oldest) && is_past(partition, &config, &oldest, now_ms))
-		rc = drop_oldest(partition, err);
+		rc = partition_drop_oldest(partition, err);
 	pthread_mutex_lock(&partition->lock);
 	producers_expire(&partition->producers, now_ms);
 	pthread_mutex_unlock(&partition->lock);

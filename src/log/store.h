@@ -58,6 +58,7 @@ struct log_partition {
 	MR_VEC(struct segment *)
 	segments; /* oldest first; the last is the active one; changed by io holders */
 	int64_t start_offset;
+	int64_t dirty_offset; /* everything before it has been compacted */
 	int64_t stable_offset;
 	int64_t end_offset;
 	int64_t size_bytes;
@@ -192,3 +193,11 @@ struct log_topic *topic_by_id(struct log_store *store, const uint8_t id[16]); /*
 
 /* retention.c: the caller holds io_lock. */
 int retain_all(struct log_store *store, struct mr_error *err);
+int partition_drop_oldest(struct log_partition *partition, struct mr_error *err); /* a segment */
+
+/* marks.c: DIR/marks. The caller of marks_write holds io_lock. */
+int marks_write(struct log_store *store, struct mr_error *err);
+int marks_load(struct log_store *store, struct mr_error *err);
+
+/* kafka_files.c: leader-epoch-checkpoint and partition.metadata; a failure is not told. */
+void kafka_files_write(struct log_partition *partition, int64_t start_offset);
