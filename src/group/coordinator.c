@@ -204,6 +204,8 @@ int groups_open(const struct groups_options *options, struct groups **out, struc
 	batch_writer_init(&groups->batch, 0);
 	init_locks(groups);
 	int rc = groups_replay(groups, err);
+	if (rc == 0)
+		rc = groups_forget_lost_topics(groups, err);
 	deadline_set(&groups->deadlines, &groups->retention,
 		     clock_mono_ms(groups->env->clock) + options->retention_check_ms);
 	if (rc == 0 && !options->manual) {

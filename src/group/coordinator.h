@@ -105,6 +105,8 @@ MR_NODISCARD int groups_replay(struct groups *groups, struct mr_error *err);
 /* ---- expiry.c ---- */
 
 void groups_expire_offsets(struct groups *groups);
+/* What was committed for topics that are not there any more. */
+MR_NODISCARD int groups_forget_lost_topics(struct groups *groups, struct mr_error *err);
 /* Write tombstones for the committed offsets that `doomed` names; with all_of_it, for the group. */
 int group_forget(struct groups *groups, struct group *group,
 		 bool (*doomed)(void *arg, const char *topic, const struct group_offset *offset), void *arg,

@@ -11,31 +11,55 @@
 
 typedef bool (*doomed_fn)(void *arg, const char *topic, const struct group_offset *offset);
 
-static size_t collect_doomed(struct groups *groups, struct group *group, doomed_fn doomed, void *arg,
-			     struct txn_offsets *out)
+struct collection {
+	struct groups *groups;
+	struct group *group;
+	doomed_fn doomed; /* NULL: all */
+	void *arg;
+	struct txn_offsets entries;
+};
+
+static void collect(struct collection *c, const char *topic, const struct group_offset *o)
 {
-	mr_map_each (&group->offsets.topics, entry) {
+	if (c->doomed && !c->doomed(c->arg, topic, o))
+		return;
+	struct record_key key = {RECORD_OFFSET, mr_str_from(c->group->name), mr_str_from(topic),
+				 o->partition};
+	write_record(c->groups, &key, true);
+	struct group_offset gone = {.partition = o->partition};
+	mr_vec_push(&c->entries.entries, (struct txn_offset){mr_strdup(topic), gone});
+}
+
+static void collect_entries(struct collection *c, const struct txn_offsets *entries)
+{
+	for (size_t i = 0; i < entries->entries.len; i++)
+		collect(c, entries->entries.items[i].topic, &entries->entries.items[i].value);
+}
+
+/* What is committed, what a transaction holds, and what is on its way into the log: a record that
+ * precedes its tombstone there must have one. */
+static void collect_all(struct collection *c)
+{
+	mr_map_each (&c->group->offsets.topics, entry) {
 		const struct topic_offsets *t = entry->value;
-		for (size_t i = 0; i < t->partitions.len; i++) {
-			const struct group_offset *o = &t->partitions.items[i];
-			if (doomed && !doomed(arg, t->topic, o))
-				continue;
-			struct record_key key = {RECORD_OFFSET, mr_str_from(group->name),
-						 mr_str_from(t->topic), o->partition};
-			write_record(groups, &key, true);
-			struct group_offset gone = {.partition = o->partition};
-			mr_vec_push(&out->entries, (struct txn_offset){mr_strdup(t->topic), gone});
-		}
+		for (size_t i = 0; i < t->partitions.len; i++)
+			collect(c, t->topic, &t->partitions.items[i]);
 	}
-	return out->entries.len;
+	mr_map_each (&c->group->offsets.pending, entry)
+		collect_entries(c, entry->value);
+	for (const struct unsettled *u = c->groups->first; u; u = u->next) {
+		bool commits = u->kind == SETTLE_COMMIT || u->kind == SETTLE_TXN;
+		if (commits && strcmp(u->group, c->group->name) == 0)
+			collect_entries(c, &u->entries);
+	}
 }
 
 int group_forget(struct groups *groups, struct group *group, doomed_fn doomed, void *arg, bool all_of_it,
 		 struct group_write *write, struct mr_error *err)
 {
-	struct txn_offsets entries = {0};
+	struct collection c = {groups, group, doomed, arg, {0}};
 	write_start(groups);
-	collect_doomed(groups, group, doomed, arg, &entries);
+	collect_all(&c);
 	if (all_of_it) {
 		struct record_key key = {.kind = RECORD_CLASSIC_GROUP, .group = mr_str_from(group->name)};
 		write_record(groups, &key, true);
@@ -43,11 +67,11 @@ int group_forget(struct groups *groups, struct group *group, doomed_fn doomed, v
 	int rc = write_end(groups, mr_str_from(group->name), -1, -1, write, err);
 	if (rc == 0 && write->partition) {
 		group->deleting = all_of_it;
-		settle_later(groups, write, all_of_it ? SETTLE_DELETE : SETTLE_FORGET, group, -1, &entries);
+		settle_later(groups, write, all_of_it ? SETTLE_DELETE : SETTLE_FORGET, group, -1, &c.entries);
 	}
-	for (size_t i = 0; i < entries.entries.len; i++)
-		free(entries.entries.items[i].topic);
-	mr_vec_release(&entries.entries);
+	for (size_t i = 0; i < c.entries.entries.len; i++)
+		free(c.entries.entries.items[i].topic);
+	mr_vec_release(&c.entries.entries);
 	return rc;
 }
 
@@ -179,11 +203,29 @@ int groups_topic_deleted(struct groups *groups, mr_str topic, struct mr_error *e
 	mr_map_each (&groups->by_name, entry) {
 		struct group *group = entry->value;
 		struct group_write write;
-		if (rc == 0 && mr_map_get(&group->offsets.topics, topic))
+		if (rc == 0 && !group->deleting)
 			rc = group_forget(groups, group, is_of_topic, &topic, false, &write, err);
 	}
 	groups_leave_lock(groups);
 	return rc;
+}
+
+static bool is_of_no_topic(void *arg, const char *topic, const struct group_offset *o)
+{
+	return !log_topic_find(arg, mr_str_from(topic));
+}
+
+/* A crash may come between a topic's deletion and that of its offsets. */
+int groups_forget_lost_topics(struct groups *groups, struct mr_error *err)
+{
+	struct log_store *store = broker_store(groups->broker);
+	int rc = 0;
+	mr_map_each (&groups->by_name, entry) {
+		struct group_write write;
+		if (rc == 0)
+			rc = group_forget(groups, entry->value, is_of_no_topic, store, false, &write, err);
+	}
+	return rc == MR_ERR_BUSY ? 0 : rc;
 }
 
 int groups_delete(struct groups *groups, mr_str name, struct group_write *write, struct mr_error *err)

@@ -87,8 +87,22 @@ void offsets_put(struct group_offsets *offsets, mr_str topic, const struct group
 	offsets->count++;
 }
 
+static void remove_pending(struct txn_offsets *t, mr_str topic, int32_t partition)
+{
+	for (size_t i = t->entries.len; i-- > 0;) {
+		struct txn_offset *entry = &t->entries.items[i];
+		if (entry->value.partition != partition || !mr_str_is(topic, entry->topic))
+			continue;
+		free(entry->topic);
+		free(entry->value.metadata);
+		mr_vec_remove(&t->entries, i);
+	}
+}
+
 void offsets_remove(struct group_offsets *offsets, mr_str topic, int32_t partition)
 {
+	mr_map_each (&offsets->pending, entry)
+		remove_pending(entry->value, topic, partition);
 	struct topic_offsets *t = mr_map_get(&offsets->topics, topic);
 	struct group_offset *known = find(offsets, topic, partition);
 	if (!known)

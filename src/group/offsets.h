@@ -45,6 +45,7 @@ void offsets_release(struct group_offsets *offsets);
 void offsets_put(struct group_offsets *offsets, mr_str topic, const struct group_offset *value,
 		 mr_str metadata);
 const struct group_offset *offsets_get(const struct group_offsets *offsets, mr_str topic, int32_t partition);
+/* Also what transactions hold of it: their end must not bring it back. */
 void offsets_remove(struct group_offsets *offsets, mr_str topic, int32_t partition);
 
 void offsets_put_pending(struct group_offsets *offsets, int64_t producer_id, mr_str topic,

@@ -167,6 +167,12 @@ void kafka_core_wake(struct kafka_core *core, const void *const *keys, size_t co
 struct log_topic *kafka_topic_by_id(struct kafka_core *core, const uint8_t id[16]);
 struct log_topic *kafka_topic_of(struct kafka_core *core, mr_str name, const uint8_t id[16], bool by_id);
 
+/* The broker's own: only the broker writes it. */
+static inline bool kafka_topic_is_internal(mr_str name)
+{
+	return mr_str_is(name, GROUP_TOPIC) || mr_str_is(name, "__transaction_state");
+}
+
 /* ---- connections ---- */
 
 struct conn {

@@ -9,6 +9,8 @@ static void delete_one(struct request *r, mr_str name, struct delete_topics_repl
 	if (topic)
 		log_topic_id(topic, out->topic_id);
 	int rc = log_topic_delete(request_core(r)->store, name, &err);
+	if (rc == 0)
+		rc = groups_topic_deleted(request_core(r)->groups, name, &err);
 	out->error_code = request_code(r, kafka_error_of(rc, ON_TOPIC));
 	if (rc < 0)
 		out->error_message = arena_copy(&r->arena, mr_str_from(err.message));

@@ -32,6 +32,7 @@ static void describe_topic(struct request *r, struct log_topic *topic, struct me
 {
 	const struct metadata_request *in = r->in;
 	out->name = log_topic_name(topic);
+	out->is_internal = kafka_topic_is_internal(out->name);
 	log_topic_id(topic, out->topic_id);
 	out->topic_authorized_operations =
 	    request_operations(r, in->include_topic_authorized_operations, ACL_TOPIC, out->name);

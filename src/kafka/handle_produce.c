@@ -91,6 +91,9 @@ static void plan_topic(struct request *r, const struct produce_topic *in, struct
 		else if (!part->partition)
 			refuse(r, part, by_id && !topic ? KE_UNKNOWN_TOPIC_ID : KE_UNKNOWN_TOPIC_OR_PARTITION,
 			       MR_STR_NULL);
+		else if (kafka_topic_is_internal(out->name))
+			refuse(r, part, KE_INVALID_TOPIC_EXCEPTION,
+			       MR_STR("the broker alone writes this topic"));
 		else
 			check_part(r, part);
 	}
