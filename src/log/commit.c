@@ -139,6 +139,7 @@ static void publish(struct log_store *store)
 {
 	for (size_t i = 0; i < store->moved.len; i++)
 		flight_publish(store->moved.items[i]);
+	tail_evict(store);
 	/* Who waits for what was taken back must hear of it as well. */
 	for (size_t i = 0; i < store->dropped.len; i++)
 		mr_vec_push(&store->moved, store->dropped.items[i]);

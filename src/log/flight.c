@@ -141,6 +141,7 @@ void flight_publish(struct log_partition *partition)
 		seal_rolled(partition);
 	partition->size_bytes += (int64_t)partition->flight.len;
 	partition->stable_offset = partition->flight_end;
+	tail_add(partition, &partition->flight);
 	pthread_cond_broadcast(&partition->moved);
 	pthread_mutex_unlock(&partition->lock);
 	flight_release(partition);

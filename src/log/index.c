@@ -202,6 +202,11 @@ static bool offset_fits(const char *entry, int64_t target)
 	return (int64_t)mr_get_be32(entry) <= target;
 }
 
+static bool position_fits(const char *entry, int64_t target)
+{
+	return (int64_t)mr_get_be32(entry + 4) <= target;
+}
+
 static bool time_fits(const char *entry, int64_t target)
 {
 	return (int64_t)mr_get_be64(entry) < target;
@@ -212,6 +217,17 @@ int index_find_offset(struct mr_disk *disk, const char *dir, int64_t base, uint3
 {
 	char entry[INDEX_ENTRY_SIZE];
 	int rc = search_file(disk, dir, base, ".index", sizeof entry, count, offset_fits, target, entry, err);
+	if (rc == 1)
+		*out = (struct index_entry){mr_get_be32(entry), mr_get_be32(entry + 4)};
+	return rc;
+}
+
+int index_find_position(struct mr_disk *disk, const char *dir, int64_t base, uint32_t count, uint32_t target,
+			struct index_entry *out, struct mr_error *err)
+{
+	char entry[INDEX_ENTRY_SIZE];
+	int rc =
+	    search_file(disk, dir, base, ".index", sizeof entry, count, position_fits, target, entry, err);
 	if (rc == 1)
 		*out = (struct index_entry){mr_get_be32(entry), mr_get_be32(entry + 4)};
 	return rc;

@@ -71,6 +71,9 @@ void index_count_files(struct mr_disk *disk, const char *dir, int64_t base, uint
 /* The greatest of the first `count` entries with last_offset <= target: 1 and *out, 0 when none. */
 MR_NODISCARD int index_find_offset(struct mr_disk *disk, const char *dir, int64_t base, uint32_t count,
 				   uint32_t target, struct index_entry *out, struct mr_error *err);
+/* The same by position <= target. */
+MR_NODISCARD int index_find_position(struct mr_disk *disk, const char *dir, int64_t base, uint32_t count,
+				     uint32_t target, struct index_entry *out, struct mr_error *err);
 /* The greatest of the first `count` entries with timestamp < target: 1 and *out, 0 when none. */
 MR_NODISCARD int index_find_time(struct mr_disk *disk, const char *dir, int64_t base, uint32_t count,
 				 int64_t target, struct time_entry *out, struct mr_error *err);

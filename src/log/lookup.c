@@ -100,7 +100,7 @@ int cursor_header(struct cursor *cursor, int64_t position, char header[BATCH_HEA
 }
 
 /* An entry of the in-memory tail: true and *out. */
-static bool find_in_tail(struct cursor *cursor, uint32_t target, struct index_entry *out)
+static bool find_in_tail(struct cursor *cursor, uint32_t target, bool by_position, struct index_entry *out)
 {
 	struct log_partition *partition = cursor->partition;
 	bool found = false;
@@ -111,7 +111,8 @@ static bool find_in_tail(struct cursor *cursor, uint32_t target, struct index_en
 		size_t low = 0, high = segment->index.offsets.len;
 		while (low < high) {
 			size_t middle = low + (high - low) / 2;
-			if (segment->index.offsets.items[middle].last_offset <= target)
+			const struct index_entry *entry = &segment->index.offsets.items[middle];
+			if ((by_position ? entry->position : entry->last_offset) <= target)
 				low = middle + 1;
 			else
 				high = middle;
@@ -141,7 +142,7 @@ static int start_of_walk(struct cursor *cursor, int64_t offset, int64_t *positio
 	struct index_entry entry;
 	*position = 0;
 	*sure = true;
-	if (find_in_tail(cursor, target, &entry)) {
+	if (find_in_tail(cursor, target, false, &entry)) {
 		*position = entry.position;
 		return 0;
 	}
@@ -213,4 +214,38 @@ int cursor_find(struct cursor *cursor, int64_t offset, int64_t *position, struct
 			*position = at;
 		return rc;
 	}
+}
+
+/* The last batch border that an index entry names between `from` and `limit`, else `from`. */
+static int64_t indexed_border(struct cursor *cursor, int64_t from, int64_t limit)
+{
+	struct log_partition *partition = cursor->partition;
+	struct index_entry entry;
+	uint32_t target = (uint32_t)mr_min_i64(limit, UINT32_MAX);
+	bool found = find_in_tail(cursor, target, true, &entry) ||
+		     index_find_position(partition->topic->store->env->disk, partition->dir, cursor->base,
+					 cursor->offsets_filed, target, &entry, NULL) == 1;
+	return found && entry.position > from && entry_holds(cursor, &entry) ? entry.position : from;
+}
+
+int cursor_end(struct cursor *cursor, int64_t position, int64_t limit, int64_t *end, int64_t *next,
+	       struct mr_error *err)
+{
+	int64_t at = indexed_border(cursor, position, limit);
+	for (;;) {
+		char header[BATCH_HEADER_SIZE];
+		int rc = cursor_header(cursor, at, header, err);
+		if (rc < 0 && at == position)
+			return rc;
+		if (rc == 0 && at > position)
+			*next = bb_offset(header);
+		if (rc != 0 || (at > position && at + bb_size(header) > limit))
+			break;
+		at += bb_size(header);
+		*next = bb_next_offset(header);
+		if (at >= limit)
+			break;
+	}
+	*end = at;
+	return 0;
 }

@@ -32,3 +32,8 @@ MR_NODISCARD int cursor_find(struct cursor *cursor, int64_t offset, int64_t *pos
 MR_NODISCARD int cursor_header(struct cursor *cursor, int64_t position, char header[BATCH_HEADER_SIZE],
 			       struct mr_error *err);
 int cursor_corrupt(const struct cursor *cursor, int64_t position, int64_t offset, struct mr_error *err);
+
+/* Where the batches from `position` on end that lie before `limit`; the first one counts even
+ * when it passes it. *next is the offset after the last of them. */
+MR_NODISCARD int cursor_end(struct cursor *cursor, int64_t position, int64_t limit, int64_t *end,
+			    int64_t *next, struct mr_error *err);

@@ -39,6 +39,7 @@ void partition_free(struct log_partition *partition)
 	mr_vec_release(&partition->runs);
 	mr_buf_release(&partition->pending);
 	mr_buf_release(&partition->flight);
+	tail_clear(&partition->tail);
 	producers_release(&partition->producers);
 	pthread_mutex_destroy(&partition->lock);
 	pthread_mutex_destroy(&partition->rebuild_lock);

@@ -5,6 +5,7 @@
  */
 #include "log/batch_bytes.h"
 #include "log/lookup.h"
+#include "log/read.h"
 
 /* How many of the bytes are whole, good batches; *next follows the last one. A bad first batch
  * is an error. `more` is the size of a first batch that does not fit, else 0. */
@@ -94,7 +95,7 @@ static int read_segment(struct log_partition *partition, size_t max_bytes, bool 
 	return rc;
 }
 
-static int check_range(struct log_partition *partition, int64_t offset, int64_t *stable, struct mr_error *err)
+int read_check_range(struct log_partition *partition, int64_t offset, int64_t *stable, struct mr_error *err)
 {
 	pthread_mutex_lock(&partition->lock);
 	int64_t start = partition->start_offset;
@@ -110,11 +111,30 @@ static int check_range(struct log_partition *partition, int64_t offset, int64_t 
 	return 0;
 }
 
+/* From the tail's memory: false when it does not have *next. */
+static bool read_tail(struct log_partition *partition, size_t max_bytes, bool min_one, int64_t stable,
+		      struct mr_buf *out, int64_t *next, bool *more)
+{
+	pthread_mutex_lock(&partition->lock);
+	struct tail_block *block = tail_hold(&partition->tail, *next);
+	size_t len = block ? block->len : 0;
+	pthread_mutex_unlock(&partition->lock);
+	if (!block)
+		return false;
+	struct log_view_request request = {
+	    .offset = *next, .until = stable, .max_bytes = max_bytes, .min_one = min_one};
+	mr_str slice = tail_slice(block->bytes, len, &request, next);
+	mr_buf_str(out, slice);
+	*more = slice.len > 0;
+	tail_drop(block);
+	return true;
+}
+
 int log_read(struct log_partition *partition, int64_t offset, size_t max_bytes, bool min_one,
 	     struct mr_buf *out, int64_t *next_out, struct mr_error *err)
 {
 	int64_t stable;
-	int rc = check_range(partition, offset, &stable, err);
+	int rc = read_check_range(partition, offset, &stable, err);
 	if (rc < 0)
 		return rc;
 	size_t start = out->len;
@@ -124,11 +144,13 @@ int log_read(struct log_partition *partition, int64_t offset, size_t max_bytes, 
 		size_t had = out->len - start;
 		if (had >= max_bytes && (had > 0 || !min_one))
 			break;
+		if (read_tail(partition, max_bytes - had, min_one && had == 0, stable, out, &next, &more))
+			continue;
 		rc = read_segment(partition, max_bytes - had, min_one && had == 0, out, &next, &more, err);
 		if (rc < 0 && out->len > start)
 			break;              /* the good batches first; the next call meets the fault */
 		if (rc == MR_ERR_NOT_FOUND) /* retention took the segment while we looked */
-			return check_range(partition, offset, &stable, err) < 0 ? MR_ERR_LIMIT : rc;
+			return read_check_range(partition, offset, &stable, err) < 0 ? MR_ERR_LIMIT : rc;
 		if (rc < 0)
 			return rc;
 	}

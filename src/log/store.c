@@ -49,6 +49,7 @@ static void store_free(struct log_store *store)
 	mr_vec_release(&store->round);
 	mr_vec_release(&store->moved);
 	mr_vec_release(&store->dropped);
+	tail_queue_release(&store->tails);
 	fair_lock_destroy(&store->io_lock);
 	pthread_mutex_destroy(&store->topics_lock);
 	pthread_mutex_destroy(&store->queue_lock);

@@ -17,6 +17,7 @@
 #include "log/log.h"
 #include "log/producer_state.h"
 #include "log/segment.h"
+#include "log/tail.h"
 
 #include "base/map.h"
 #include "base/vec.h"
@@ -64,6 +65,7 @@ struct log_partition {
 	int64_t size_bytes;
 	int64_t max_timestamp;
 	struct mr_buf pending;
+	struct tail tail;    /* what readers of the end find in memory */
 	int64_t pending_end; /* end_offset of what is pending */
 	bool queued;
 	bool deleted;
@@ -129,6 +131,7 @@ struct log_store {
 	MR_VEC(struct log_partition *) round;   /* io */
 	MR_VEC(struct log_partition *) moved;   /* io */
 	MR_VEC(struct log_partition *) dropped; /* io: of this round, by a fault or a deletion */
+	struct tail_queue tails;                /* io */
 	int64_t retain_due_ms;                  /* io: monotonic */
 
 	pthread_mutex_t topics_lock;

@@ -1,0 +1,168 @@
+/* log/view.c - views of stable batches. See the header. */
+#include "log/view.h"
+
+#include "log/batch_bytes.h"
+#include "log/lookup.h"
+#include "log/read.h"
+
+/* What keeps a view's bytes alive: one of the three. */
+struct view_hold {
+	struct shared_file *file;
+	struct tail_block *block;
+	struct mr_buf read;
+};
+
+void log_view_release(struct log_view *view)
+{
+	struct view_hold *hold = view->hold;
+	if (hold) {
+		shared_file_drop(hold->file);
+		tail_drop(hold->block);
+		mr_buf_release(&hold->read);
+		free(hold);
+	}
+	*view = (struct log_view){.fd = -1};
+}
+
+mr_str tail_slice(const char *bytes, size_t len, const struct log_view_request *request, int64_t *next)
+{
+	size_t from = 0, end;
+	while (from < len && bb_next_offset(bytes + from) <= request->offset)
+		from += (size_t)bb_size(bytes + from);
+	for (end = from; end < len; end += (size_t)bb_size(bytes + end)) {
+		const char *batch = bytes + end;
+		size_t size = (size_t)bb_size(batch);
+		bool first = end == from && request->min_one;
+		if (bb_offset(batch) >= request->until || (end + size - from > request->max_bytes && !first))
+			break;
+		*next = bb_next_offset(batch);
+	}
+	return (mr_str){bytes + from, end - from};
+}
+
+/* 1 when the tail does not have the offset. */
+static int view_tail(struct log_partition *partition, const struct log_view_request *request,
+		     struct log_view *out)
+{
+	pthread_mutex_lock(&partition->lock);
+	struct tail_block *block = tail_hold(&partition->tail, request->offset);
+	size_t len = block ? block->len : 0;
+	pthread_mutex_unlock(&partition->lock);
+	if (!block)
+		return 1;
+	mr_str slice = tail_slice(block->bytes, len, request, &out->next_offset);
+	if (slice.len == 0) {
+		tail_drop(block);
+		return 0;
+	}
+	struct view_hold *hold = mr_calloc(1, sizeof *hold);
+	hold->block = block;
+	out->bytes = slice.ptr;
+	out->length = slice.len;
+	out->hold = hold;
+	return 0;
+}
+
+/* Position of the first batch that may not be shown. */
+static int64_t end_by_offset(struct cursor *cursor, const struct log_view_request *request)
+{
+	int64_t position;
+	if (request->until >= cursor->base && cursor_find(cursor, request->until, &position, NULL) == 0)
+		return position;
+	return cursor->size;
+}
+
+static int view_file(struct cursor *cursor, int64_t position, const struct log_view_request *request,
+		     struct log_view *out, struct mr_error *err)
+{
+	int64_t most = mr_min_i64((int64_t)mr_min_size(request->max_bytes, INT32_MAX), cursor->size);
+	int64_t limit = mr_min_i64(end_by_offset(cursor, request), position + most);
+	int64_t end, next = request->offset;
+	char header[BATCH_HEADER_SIZE];
+	int rc = cursor_header(cursor, position, header, err);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	if (bb_offset(header) >= request->until || (position + bb_size(header) > limit && !request->min_one))
+		return 0;
+	rc = cursor_end(cursor, position, limit, &end, &next, err);
+	if (rc < 0)
+		return rc;
+	struct view_hold *hold = mr_calloc(1, sizeof *hold);
+	hold->file = shared_file_hold(cursor->file);
+	*out = (struct log_view){
+	    .fd = cursor->file->file->fd,
+	    .position = position,
+	    .length = (size_t)(end - position),
+	    .next_offset = next,
+	    .hold = hold,
+	};
+	return 0;
+}
+
+static int view_copy(struct log_partition *partition, const struct log_view_request *request,
+		     struct log_view *out, struct mr_error *err)
+{
+	struct view_hold *hold = mr_calloc(1, sizeof *hold);
+	int rc = log_read(partition, request->offset, request->max_bytes, request->min_one, &hold->read,
+			  &out->next_offset, err);
+	if (rc < 0) {
+		free(hold);
+		return rc;
+	}
+	mr_str slice = tail_slice(hold->read.ptr, hold->read.len, request, &out->next_offset);
+	if (slice.len == 0)
+		out->next_offset = mr_min_i64(out->next_offset, mr_max_i64(request->until, request->offset));
+	out->bytes = slice.ptr;
+	out->length = slice.len;
+	out->hold = hold;
+	return 0;
+}
+
+/* A file view, from the segment that has the offset or, when compaction left nothing there, from
+ * the next one that has something behind it. */
+static int view_segments(struct log_partition *partition, const struct log_view_request *request,
+			 struct log_view *out, struct mr_error *err)
+{
+	struct log_view_request at = *request;
+	for (;;) {
+		struct cursor cursor;
+		int rc = cursor_open(partition, at.offset, &cursor, err);
+		if (rc != 0)
+			return rc < 0 ? rc : 0;
+		int64_t position;
+		rc = cursor_find(&cursor, at.offset, &position, err);
+		bool simulated = cursor.file->file->fd < 0;
+		if (rc == 0 && !simulated)
+			rc = view_file(&cursor, position, &at, out, err);
+		int64_t next_base = cursor.next_base;
+		cursor_close(&cursor);
+		if (rc == 0 && simulated)
+			return view_copy(partition, request, out, err);
+		if (rc != 1)
+			return rc;
+		if (next_base < 0 || next_base >= request->until)
+			return 0;
+		at.offset = out->next_offset = next_base;
+	}
+}
+
+int log_view(struct log_partition *partition, const struct log_view_request *request, struct log_view *out,
+	     struct mr_error *err)
+{
+	int64_t stable;
+	int rc = read_check_range(partition, request->offset, &stable, err);
+	if (rc < 0)
+		return rc;
+	struct log_view_request bounded = *request;
+	bounded.until = request->until > 0 ? mr_min_i64(request->until, stable) : stable;
+	struct log_view view = {.fd = -1, .next_offset = request->offset};
+	if (bounded.offset < bounded.until) {
+		rc = view_tail(partition, &bounded, &view);
+		if (rc == 1)
+			rc = request->in_memory ? view_copy(partition, &bounded, &view, err)
+						: view_segments(partition, &bounded, &view, err);
+	}
+	if (rc == 0)
+		*out = view;
+	return rc;
+}
