@@ -1,5 +1,7 @@
 #include "dag/dag.h"
 
+#include "base/buf.h"
+#include "codec/json.h"
 #include "codec/jsonschema.h"
 #include "dag/timetable.h"
 
@@ -57,4 +59,30 @@ void dag_mark_upstream(const struct dag *dag, int32_t task, bool *marks)
 		for (size_t u = 0; u < at->upstream.count; u++)
 			marks[at->upstream.items[u]] = true;
 	}
+}
+
+void dag_put_params(const struct dag *dag, mr_str conf_json, struct mr_buf *out)
+{
+	struct json_parser *params_parser = json_parser_new(), *conf_parser = json_parser_new();
+	struct json_value params = {0}, conf = {0};
+	struct json_writer w = json_writer(out);
+	if (json_parse(params_parser, dag->params_json, &params, NULL) < 0)
+		params = (struct json_value){0};
+	if (!conf_json.len || json_parse(conf_parser, conf_json, &conf, NULL) < 0)
+		conf = (struct json_value){0};
+	json_begin_object(&w);
+	for (struct json_iter it = json_iter(params); json_next(&it);) {
+		struct json_value over = json_get_str(conf, it.key);
+		json_key_str(&w, it.key);
+		json_put_value(&w, json_present(over) ? over : it.value);
+	}
+	for (struct json_iter it = json_iter(conf); json_next(&it);) {
+		if (json_present(json_get_str(params, it.key)))
+			continue;
+		json_key_str(&w, it.key);
+		json_put_value(&w, it.value);
+	}
+	json_end_object(&w);
+	json_parser_free(params_parser);
+	json_parser_free(conf_parser);
 }

@@ -112,7 +112,7 @@ struct dag {
 	mr_str file; /* as errors name it */
 	int line;
 	char version[17]; /* of what it says, in hexadecimal: changes with any key */
-	mr_str source;    /* its part of the file as JSON: what the version is of */
+	mr_str source;    /* a DAG file of its own that loads as this version */
 	mr_str description, doc, owner, timezone;
 	mr_str *tags;
 	size_t tag_count;
@@ -150,6 +150,9 @@ static inline bool dag_task_mapped(const struct dag_task *task)
 {
 	return task->expand_count > 0;
 }
+/* The DAG's params with a run's conf (a JSON object, or empty) laid over them, appended as JSON. */
+struct mr_buf;
+void dag_put_params(const struct dag *dag, mr_str conf_json, struct mr_buf *out);
 /* Every task on a way down from (or up from) task, itself not: marks[index] is set. */
 void dag_mark_downstream(const struct dag *dag, int32_t task, bool *marks);
 void dag_mark_upstream(const struct dag *dag, int32_t task, bool *marks);

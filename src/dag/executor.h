@@ -43,6 +43,7 @@ struct dag_try {
 	struct dag *dag; /* a reference: the version that the run began with */
 	const struct dag_task *task;
 	struct dag_run_context run;
+	int64_t run_no;     /* the number of the run in the store */
 	int32_t map_index;  /* -1: not mapped */
 	mr_str map_json;    /* of a mapped one: its own arguments, {"part": "a.parquet"}; else empty */
 	int32_t try_number; /* from 1; a deferral keeps it */

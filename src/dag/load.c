@@ -150,22 +150,31 @@ static int dates_from_default_args(struct build *b, struct mr_error *err)
 	return 0;
 }
 
-/* The version is of everything that was read: the DAG's keys and the file's defaults. */
+/* The version is of everything that was read, kept as a file of its own (JSON is YAML): the DAG's
+ * keys and the file's defaults. Loading that gives this version again. */
 static int set_version(struct build *b, const struct yaml_node *defaults, const struct yaml_node *node,
 		       struct mr_error *err)
 {
 	struct mr_buf text;
 	mr_buf_init(&text, YAML_BYTES_MAX * 4);
 	uint8_t digest[SHA256_DIGEST_LENGTH];
-	int rc = yaml_to_json(node, b->file, &text, err);
-	size_t own = text.len;
-	if (rc == 0 && defaults)
+	int rc = 0;
+	mr_buf_char(&text, '{');
+	if (defaults) {
+		mr_buf_cstr(&text, "\"default\":");
 		rc = yaml_to_json(defaults, b->file, &text, err);
+		mr_buf_char(&text, ',');
+	}
+	json_quote(&text, b->dag->id);
+	mr_buf_char(&text, ':');
+	if (rc == 0)
+		rc = yaml_to_json(node, b->file, &text, err);
+	mr_buf_char(&text, '}');
 	if (rc == 0) {
 		SHA256((const uint8_t *)text.ptr, text.len, digest);
 		for (int i = 0; i < 8; i++)
 			snprintf(b->dag->version + i * 2, 3, "%02x", digest[i]);
-		b->dag->source = arena_copy(b->arena, mr_str_n(text.ptr, own));
+		b->dag->source = arena_copy(b->arena, mr_buf_view(&text));
 	}
 	mr_buf_release(&text);
 	return rc;

@@ -35,7 +35,6 @@ static const char *const event_names[TASK_EVENTS] = {
     [TASK_ON_RESCHEDULED] = "rescheduled",
     [TASK_ON_LOST] = "lost",
     [TASK_ON_DUE] = "due",
-    [TASK_ON_TIMED_OUT] = "timed_out",
     [TASK_ON_CLEAR] = "clear",
 };
 
