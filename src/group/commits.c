@@ -20,6 +20,8 @@ static int commit_target(struct groups *groups, const struct group_commit *in, b
 		return in->by_epoch ? GROUP_NOT_FOUND : GROUP_ILLEGAL_GENERATION;
 	if (group->deleting)
 		return GROUP_NOT_AVAILABLE;
+	if (group->kind == GROUP_CONSUMER)
+		return consumer_commit(&group->consumer, who, in->by_epoch || transactional);
 	return classic_commit(&group->classic, who, transactional, groups_now(groups));
 }
 
@@ -131,7 +133,12 @@ static int fetch_target(struct groups *groups, const struct group_fetch *in, str
 {
 	if (in->member.group.len == 0)
 		return GROUP_INVALID_ID;
-	*out = group_find(groups, in->member.group);
+	const struct group_member_ref *who = &in->member;
+	struct group *group = group_find(groups, who->group);
+	*out = group;
+	/* A member asks for what it is to read: not with an epoch that is over. */
+	if (group && group->kind == GROUP_CONSUMER && who->generation >= 0)
+		return consumer_commit(&group->consumer, who, true);
 	return GROUP_OK;
 }
 

@@ -57,6 +57,7 @@ struct group *group_make(struct groups *groups, mr_str name)
 	group = mr_calloc(1, sizeof *group);
 	group->name = mr_strndup(name);
 	classic_init(&group->classic, &groups->options, &groups->deadlines);
+	consumer_init(&group->consumer, &groups->options, &groups->deadlines);
 	mr_map_put(&groups->by_name, name, group);
 	return group;
 }
@@ -65,6 +66,7 @@ void group_free(struct groups *groups, struct group *group)
 {
 	mr_map_remove(&groups->by_name, mr_str_from(group->name));
 	classic_release(&group->classic);
+	consumer_release(&group->consumer);
 	offsets_release(&group->offsets);
 	free(group->name);
 	free(group);
@@ -73,8 +75,8 @@ void group_free(struct groups *groups, struct group *group)
 void group_drop_if_blank(struct groups *groups, struct group *group)
 {
 	const struct classic_group *c = &group->classic;
-	bool said = c->generation > 0 || c->members.len || c->pending.len || group->offsets.count ||
-		    group->offsets.pending.len || group->unsettled || group->deleting;
+	bool said = c->generation > 0 || group->consumer.epoch > 0 || c->members.len || c->pending.len ||
+		    group->offsets.count || group->offsets.pending.len || group->unsettled || group->deleting;
 	if (!said)
 		group_free(groups, group);
 }
@@ -122,9 +124,25 @@ static struct classic_group *classic_of(const struct deadline *deadline)
 	return deadline->owner;
 }
 
+static void fire_consumer(struct groups *groups, struct deadline *deadline)
+{
+	struct group_effects fx = {0};
+	struct group_write write;
+	struct consumer_group *consumer = ((struct consumer_member *)deadline->owner)->group;
+	struct group *group = MR_CONTAINER_OF(consumer, struct group, consumer);
+	consumer_deadline(consumer, deadline, &fx);
+	/* What the log does not take now goes with the next heartbeat. */
+	(void)!group_persist_consumer(groups, group, &write, NULL);
+	groups_conclude(groups, group, &fx);
+}
+
 static void fire(struct groups *groups, struct deadline *deadline)
 {
 	struct group_now now = groups_now(groups);
+	if (deadline->kind == DEADLINE_CONSUMER_SESSION || deadline->kind == DEADLINE_CONSUMER_REBALANCE) {
+		fire_consumer(groups, deadline);
+		return;
+	}
 	if (deadline->kind == DEADLINE_RETENTION) {
 		groups_expire_offsets(groups);
 		deadline_set(&groups->deadlines, deadline, now.mono_ms + groups->options.retention_check_ms);
@@ -277,7 +295,7 @@ void groups_stats(struct groups *groups, struct groups_stats *out)
 	};
 	mr_map_each (&groups->by_name, entry) {
 		const struct group *group = entry->value;
-		out->members += group->classic.members.len;
+		out->members += group_member_count(group);
 		out->offsets += group->offsets.count;
 	}
 	groups_leave_lock(groups);

@@ -24,7 +24,8 @@ enum { DEADLINE_RETENTION = 100 };
 struct group {
 	char *name;
 	enum group_kind kind;
-	struct classic_group classic; /* of a consumer group: empty */
+	struct classic_group classic;   /* of a consumer group: empty */
+	struct consumer_group consumer; /* of a classic one: empty */
 	struct group_offsets offsets;
 	uint32_t unsettled; /* writes of offsets; the group stays while there are any */
 	bool deleting;      /* its tombstones are on their way */
@@ -80,6 +81,16 @@ void group_free(struct groups *groups, struct group *group);
 
 /* Carry out the effects of an event on this group, then release fx. */
 void groups_conclude(struct groups *groups, struct group *group, struct group_effects *fx);
+
+/* Write what is dirty of a consumer group; stays dirty when the log does not take it. */
+int group_persist_consumer(struct groups *groups, struct group *group, struct group_write *write,
+			   struct mr_error *err);
+/* Make a group without members one of the other kind: MR_ERR_* when that cannot be written. */
+int group_turn(struct groups *groups, struct group *group, enum group_kind kind, struct mr_error *err);
+size_t group_member_count(const struct group *group);
+bool group_subscribed(const struct group *group, mr_str topic);
+/* Tombstones for the records of the group itself, into the batch that was started. */
+void write_group_tombstones(struct groups *groups, const struct group *group);
 
 /* ---- writes.c: records into the internal topic ---- */
 

@@ -60,10 +60,8 @@ int group_forget(struct groups *groups, struct group *group, doomed_fn doomed, v
 	struct collection c = {groups, group, doomed, arg, {0}};
 	write_start(groups);
 	collect_all(&c);
-	if (all_of_it) {
-		struct record_key key = {.kind = RECORD_CLASSIC_GROUP, .group = mr_str_from(group->name)};
-		write_record(groups, &key, true);
-	}
+	if (all_of_it)
+		write_group_tombstones(groups, group);
 	int rc = write_end(groups, mr_str_from(group->name), -1, -1, write, err);
 	if (rc == 0 && write->partition) {
 		group->deleting = all_of_it;
@@ -89,6 +87,10 @@ static int64_t unused_since(const struct group *group, const char *topic, const 
 {
 	const struct classic_group *c = &group->classic;
 	*used = false;
+	if (group->kind == GROUP_CONSUMER) {
+		*used = group_subscribed(group, mr_str_from(topic));
+		return o->commit_ms;
+	}
 	if (!c->protocol_type)
 		return o->commit_ms;
 	if (c->state == CLASSIC_EMPTY)
@@ -127,8 +129,9 @@ void groups_expire_offsets(struct groups *groups)
 	mr_map_each (&groups->by_name, entry) {
 		struct group *group = entry->value;
 		struct expiry x = {groups, group, now_ms, 0};
-		bool idle = group->classic.state == CLASSIC_EMPTY && !group->classic.pending.len &&
-			    !group->offsets.pending.len && !group->unsettled && !group->deleting;
+		bool idle = group->classic.state == CLASSIC_EMPTY && !group->consumer.members.len &&
+			    !group->classic.pending.len && !group->offsets.pending.len && !group->unsettled &&
+			    !group->deleting;
 		size_t expired = group->deleting ? 0 : count_expired(&x);
 		bool all_of_it = idle && expired == group->offsets.count;
 		if (!expired && !all_of_it)
@@ -167,10 +170,11 @@ static int delete_target(struct groups *groups, mr_str name, struct group_offset
 		return name.len ? GROUP_NOT_FOUND : GROUP_INVALID_ID;
 	if (group->deleting)
 		return GROUP_NOT_AVAILABLE;
-	if (group->classic.members.len && !classic_uses_consumer_protocol(&group->classic))
+	if (group->kind == GROUP_CLASSIC && group->classic.members.len &&
+	    !classic_uses_consumer_protocol(&group->classic))
 		return GROUP_NON_EMPTY;
 	for (size_t i = 0; i < count; i++) {
-		if (!entries[i].code && classic_subscribed(&group->classic, entries[i].topic))
+		if (!entries[i].code && group_subscribed(group, entries[i].topic))
 			entries[i].code = GROUP_SUBSCRIBED_TO_TOPIC;
 	}
 	*out = group;
@@ -233,11 +237,11 @@ int groups_delete(struct groups *groups, mr_str name, struct group_write *write,
 	*write = (struct group_write){NULL, -1};
 	groups_enter(groups);
 	struct group *group = name.len ? group_find(groups, name) : NULL;
-	int rc = !name.len                    ? GROUP_INVALID_ID
-		 : !group                     ? GROUP_NOT_FOUND
-		 : group->deleting            ? GROUP_NOT_AVAILABLE
-		 : group->classic.members.len ? GROUP_NON_EMPTY
-					      : group_forget(groups, group, NULL, NULL, true, write, err);
+	int rc = !name.len                   ? GROUP_INVALID_ID
+		 : !group                    ? GROUP_NOT_FOUND
+		 : group->deleting           ? GROUP_NOT_AVAILABLE
+		 : group_member_count(group) ? GROUP_NON_EMPTY
+					     : group_forget(groups, group, NULL, NULL, true, write, err);
 	groups_leave_lock(groups);
 	return rc;
 }

@@ -157,6 +157,16 @@ struct group_member_ref {
 };
 int groups_heartbeat(struct groups *groups, const struct group_member_ref *in);
 
+/* ---- the consumer protocol (KIP-848): one heartbeat does it all; consumer.h has the words ---- */
+
+struct consumer_heartbeat;
+struct consumer_answer;
+/* The answer's strings come from the arena; tell it when the write is safe. GROUP_NOT_FOUND when the
+ * group has members of the classic protocol. */
+int groups_consumer_heartbeat(struct groups *groups, const struct consumer_heartbeat *in,
+			      struct consumer_answer *out, struct group_write *write, struct arena *arena);
+int32_t groups_heartbeat_interval_ms(const struct groups *groups);
+
 struct group_leaver {
 	mr_str member_id, instance_id; /* a static member may be named by its instance alone */
 	mr_str reason;
@@ -230,6 +240,19 @@ struct group_summary {
 /* All groups by name; the array and its strings come from the arena. */
 struct group_summary *groups_list(struct groups *groups, size_t *count, struct arena *arena);
 
+struct group_topic_part {
+	mr_str topic;
+	uint8_t topic_id[16];
+	int32_t partition;
+};
+struct consumer_member_view {
+	mr_str rack_id, regex; /* ptr NULL: none */
+	int32_t epoch;
+	const mr_str *topics;
+	size_t topic_count;
+	const struct group_topic_part *assigned, *target; /* in the order of topics */
+	size_t assigned_count, target_count;
+};
 struct group_member_view {
 	mr_str id, instance_id, client_id, client_host;
 	mr_str metadata, assignment;                 /* as the member and the leader wrote them (classic) */

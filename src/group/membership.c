@@ -56,6 +56,10 @@ static int join_target(struct groups *groups, const struct group_join *in, struc
 		return GROUP_UNKNOWN_MEMBER;
 	if (group->deleting)
 		return GROUP_NOT_AVAILABLE;
+	if (group->kind == GROUP_CONSUMER && group->consumer.members.len)
+		return GROUP_INCONSISTENT_PROTOCOL;
+	if (group->kind == GROUP_CONSUMER && group_turn(groups, group, GROUP_CLASSIC, NULL) < 0)
+		return GROUP_NOT_AVAILABLE;
 	*out = group;
 	return 0;
 }

@@ -20,6 +20,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "group/classic.h"
+#include "group/consumer.h"
 #include "group/offsets.h"
 
 enum record_kind {
@@ -53,3 +54,11 @@ void record_offset_write(const struct group_offset *value, mr_str metadata, stru
 /* Puts the group into the state that was written; it was reset before. */
 MR_NODISCARD int record_group_read(mr_str bytes, struct classic_group *g, struct mr_error *err);
 void record_group_write(const struct classic_group *g, struct mr_buf *out);
+
+/* ---- consumer groups: records_consumer.c. A value is read into what it is of. ---- */
+
+MR_NODISCARD int record_consumer_read(int kind, mr_str bytes, struct consumer_group *g, mr_str member,
+				      struct mr_error *err);
+/* member NULL for the group's own kinds. */
+void record_consumer_write(int kind, const struct consumer_group *g, const struct consumer_member *m,
+			   struct mr_buf *out);

@@ -30,6 +30,24 @@ static void apply_offset(struct replay *p, const struct record_key *key, const s
 		offsets_put(&group->offsets, key->topic, value, metadata);
 }
 
+static int apply_consumer(struct replay *p, const struct record_key *key, mr_str value, struct mr_error *err)
+{
+	struct group *group = group_make(p->groups, key->group);
+	struct consumer_group *g = &group->consumer;
+	if (value.ptr) {
+		group->kind = GROUP_CONSUMER;
+		return record_consumer_read(key->kind, value, g, key->topic, err);
+	}
+	if (key->kind == RECORD_CONSUMER_MEMBER) {
+		consumer_forget(g, key->topic);
+	} else if (key->kind == RECORD_CONSUMER_GROUP) {
+		consumer_release(g);
+		consumer_init(g, &p->groups->options, &p->groups->deadlines);
+		group->kind = GROUP_CLASSIC;
+	}
+	return 0;
+}
+
 static int apply_record(struct replay *p, const struct record *record, struct mr_error *err)
 {
 	struct record_key key;
@@ -51,6 +69,8 @@ static int apply_record(struct replay *p, const struct record *record, struct mr
 		classic_reset(&group->classic);
 		if (record->value.ptr)
 			rc = record_group_read(record->value, &group->classic, err);
+	} else {
+		rc = apply_consumer(p, &key, record->value, err);
 	}
 	return rc;
 }
@@ -112,6 +132,12 @@ static void wake_members(struct groups *groups)
 		mr_map_each (&group->classic.members, each) {
 			struct classic_member *m = each->value;
 			deadline_set(&groups->deadlines, &m->session, now_ms + m->session_timeout_ms);
+		}
+		mr_map_each (&group->consumer.members, each) {
+			struct consumer_member *m = each->value;
+			consumer_hold(&group->consumer, m);
+			deadline_set(&groups->deadlines, &m->session,
+				     now_ms + groups->options.consumer_session_ms);
 		}
 		group_drop_if_blank(groups, group);
 	}

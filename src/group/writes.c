@@ -177,6 +177,9 @@ static void settle_one(struct groups *groups, const struct unsettled *u, bool st
 		group->deleting = false;
 		if (stable) {
 			classic_reset(&group->classic);
+			consumer_release(&group->consumer);
+			consumer_init(&group->consumer, &groups->options, &groups->deadlines);
+			group->kind = GROUP_CLASSIC;
 			offsets_release(&group->offsets);
 		}
 	}
