@@ -245,7 +245,7 @@ static void look_at_topics(struct consumer_group *g, const struct topic_view *vi
 }
 
 /* The assignor that most members ask for; the server's first when nobody asks. */
-static mr_str preferred_assignor(const struct consumer_group *g)
+mr_str consumer_assignor(const struct consumer_group *g)
 {
 	static const char *const known[] = {"uniform", "range"};
 	size_t best = 0, most = 0;
@@ -286,7 +286,7 @@ static void compute_target(struct consumer_group *g, const struct topic_view *vi
 	qsort(both, count, sizeof *both, by_name);
 	for (size_t i = 0; i < count; i++)
 		members[i] = both[i].plan;
-	assignor_find(preferred_assignor(g))(p.topics.items, p.topics.len, members, count);
+	assignor_find(consumer_assignor(g))(p.topics.items, p.topics.len, members, count);
 	for (size_t i = 0; i < count; i++) {
 		struct consumer_member *m = both[i].member;
 		if (!parts_equal(&m->target, &members[i].target)) {

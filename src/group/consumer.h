@@ -93,6 +93,7 @@ int consumer_heartbeat(struct consumer_group *g, const struct consumer_heartbeat
 int consumer_commit(struct consumer_group *g, const struct group_member_ref *in, bool by_epoch);
 void consumer_deadline(struct consumer_group *g, struct deadline *deadline, struct group_effects *fx);
 bool consumer_subscribed(const struct consumer_group *g, mr_str topic);
+mr_str consumer_assignor(const struct consumer_group *g);
 const char *consumer_state_word(const struct consumer_group *g);
 
 /* ---- for replay ---- */

@@ -45,9 +45,16 @@ static void owners_of(struct groups *groups, mr_str group, struct owners *owners
 	if (groups_describe(groups, group, &view, arena) != GROUP_OK ||
 	    !mr_str_is(view.summary.protocol_type, "consumer"))
 		return;
-	for (size_t i = 0; i < view.summary.members; i++)
-		note_assignment(view.members[i].assignment, view.members[i].id, view.members[i].client_id,
-				owners);
+	for (size_t i = 0; i < view.summary.members; i++) {
+		const struct group_member_view *m = &view.members[i];
+		if (!m->consumer)
+			note_assignment(m->assignment, m->id, m->client_id, owners);
+		for (size_t k = 0; m->consumer && k < m->consumer->assigned_count; k++) {
+			const struct group_topic_part *part = &m->consumer->assigned[k];
+			mr_vec_push(&owners->items,
+				    (struct owner){part->topic, part->partition, m->id, m->client_id});
+		}
+	}
 }
 
 /* ---- lag ---- */

@@ -16,8 +16,12 @@ static void summarize(const struct group *group, struct group_summary *out, stru
 	    .protocol_type = copy(arena, group->classic.protocol_type ? group->classic.protocol_type : ""),
 	    .state = classic_state_word(group->deleting ? CLASSIC_DEAD : group->classic.state),
 	    .kind = group->kind,
-	    .members = group->classic.members.len,
+	    .members = group_member_count(group),
 	};
+	if (group->kind == GROUP_CONSUMER) {
+		out->protocol_type = MR_STR("consumer");
+		out->state = group->deleting ? out->state : consumer_state_word(&group->consumer);
+	}
 }
 
 static int by_name(const void *a, const void *b)
@@ -58,6 +62,86 @@ static void describe_members(const struct classic_group *g, struct group_view *o
 	}
 }
 
+/* ---- consumer groups ---- */
+
+/* Topics by id, as they are now: parts of a topic that is gone are left out. */
+struct topic_names {
+	struct mr_map by_id; /* -> struct log_topic */
+};
+
+static void learn_names(struct groups *groups, struct topic_names *names)
+{
+	size_t count;
+	struct log_topic **all = log_topics(broker_store(groups->broker), &count);
+	for (size_t i = 0; i < count; i++) {
+		uint8_t id[16];
+		log_topic_id(all[i], id);
+		mr_map_put(&names->by_id, mr_str_n(id, 16), all[i]);
+	}
+	free(all);
+}
+
+static const struct group_topic_part *name_parts(const struct topic_names *names,
+						 const struct partition_set *set, size_t *count,
+						 struct arena *arena)
+{
+	struct group_topic_part *out = arena_calloc(arena, set->parts.len + 1, sizeof *out);
+	*count = 0;
+	for (size_t i = 0; i < set->parts.len; i++) {
+		const struct topic_partition *part = &set->parts.items[i];
+		const struct log_topic *topic = mr_map_get(&names->by_id, mr_str_n(part->topic_id, 16));
+		if (!topic)
+			continue;
+		struct group_topic_part *named = &out[(*count)++];
+		named->topic = log_topic_name(topic);
+		named->partition = part->partition;
+		memcpy(named->topic_id, part->topic_id, 16);
+	}
+	return out;
+}
+
+static void describe_consumer(const struct topic_names *names, const struct consumer_member *m,
+			      struct group_member_view *out, struct arena *arena)
+{
+	struct consumer_member_view *view = arena_calloc(arena, 1, sizeof *view);
+	mr_str *topics = arena_calloc(arena, m->topics.len + 1, sizeof *topics);
+	for (size_t i = 0; i < m->topics.len; i++)
+		topics[i] = copy(arena, m->topics.items[i]);
+	*view = (struct consumer_member_view){
+	    .rack_id = copy(arena, m->rack_id),
+	    .regex = copy(arena, m->regex),
+	    .epoch = m->epoch,
+	    .topics = topics,
+	    .topic_count = m->topics.len,
+	};
+	view->assigned = name_parts(names, &m->assigned, &view->assigned_count, arena);
+	view->target = name_parts(names, &m->target, &view->target_count, arena);
+	*out = (struct group_member_view){
+	    .id = copy(arena, m->id),
+	    .instance_id = copy(arena, m->instance_id),
+	    .client_id = copy(arena, m->client_id),
+	    .client_host = copy(arena, m->client_host),
+	    .metadata = MR_STR(""),
+	    .assignment = MR_STR(""),
+	    .consumer = view,
+	};
+}
+
+static void describe_consumers(struct groups *groups, const struct consumer_group *g, struct group_view *out,
+			       struct arena *arena)
+{
+	struct topic_names names = {0};
+	learn_names(groups, &names);
+	out->generation = g->epoch;
+	out->assignment_epoch = g->assignment_epoch;
+	out->protocol = consumer_assignor(g);
+	out->members = arena_calloc(arena, g->members.len + 1, sizeof *out->members);
+	size_t n = 0;
+	mr_map_each (&g->members, entry)
+		describe_consumer(&names, entry->value, &out->members[n++], arena);
+	mr_map_release(&names.by_id);
+}
+
 int groups_describe(struct groups *groups, mr_str name, struct group_view *out, struct arena *arena)
 {
 	groups_enter(groups);
@@ -71,7 +155,10 @@ int groups_describe(struct groups *groups, mr_str name, struct group_view *out, 
 		    .generation = g->generation,
 		};
 		summarize(group, &out->summary, arena);
-		describe_members(g, out, arena);
+		if (group->kind == GROUP_CONSUMER)
+			describe_consumers(groups, &group->consumer, out, arena);
+		else
+			describe_members(g, out, arena);
 	}
 	groups_leave_lock(groups);
 	return code;

@@ -4,6 +4,10 @@
 
 #include "kafka/handler.h"
 
+/* What may be done to a group, as bits of Kafka's operation codes: read, delete, describe, describe
+ * and alter configs. */
+#define GROUP_OPERATIONS (1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11)
+
 /* The request's ticket is its progress; it goes with the request. */
 void request_hold_ticket(struct request *r, struct group_ticket *ticket);
 /* STEP_DONE when the ticket is answered and what the answer rests on is safe; *code is the answer. */

@@ -4,10 +4,7 @@
  * message from then on. The authorized operations (version 3, when asked for) are all that there
  * are: read, delete, describe, and describe and alter configs.
  */
-#include "kafka/handler.h"
-
-/* Kafka's operation codes as bits: read, delete, describe, describe and alter configs. */
-#define GROUP_OPERATIONS (1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11)
+#include "kafka/group_request.h"
 
 static void describe_missing(struct request *r, int code, struct describe_groups_group *out)
 {

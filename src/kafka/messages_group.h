@@ -250,3 +250,75 @@ struct offset_delete_response {
 	int32_t throttle_time_ms;
 	WIRE_ARRAY(struct offset_delete_topic_reply) topics;
 };
+
+/* ---- ConsumerGroupHeartbeat (68) ---- */
+struct consumer_topic_partitions {
+	uint8_t topic_id[16];
+	WIRE_ARRAY(int32_t) partitions;
+};
+struct consumer_group_heartbeat_request {
+	mr_str group_id;
+	mr_str member_id;
+	int32_t member_epoch;
+	mr_str instance_id;
+	mr_str rack_id;
+	int32_t rebalance_timeout_ms;
+	WIRE_ARRAY(mr_str) subscribed_topic_names;
+	mr_str subscribed_topic_regex;
+	mr_str server_assignor;
+	WIRE_ARRAY(struct consumer_topic_partitions) topic_partitions;
+};
+struct consumer_heartbeat_assignment {
+	WIRE_ARRAY(struct consumer_topic_partitions) topic_partitions;
+};
+struct consumer_group_heartbeat_response {
+	int32_t throttle_time_ms;
+	int16_t error_code;
+	mr_str error_message;
+	mr_str member_id;
+	int32_t member_epoch;
+	int32_t heartbeat_interval_ms;
+	struct consumer_heartbeat_assignment *assignment;
+};
+
+/* ---- ConsumerGroupDescribe (69) ---- */
+struct consumer_group_describe_request {
+	WIRE_ARRAY(mr_str) group_ids;
+	bool include_authorized_operations;
+};
+struct consumer_described_partitions {
+	uint8_t topic_id[16];
+	mr_str topic_name;
+	WIRE_ARRAY(int32_t) partitions;
+};
+struct consumer_described_assignment {
+	WIRE_ARRAY(struct consumer_described_partitions) topic_partitions;
+};
+struct consumer_described_member {
+	mr_str member_id;
+	mr_str instance_id;
+	mr_str rack_id;
+	int32_t member_epoch;
+	mr_str client_id;
+	mr_str client_host;
+	WIRE_ARRAY(mr_str) subscribed_topic_names;
+	mr_str subscribed_topic_regex;
+	struct consumer_described_assignment assignment;
+	struct consumer_described_assignment target_assignment;
+	int8_t member_type;
+};
+struct consumer_described_group {
+	int16_t error_code;
+	mr_str error_message;
+	mr_str group_id;
+	mr_str group_state;
+	int32_t group_epoch;
+	int32_t assignment_epoch;
+	mr_str assignor_name;
+	WIRE_ARRAY(struct consumer_described_member) members;
+	int32_t authorized_operations;
+};
+struct consumer_group_describe_response {
+	int32_t throttle_time_ms;
+	WIRE_ARRAY(struct consumer_described_group) groups;
+};

@@ -409,3 +409,115 @@ static const struct wire_field offset_delete_response_fields[] = {
 };
 MESSAGE(offset_delete_response);
 #undef THIS
+
+/* ---- ConsumerGroupHeartbeat ---- */
+
+#define THIS consumer_topic_partitions
+static const struct wire_field consumer_topic_partitions_fields[] = {
+    F(UUID, topic_id, 0, ALL),
+    A(INT32, partitions, 0, ALL),
+};
+CHILD(consumer_topic_partitions);
+#undef THIS
+
+#define THIS consumer_group_heartbeat_request
+static const struct wire_field consumer_group_heartbeat_request_fields[] = {
+    F(STRING, group_id, 0, ALL),
+    F(STRING, member_id, 0, ALL),
+    F(INT32, member_epoch, 0, ALL),
+    FN(STRING, instance_id, 0, ALL, 0),
+    FN(STRING, rack_id, 0, ALL, 0),
+    FD(INT32, rebalance_timeout_ms, 0, ALL, -1),
+    AN(STRING, subscribed_topic_names, 0, ALL, 0),
+    FN(STRING, subscribed_topic_regex, 1, ALL, 1),
+    FN(STRING, server_assignor, 0, ALL, 0),
+    ASN(consumer_topic_partitions, topic_partitions, 0, ALL, 0),
+};
+MESSAGE(consumer_group_heartbeat_request);
+#undef THIS
+
+#define THIS consumer_heartbeat_assignment
+static const struct wire_field consumer_heartbeat_assignment_fields[] = {
+    AS(consumer_topic_partitions, topic_partitions, 0, ALL),
+};
+CHILD(consumer_heartbeat_assignment);
+#undef THIS
+
+#define THIS consumer_group_heartbeat_response
+static const struct wire_field consumer_group_heartbeat_response_fields[] = {
+    F(INT32, throttle_time_ms, 0, ALL),
+    F(INT16, error_code, 0, ALL),
+    FN(STRING, error_message, 0, ALL, 0),
+    FN(STRING, member_id, 0, ALL, 0),
+    F(INT32, member_epoch, 0, ALL),
+    F(INT32, heartbeat_interval_ms, 0, ALL),
+    O(consumer_heartbeat_assignment, assignment, 0, ALL),
+};
+MESSAGE(consumer_group_heartbeat_response);
+#undef THIS
+
+/* ---- ConsumerGroupDescribe ---- */
+
+#define THIS consumer_group_describe_request
+static const struct wire_field consumer_group_describe_request_fields[] = {
+    A(STRING, group_ids, 0, ALL),
+    F(BOOL, include_authorized_operations, 0, ALL),
+};
+MESSAGE(consumer_group_describe_request);
+#undef THIS
+
+#define THIS consumer_described_partitions
+static const struct wire_field consumer_described_partitions_fields[] = {
+    F(UUID, topic_id, 0, ALL),
+    F(STRING, topic_name, 0, ALL),
+    A(INT32, partitions, 0, ALL),
+};
+CHILD(consumer_described_partitions);
+#undef THIS
+
+#define THIS consumer_described_assignment
+static const struct wire_field consumer_described_assignment_fields[] = {
+    AS(consumer_described_partitions, topic_partitions, 0, ALL),
+};
+CHILD(consumer_described_assignment);
+#undef THIS
+
+#define THIS consumer_described_member
+static const struct wire_field consumer_described_member_fields[] = {
+    F(STRING, member_id, 0, ALL),
+    FN(STRING, instance_id, 0, ALL, 0),
+    FN(STRING, rack_id, 0, ALL, 0),
+    F(INT32, member_epoch, 0, ALL),
+    F(STRING, client_id, 0, ALL),
+    F(STRING, client_host, 0, ALL),
+    A(STRING, subscribed_topic_names, 0, ALL),
+    FN(STRING, subscribed_topic_regex, 0, ALL, 0),
+    S(consumer_described_assignment, assignment, 0, ALL),
+    S(consumer_described_assignment, target_assignment, 0, ALL),
+    FD(INT8, member_type, 1, ALL, -1),
+};
+CHILD(consumer_described_member);
+#undef THIS
+
+#define THIS consumer_described_group
+static const struct wire_field consumer_described_group_fields[] = {
+    F(INT16, error_code, 0, ALL),
+    FN(STRING, error_message, 0, ALL, 0),
+    F(STRING, group_id, 0, ALL),
+    F(STRING, group_state, 0, ALL),
+    F(INT32, group_epoch, 0, ALL),
+    F(INT32, assignment_epoch, 0, ALL),
+    F(STRING, assignor_name, 0, ALL),
+    AS(consumer_described_member, members, 0, ALL),
+    FD(INT32, authorized_operations, 0, ALL, INT32_MIN),
+};
+CHILD(consumer_described_group);
+#undef THIS
+
+#define THIS consumer_group_describe_response
+static const struct wire_field consumer_group_describe_response_fields[] = {
+    F(INT32, throttle_time_ms, 0, ALL),
+    AS(consumer_described_group, groups, 0, ALL),
+};
+MESSAGE(consumer_group_describe_response);
+#undef THIS

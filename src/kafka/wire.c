@@ -14,6 +14,7 @@ static const uint8_t type_size[] = {
     [WIRE_UUID] = 16,
     [WIRE_STRING] = sizeof(mr_str),
     [WIRE_RECORDS] = sizeof(mr_str),
+    [WIRE_OPTION] = sizeof(void *),
 };
 
 struct wire_array { /* what every WIRE_ARRAY is underneath */
@@ -38,6 +39,8 @@ static size_t item_wire_min(const struct wire_field *f, int version, bool flexib
 		return flexible ? 1 : 2;
 	if (f->type == WIRE_RECORDS)
 		return flexible ? 1 : 4;
+	if (f->type == WIRE_OPTION)
+		return 1;
 	if (f->type != WIRE_STRUCT)
 		return type_size[f->type];
 	size_t sum = flexible ? 1 : 0;
@@ -87,6 +90,9 @@ static void put_absent(const struct wire_field *f, void *at)
 		break;
 	case WIRE_STRUCT:
 		wire_defaults(f->child, at);
+		break;
+	case WIRE_OPTION:
+		*(void **)at = NULL;
 		break;
 	}
 }
@@ -189,6 +195,20 @@ static mr_str read_string(struct reader *r, const struct wire_field *f)
 	return mr_str_n(p, (size_t)len);
 }
 
+static void *read_option(struct reader *r, const struct wire_field *f)
+{
+	if ((int8_t)read_be(r, 1) < 0 || r->fault)
+		return NULL;
+	if (f->child->size > WIRE_DECODED_MAX - r->decoded) {
+		fail(r, "decodes to more than the limit");
+		return NULL;
+	}
+	r->decoded += f->child->size;
+	void *out = arena_alloc(r->arena, f->child->size);
+	read_struct(r, f->child, out);
+	return out;
+}
+
 static void read_item(struct reader *r, const struct wire_field *f, void *at)
 {
 	switch ((enum wire_type)f->type) {
@@ -224,6 +244,9 @@ static void read_item(struct reader *r, const struct wire_field *f, void *at)
 		break;
 	case WIRE_STRUCT:
 		read_struct(r, f->child, at);
+		break;
+	case WIRE_OPTION:
+		*(void **)at = read_option(r, f);
 		break;
 	}
 }
@@ -413,6 +436,11 @@ static void write_item(struct writer *w, const struct wire_field *f, const void 
 		break;
 	case WIRE_STRUCT:
 		write_struct(w, f->child, at);
+		break;
+	case WIRE_OPTION:
+		write_be(w, *(void *const *)at ? 1 : 0xff, 1);
+		if (*(void *const *)at)
+			write_struct(w, f->child, *(void *const *)at);
 		break;
 	}
 }

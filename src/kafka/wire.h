@@ -13,6 +13,7 @@
  *   STRING       mr_str, ptr NULL is null          int16 length (uvarint length + 1)
  *   RECORDS      mr_str, ptr NULL is null          int32 length (uvarint length + 1), opaque
  *   STRUCT       the struct itself                 its fields
+ *   OPTION       a pointer to a struct, or NULL    int8 1 and its fields, or -1
  *   array of X   WIRE_ARRAY(X), count -1 is null   int32 count (uvarint count + 1)
  *
  * Limits: a length or count is believed only when the bytes left can hold it at the smallest
@@ -51,6 +52,7 @@ enum wire_type {
 	WIRE_STRING,
 	WIRE_RECORDS,
 	WIRE_STRUCT,
+	WIRE_OPTION, /* a struct that may be null */
 };
 
 struct wire_field {

@@ -184,6 +184,15 @@ static mr_str random_text(struct mr_rng *rng, struct arena *arena)
 	return mr_str_n(text, len);
 }
 
+static void *random_option(struct mr_rng *rng, const struct wire_field *f, int version, struct arena *arena)
+{
+	if (rng_below(rng, 4) == 0)
+		return NULL;
+	void *out = arena_alloc(arena, f->child->size);
+	fill_struct(rng, f->child, version, arena, out);
+	return out;
+}
+
 static void fill_item(struct mr_rng *rng, const struct wire_field *f, int version, struct arena *arena,
 		      void *at)
 {
@@ -202,6 +211,8 @@ static void fill_item(struct mr_rng *rng, const struct wire_field *f, int versio
 		rng_uuid_bytes(rng, at);
 	else if (f->type == WIRE_STRUCT)
 		fill_struct(rng, f->child, version, arena, at);
+	else if (f->type == WIRE_OPTION)
+		*(void **)at = random_option(rng, f, version, arena);
 	else if (version >= f->null_from && rng_below(rng, 4) == 0)
 		*(mr_str *)at = MR_STR_NULL;
 	else
@@ -210,7 +221,8 @@ static void fill_item(struct mr_rng *rng, const struct wire_field *f, int versio
 
 static size_t c_size(const struct wire_field *f)
 {
-	static const size_t sizes[] = {1, 1, 2, 4, 8, 8, 16, sizeof(mr_str), sizeof(mr_str)};
+	static const size_t sizes[] = {
+	    1, 1, 2, 4, 8, 8, 16, sizeof(mr_str), sizeof(mr_str), 0, sizeof(void *)};
 	return f->type == WIRE_STRUCT ? f->child->size : sizes[f->type];
 }
 
