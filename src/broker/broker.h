@@ -72,7 +72,7 @@ struct broker_ack {             /* what must be stable before the producer may b
 	char reason[256];   /* of bad_record */
 };
 
-enum { BROKER_INVALID_RECORD = 3 }; /* beside LOG_BAD_SEQUENCE and LOG_BAD_EPOCH */
+enum { BROKER_INVALID_RECORD = 3 }; /* beside log_append's LOG_BAD_... */
 
 /* One whole wire batch. Returns log_append's codes, or BROKER_INVALID_RECORD with bad_record and
  * reason in *ack (and in *err). After MR_ERR_BUSY nothing was appended: try again after the next

@@ -7,6 +7,7 @@
 #include "ingest/ingest_internal.h"
 
 #include "base/log.h"
+#include "log/transactions.h"
 
 #include <time.h>
 
@@ -52,7 +53,7 @@ void ingest_moved(void *arg, struct log_partition *const *moved, size_t count)
 		if (log_partition_topic(moved[i]) != ingest->topic)
 			continue;
 		size_t p = (size_t)log_partition_index(moved[i]);
-		int64_t stable = log_stable_offset(moved[i]);
+		int64_t stable = log_last_stable_offset(moved[i]);
 		see_partitions(ingest, p + 1);
 		struct ingest_seen *seen = &ingest->seen.items[p];
 		if (stable > seen->stable) {

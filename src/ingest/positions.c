@@ -1,6 +1,7 @@
 #include "ingest/positions.h"
 
 #include "base/varint.h"
+#include "log/transactions.h"
 
 mr_str ingest_app_id(mr_str topic, int32_t partition, struct arena *arena)
 {
@@ -19,7 +20,7 @@ static struct ingest_position position_of(const struct delta_snapshot *snapshot,
 	struct ingest_position at = {.in_snapshot = in_snapshot,
 				     .in_table = in_table,
 				     .from = mr_max_i64(in_table, 0),
-				     .stable = log_stable_offset(partition)};
+				     .stable = log_last_stable_offset(partition)};
 	if (at.from < start) {
 		at.lost = in_table < 0 ? 0 : start - in_table;
 		at.from = start;

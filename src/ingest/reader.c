@@ -1,5 +1,7 @@
 #include "ingest/reader.h"
 
+#include "log/transactions.h"
+
 #include <stdlib.h>
 
 #define STRETCH_BYTES ((size_t)1 << 20)
@@ -11,7 +13,8 @@ struct topic_reader {
 	size_t at;
 	struct log_partition *partition; /* of ranges[at] */
 	struct mr_buf stretch;
-	mr_str rest; /* batches of the stretch not yet looked at */
+	mr_str rest;          /* batches of the stretch not yet looked at */
+	int64_t stretch_next; /* where the next stretch starts */
 	struct batch_iter batch;
 	enum { NEEDS_STRETCH, IN_STRETCH, IN_BATCH } state;
 	bool copies; /* the batch at hand is compressed */
@@ -58,7 +61,7 @@ uint64_t topic_reader_bytes(const struct topic_reader *reader)
  * the log is known to reach beyond the range, the rest of it is such a hole. */
 static int nothing_read(struct topic_reader *reader, struct topic_range *range, struct mr_error *err)
 {
-	int64_t stable = log_stable_offset(reader->partition);
+	int64_t stable = log_last_stable_offset(reader->partition);
 	if (stable < range->to) {
 		mr_str topic = log_topic_name(reader->topic);
 		return mr_fail(err, MR_ERR_LIMIT, "%.*s-%d ends at offset %lld, before %lld", MR_FMT(topic),
@@ -78,11 +81,12 @@ static int read_stretch(struct topic_reader *reader, struct mr_error *err)
 	struct topic_range *range = &reader->ranges[reader->at];
 	reader->partition = log_partition_at(reader->topic, range->partition);
 	mr_buf_clear(&reader->stretch);
-	int64_t next = range->from;
-	int rc = log_read(reader->partition, range->from, STRETCH_BYTES, true, &reader->stretch, &next, err);
+	reader->stretch_next = range->from;
+	int rc = log_read_committed(reader->partition, range->from, STRETCH_BYTES, true, &reader->stretch,
+				    &reader->stretch_next, err);
 	if (rc < 0)
 		return rc;
-	if (reader->stretch.len == 0 || next <= range->from)
+	if (reader->stretch_next <= range->from)
 		rc = nothing_read(reader, range, err);
 	if (rc < 0)
 		return rc;
@@ -113,13 +117,12 @@ static int next_batch(struct topic_reader *reader, struct mr_error *err)
 			reader->rest.len = 0;
 			return 0;
 		}
-		if (header->attributes & BATCH_CONTROL) {
-			range->from = header->base_offset + header->last_offset_delta + 1;
-			continue;
-		}
 		reader->copies = (header->attributes & BATCH_CODEC_MASK) != BATCH_NONE;
 		return 1;
 	}
+	/* What was aborted, and markers, are not in the stretch: pass them. */
+	struct topic_range *range = &reader->ranges[reader->at];
+	range->from = mr_max_i64(range->from, mr_min_i64(range->to, reader->stretch_next));
 	return 0;
 }
 

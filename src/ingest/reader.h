@@ -1,5 +1,8 @@
 /* ingest/reader.h - the records of some ranges of a topic, in order, a stretch of log at a time.
  *
+ * What is read is what was committed: batches of aborted transactions and their markers are passed
+ * over, and a range ends at or before the last stable offset.
+ *
  * Reads about a mebibyte of batches at once. A record is valid until the first call of
  * topic_reader_next after one that returned READER_STRETCH_END: so a caller may keep views of a
  * whole stretch. Records of compressed batches are copied into the caller's arena for that.
@@ -24,7 +27,7 @@ enum { READER_END = 0, READER_RECORD = 1, READER_STRETCH_END = 2 };
 
 /* READER_RECORD with *record and *partition; READER_STRETCH_END: the memory of the records so far
  * goes with the next call; READER_END; or an error: MR_ERR_LIMIT when a range is not, or no
- * longer, in the log; MR_ERR_CORRUPT. Control batches are passed over. */
+ * longer, in the log; MR_ERR_CORRUPT. */
 MR_NODISCARD int topic_reader_next(struct topic_reader *reader, struct arena *arena, struct record *record,
 				   int32_t *partition, struct mr_error *err);
 

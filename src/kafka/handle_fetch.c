@@ -8,14 +8,19 @@
  * partition_max_bytes are honoured but for the first batch of the first partition that has
  * any, so that a large batch cannot stop a consumer (KIP-74). The batch that holds the offset
  * comes whole. No fetch session is given: the session id is always 0, and a request that
- * names one gets FETCH_SESSION_ID_NOT_FOUND. Nothing is transactional, so there are no aborted
- * transactions and the last stable offset is the high watermark.
+ * names one gets FETCH_SESSION_ID_NOT_FOUND.
+ *
+ * read_committed is given what lies below the last stable offset, with the list of the aborted
+ * transactions in it, by first offset; the client leaves them out. read_uncommitted gets no list.
  *
  * Versions below 10 know no zstd: a partition whose next batch uses it answers
  * UNSUPPORTED_COMPRESSION_TYPE.
  */
 #include "kafka/handler.h"
 #include "kafka/security.h"
+#include "log/transactions.h"
+
+#include <stdlib.h>
 
 struct fetch_part {
 	const struct fetch_partition *in;
@@ -24,6 +29,8 @@ struct fetch_part {
 	size_t data_at, data_len; /* in request->data, whose memory may move */
 	int64_t next;
 };
+
+enum { READ_COMMITTED = 1 };
 
 struct fetch_progress {
 	struct fetch_part *parts;
@@ -98,6 +105,12 @@ static bool has_zstd(const char *batches, size_t len)
 	return false;
 }
 
+static bool reads_committed(const struct request *r)
+{
+	const struct fetch_request *in = r->in;
+	return in->isolation_level == READ_COMMITTED;
+}
+
 static void read_part(struct request *r, struct fetch_part *part, size_t room, bool min_one)
 {
 	struct fetch_partition_reply *out = part->out;
@@ -106,9 +119,10 @@ static void read_part(struct request *r, struct fetch_part *part, size_t room, b
 	size_t limit = mr_min_size(room, (size_t)mr_max_i64(part->in->partition_max_bytes, 0));
 	part->data_at = r->data.len;
 	part->next = part->in->fetch_offset;
-	int rc =
-	    log_read(part->partition, part->in->fetch_offset, limit, min_one, &r->data, &part->next, NULL);
-	out->high_watermark = out->last_stable_offset = log_stable_offset(part->partition);
+	int rc = (reads_committed(r) ? log_read_decided : log_read)(
+	    part->partition, part->in->fetch_offset, limit, min_one, &r->data, &part->next, NULL);
+	out->last_stable_offset = log_last_stable_offset(part->partition);
+	out->high_watermark = log_stable_offset(part->partition);
 	part->data_len = r->data.len - part->data_at;
 	int16_t code = kafka_error_of(rc, ON_READ);
 	if (rc == 0 && r->header.version < 10 && has_zstd(r->data.ptr + part->data_at, part->data_len))
@@ -136,13 +150,26 @@ static bool read_all(struct request *r, struct fetch_progress *p)
 	return error;
 }
 
-static bool any_moved(const struct fetch_progress *p)
+static bool any_moved(const struct request *r, const struct fetch_progress *p)
 {
+	int64_t (*end_of)(const struct log_partition *) =
+	    reads_committed(r) ? log_last_stable_offset : log_stable_offset;
 	for (size_t i = 0; i < p->count; i++) {
-		if (log_stable_offset(p->parts[i].partition) > p->parts[i].next)
+		if (end_of(p->parts[i].partition) > p->parts[i].next)
 			return true;
 	}
 	return false;
+}
+
+static void list_aborted(struct request *r, struct fetch_part *part)
+{
+	struct log_aborted *found;
+	size_t count = log_aborted(part->partition, part->in->fetch_offset, part->next, &found);
+	request_array(r, &part->out->aborted_transactions, count);
+	for (size_t i = 0; i < count; i++)
+		part->out->aborted_transactions.items[i] =
+		    (struct fetch_aborted){found[i].producer_id, found[i].first_offset};
+	free(found);
 }
 
 static enum step answer(struct request *r, struct fetch_progress *p)
@@ -153,6 +180,8 @@ static enum step answer(struct request *r, struct fetch_progress *p)
 		struct fetch_part *part = &p->parts[i];
 		if (part->data_len)
 			part->out->records = mr_str_n(r->data.ptr + part->data_at, part->data_len);
+		if (part->out->error_code == KE_NONE && reads_committed(r))
+			list_aborted(r, part);
 	}
 	return STEP_DONE;
 }
@@ -179,7 +208,7 @@ enum step fetch_step(struct request *r)
 	bool first = !p;
 	if (first)
 		p = r->progress = plan(r);
-	else if (!r->expired && !any_moved(p))
+	else if (!r->expired && !any_moved(r, p))
 		return STEP_WAIT;
 	bool error = read_all(r, p);
 	/* expired: what was there at the last look is answered */

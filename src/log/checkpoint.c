@@ -3,16 +3,17 @@
  * A checkpoint syncs every segment written since the last one, writes out their index tails,
  * replaces DIR/checkpoint and begins a new journal generation. Big-endian:
  *
- *   "MRCHKPT1"  u32 crc of the rest  u32 partitions, then per partition
+ *   "MRCHKPT2"  u32 crc of the rest  u32 partitions, then per partition
  *     16 topic id  u32 index  i64 segment (-1: none)  i64 position  i64 next offset
  *     i64 partition max timestamp  i64 segment max timestamp  i64 its last offset
  *     i64 next index position  i64 last filed timestamp  u32 .index entries  u32 .timeindex entries
- *     producers (producer_state.c)
+ *     producers (producer_state.c), transactions (txn_table.c)
  *
  * It says: everything of this partition before `position` of `segment` is on disk and good.
  * A lost or bad checkpoint only makes recovery read everything.
  */
 #include "log/store.h"
+#include "log/txn_index.h"
 
 #include "base/crc32c.h"
 #include "base/varint.h"
@@ -21,7 +22,7 @@
 
 #include <stdlib.h>
 
-static const char magic[8] = "MRCHKPT1";
+static const char magic[8] = "MRCHKPT2";
 
 enum { CHECKPOINT_HEADER = 16, PARTITION_FIXED = 92, CHECKPOINT_MAX = 1 << 30 };
 
@@ -62,6 +63,7 @@ static void save_partition(const struct log_partition *partition, struct mr_buf 
 	put32(out, index->offsets_filed);
 	put32(out, index->times_filed);
 	producers_save(&partition->producers, partition->stable_offset, out);
+	txns_save(&partition->txns, partition->stable_offset, out);
 }
 
 static void save_all(struct log_store *store, struct mr_buf *out)
@@ -103,6 +105,7 @@ static void flush_index(struct log_partition *partition, struct segment *segment
 static void tidy(struct log_partition *partition)
 {
 	size_t count = partition->segments.len;
+	txn_index_write(partition);
 	for (size_t i = count; i-- > 0;) {
 		struct segment *segment = partition->segments.items[i];
 		flush_index(partition, segment);
@@ -174,11 +177,17 @@ static size_t load_partition(struct log_store *store, mr_str bytes)
 		return 0;
 	const char *at = bytes.ptr;
 	struct log_partition *partition = find_partition(store, at);
-	struct producer_table gone = {0};
-	struct producer_table *producers = partition ? &partition->producers : &gone;
-	size_t used = producers_load(producers, mr_str_tail(bytes, PARTITION_FIXED));
-	producers_release(&gone);
-	if (used == 0)
+	struct producer_table no_producers = {0};
+	struct txn_table no_txns = {0};
+	struct txn_index_mark mark = {0};
+	size_t producers = producers_load(partition ? &partition->producers : &no_producers,
+					  mr_str_tail(bytes, PARTITION_FIXED));
+	size_t txns = producers == 0 ? 0
+				     : txns_load(partition ? &partition->txns : &no_txns,
+						 mr_str_tail(bytes, PARTITION_FIXED + producers), &mark);
+	producers_release(&no_producers);
+	txns_release(&no_txns);
+	if (txns == 0)
 		return 0;
 	if (partition) {
 		partition->checkpoint = (struct partition_checkpoint){
@@ -193,9 +202,10 @@ static size_t load_partition(struct log_store *store, mr_str bytes)
 			      .filed_timestamp = get64(at + 76),
 			      .offsets_filed = mr_get_be32(at + 84),
 			      .times_filed = mr_get_be32(at + 88)},
+		    .txns = mark,
 		};
 	}
-	return PARTITION_FIXED + used;
+	return PARTITION_FIXED + producers + txns;
 }
 
 int checkpoint_load(struct log_store *store, struct mr_error *err)

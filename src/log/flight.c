@@ -142,6 +142,7 @@ void flight_publish(struct log_partition *partition)
 	partition->size_bytes += (int64_t)partition->flight.len;
 	partition->stable_offset = partition->flight_end;
 	tail_add(partition, &partition->flight);
+	txns_publish(&partition->txns, partition->stable_offset);
 	pthread_cond_broadcast(&partition->moved);
 	pthread_mutex_unlock(&partition->lock);
 	flight_release(partition);

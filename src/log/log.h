@@ -96,10 +96,11 @@ struct log_append {
 	bool duplicate;         /* an idempotent producer's retry; base_offset is the first try's */
 };
 
-enum { LOG_BAD_SEQUENCE = 1, LOG_BAD_EPOCH = 2 };
+enum { LOG_BAD_SEQUENCE = 1, LOG_BAD_EPOCH = 2, LOG_BAD_TXN_STATE = 4 };
 
 /* Append one whole batch (copied). 0 on success; LOG_BAD_SEQUENCE or LOG_BAD_EPOCH when an
- * idempotent producer's numbers do not fit; MR_ERR_BUSY when too much is pending (wait for
+ * idempotent producer's numbers do not fit, LOG_BAD_TXN_STATE when its transaction is not ended and
+ * the batch is not of it; MR_ERR_BUSY when too much is pending (wait for
  * the next commit); MR_ERR_LIMIT past max_message_bytes; MR_ERR_CORRUPT for a bad CRC or
  * header; MR_ERR_IO/NO_SPACE while the partition is fenced; MR_ERR_NOT_FOUND when deleted. */
 MR_NODISCARD int log_append(struct log_partition *partition, mr_str batch, struct log_append *out,

@@ -41,6 +41,7 @@ void partition_free(struct log_partition *partition)
 	mr_buf_release(&partition->flight);
 	tail_clear(&partition->tail);
 	producers_release(&partition->producers);
+	txns_release(&partition->txns);
 	pthread_mutex_destroy(&partition->lock);
 	pthread_mutex_destroy(&partition->rebuild_lock);
 	pthread_cond_destroy(&partition->moved);
@@ -111,7 +112,8 @@ static void admit(struct log_partition *partition, mr_str batch, int64_t now_ms,
 	batch_patch_offset(copy, partition->end_offset, 0);
 	if (stamp)
 		bb_stamp(copy, batch.len, now_ms);
-	producers_note(&partition->producers, copy, now_ms);
+	producers_note(&partition->producers, copy, batch.len, now_ms);
+	txns_note(&partition->txns, copy, batch.len);
 	*out = (struct log_append){
 	    .base_offset = partition->end_offset,
 	    .next_offset = bb_next_offset(copy),
@@ -120,39 +122,63 @@ static void admit(struct log_partition *partition, mr_str batch, int64_t now_ms,
 	partition->end_offset = out->next_offset;
 }
 
+/* The batch is an idempotent producer's: 0 when it follows (also when it is a duplicate, told by
+ * *out), or why it is refused. */
+static int judge(const struct log_partition *partition, mr_str batch, bool stamp, int64_t now_ms,
+		 struct log_append *out, struct mr_error *err)
+{
+	const char *name = partition->topic->name;
+	int64_t id = bb_producer_id(batch.ptr);
+	bool transactional = mr_get_be16(batch.ptr + BATCH_AT_ATTRIBUTES) & BATCH_TRANSACTIONAL;
+	struct producer_batch first;
+	switch (producers_judge(&partition->producers, batch.ptr, &first)) {
+	case PRODUCER_NEXT:
+		break;
+	case PRODUCER_DUPLICATE:
+		*out = (struct log_append){
+		    .base_offset = first.base_offset,
+		    .next_offset = first.base_offset + first.last_offset_delta + 1,
+		    .append_time_ms = stamp ? now_ms : -1,
+		    .duplicate = true,
+		};
+		return 0;
+	case PRODUCER_BAD_SEQUENCE:
+		mr_fail(err, LOG_BAD_SEQUENCE, "producer %lld: sequence %d does not follow in %s-%d",
+			(long long)id, (int)bb_base_sequence(batch.ptr), name, (int)partition->index);
+		return LOG_BAD_SEQUENCE;
+	case PRODUCER_BAD_EPOCH:
+		mr_fail(err, LOG_BAD_EPOCH, "producer %lld: epoch %d is over in %s-%d", (long long)id,
+			(int)bb_producer_epoch(batch.ptr), name, (int)partition->index);
+		return LOG_BAD_EPOCH;
+	}
+	if (!transactional && txns_undecided(&partition->txns, id) >= 0) {
+		mr_fail(err, LOG_BAD_TXN_STATE, "producer %lld: its transaction in %s-%d is not ended",
+			(long long)id, name, (int)partition->index);
+		return LOG_BAD_TXN_STATE;
+	}
+	return 0;
+}
+
 static int append_locked(struct log_partition *partition, mr_str batch, int64_t now_ms, bool stamp,
 			 struct log_append *out, struct mr_error *err)
 {
-	const char *name = partition->topic->name;
 	if (partition->deleted || partition->fence_code)
 		return fenced(partition, err);
 	if (bb_producer_id(batch.ptr) >= 0) {
-		struct producer_batch first;
-		switch (producers_judge(&partition->producers, batch.ptr, &first)) {
-		case PRODUCER_NEXT:
-			break;
-		case PRODUCER_DUPLICATE:
-			*out = (struct log_append){
-			    .base_offset = first.base_offset,
-			    .next_offset = first.base_offset + first.last_offset_delta + 1,
-			    .append_time_ms = stamp ? now_ms : -1,
-			    .duplicate = true,
-			};
-			return 0;
-		case PRODUCER_BAD_SEQUENCE:
-			mr_fail(err, LOG_BAD_SEQUENCE, "producer %lld: sequence %d does not follow in %s-%d",
-				(long long)bb_producer_id(batch.ptr), (int)bb_base_sequence(batch.ptr), name,
-				(int)partition->index);
-			return LOG_BAD_SEQUENCE;
-		case PRODUCER_BAD_EPOCH:
-			mr_fail(err, LOG_BAD_EPOCH, "producer %lld: epoch %d is over in %s-%d",
-				(long long)bb_producer_id(batch.ptr), (int)bb_producer_epoch(batch.ptr), name,
-				(int)partition->index);
-			return LOG_BAD_EPOCH;
-		}
+		out->duplicate = false;
+		int rc = judge(partition, batch, stamp, now_ms, out, err);
+		if (rc != 0 || out->duplicate)
+			return rc;
 	}
 	admit(partition, batch, now_ms, stamp, out);
 	return 0;
+}
+
+/* A marker's size is ours, not the producer's. */
+static bool is_control(mr_str batch)
+{
+	return batch.len >= BATCH_HEADER_SIZE &&
+	       (mr_get_be16(batch.ptr + BATCH_AT_ATTRIBUTES) & BATCH_CONTROL) != 0;
 }
 
 int log_append(struct log_partition *partition, mr_str batch, struct log_append *out, struct mr_error *err)
@@ -163,7 +189,7 @@ int log_append(struct log_partition *partition, mr_str batch, struct log_append 
 	int32_t size_max = topic->config.max_message_bytes;
 	bool stamp = topic->config.log_append_time;
 	pthread_mutex_unlock(&topic->lock);
-	int rc = check_batch(partition, batch, size_max, err);
+	int rc = check_batch(partition, batch, is_control(batch) ? INT32_MAX : size_max, err);
 	if (rc < 0)
 		return rc;
 	size_t pending = (store->pending_bytes += batch.len);
@@ -207,6 +233,7 @@ static void note_lost(struct log_partition *partition)
 		last = &partition->lost[partition->lost_count++ % LOST_RANGES_KEPT];
 	*last = (struct lost_range){from, to, partition->fence_code};
 	producers_roll_back(&partition->producers, from);
+	txns_roll_back(&partition->txns, from);
 }
 
 void partition_fence(struct log_partition *partition, const struct mr_error *err)

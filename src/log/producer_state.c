@@ -1,7 +1,8 @@
 /* log/producer_state.c - sequences of idempotent producers. See the header.
  *
- * Saved form, big-endian: count u32, then per producer id i64, seen_ms i64, epoch i16,
- * batches u8, and per batch first i32, last i32, base offset i64, delta i32.
+ * Saved form, big-endian: count u32, then per producer id i64, seen_ms i64, last_ms i64, epoch
+ * offset i64, coordinator epoch i32, epoch i16, batches u8, and per batch first i32, last i32, base offset
+ * i64, delta i32.
  */
 #include "log/producer_state.h"
 
@@ -11,7 +12,7 @@
 
 #include <stdlib.h>
 
-enum { PRODUCER_SAVED = 19, BATCH_SAVED = 20 };
+enum { PRODUCER_SAVED = 39, BATCH_SAVED = 20 };
 
 static mr_str key_of(const int64_t *id)
 {
@@ -51,7 +52,9 @@ enum producer_verdict producers_judge(const struct producer_table *table, const 
 		return PRODUCER_NEXT;
 	if (bb_producer_epoch(batch) < producer->epoch)
 		return PRODUCER_BAD_EPOCH;
-	if (bb_producer_epoch(batch) > producer->epoch)
+	if (first < 0)
+		return PRODUCER_NEXT;
+	if (bb_producer_epoch(batch) > producer->epoch || producer->count == 0)
 		return first == 0 ? PRODUCER_NEXT : PRODUCER_BAD_SEQUENCE;
 	for (int i = 0; i < producer->count; i++) {
 		const struct producer_batch *kept = &producer->batches[i];
@@ -76,34 +79,52 @@ static void forget_longest_idle(struct producer_table *table)
 		forget(table, idle->id);
 }
 
-void producers_note(struct producer_table *table, const char *batch, int64_t now_ms)
+static struct producer *known(struct producer_table *table, int64_t id, int16_t epoch, int64_t offset)
 {
-	int64_t id = bb_producer_id(batch);
-	if (id < 0)
-		return;
 	struct producer *producer = find(table, id);
 	if (!producer) {
 		if (table->by_id.len >= PRODUCERS_MAX)
 			forget_longest_idle(table);
 		producer = mr_calloc(1, sizeof *producer);
-		producer->id = id;
+		*producer = (struct producer){
+		    .id = id, .epoch_offset = offset, .epoch = epoch, .last_ms = -1, .coordinator_epoch = -1};
 		mr_map_put(&table->by_id, key_of(&id), producer);
 	}
-	if (bb_producer_epoch(batch) != producer->epoch)
+	if (epoch != producer->epoch) {
 		producer->count = 0;
-	producer->epoch = bb_producer_epoch(batch);
-	producer->seen_ms = now_ms;
+		producer->epoch_offset = offset;
+		producer->epoch = epoch;
+	}
+	return producer;
+}
+
+static void note_batch(struct producer *producer, const char *batch)
+{
 	if (producer->count == PRODUCER_BATCHES_KEPT) {
 		memmove(producer->batches, producer->batches + 1,
 			(PRODUCER_BATCHES_KEPT - 1) * sizeof producer->batches[0]);
 		producer->count--;
 	}
+	producer->last_ms = mr_max_i64(producer->last_ms, bb_max_timestamp(batch));
 	producer->batches[producer->count++] = (struct producer_batch){
 	    .first_sequence = bb_base_sequence(batch),
 	    .last_sequence = sequence_add(bb_base_sequence(batch), bb_last_delta(batch)),
 	    .base_offset = bb_offset(batch),
 	    .last_offset_delta = bb_last_delta(batch),
 	};
+}
+
+void producers_note(struct producer_table *table, const char *batch, size_t size, int64_t now_ms)
+{
+	int64_t id = bb_producer_id(batch);
+	if (id < 0)
+		return;
+	struct producer *producer = known(table, id, bb_producer_epoch(batch), bb_offset(batch));
+	producer->seen_ms = now_ms;
+	if (mr_get_be16(batch + BATCH_AT_ATTRIBUTES) & BATCH_CONTROL)
+		(void)txn_marker_read(batch, size, &producer->coordinator_epoch);
+	else if (bb_base_sequence(batch) >= 0)
+		note_batch(producer, batch);
 }
 
 static int count_below(const struct producer *producer, int64_t offset)
@@ -119,16 +140,17 @@ void producers_roll_back(struct producer_table *table, int64_t offset)
 	mr_map_each (&table->by_id, entry) {
 		struct producer *producer = entry->value;
 		producer->count = (uint8_t)count_below(producer, offset);
-		if (producer->count == 0)
+		if (producer->epoch_offset >= offset)
 			forget(table, producer->id);
 	}
 }
 
-void producers_expire(struct producer_table *table, int64_t now_ms)
+void producers_expire(struct producer_table *table, const struct txn_table *txns, int64_t now_ms)
 {
 	mr_map_each (&table->by_id, entry) {
 		struct producer *producer = entry->value;
-		if (producer->seen_ms < now_ms - PRODUCER_EXPIRES_MS)
+		if (producer->seen_ms < now_ms - PRODUCER_EXPIRES_MS &&
+		    txns_undecided(txns, producer->id) < 0)
 			forget(table, producer->id);
 	}
 }
@@ -148,10 +170,13 @@ void producers_save(const struct producer_table *table, int64_t offset, struct m
 	mr_map_each (&table->by_id, entry) {
 		const struct producer *producer = entry->value;
 		int count = count_below(producer, offset);
-		if (count == 0)
+		if (producer->epoch_offset >= offset)
 			continue;
 		put(out, (uint64_t)producer->id, 8);
 		put(out, (uint64_t)producer->seen_ms, 8);
+		put(out, (uint64_t)producer->last_ms, 8);
+		put(out, (uint64_t)producer->epoch_offset, 8);
+		put(out, (uint32_t)producer->coordinator_epoch, 4);
 		put(out, (uint16_t)producer->epoch, 2);
 		put(out, (uint8_t)count, 1);
 		for (int i = 0; i < count; i++) {
@@ -173,11 +198,14 @@ static size_t load_one(struct producer_table *table, mr_str bytes)
 	struct producer loaded = {
 	    .id = (int64_t)mr_get_be64(bytes.ptr),
 	    .seen_ms = (int64_t)mr_get_be64(bytes.ptr + 8),
-	    .epoch = (int16_t)mr_get_be16(bytes.ptr + 16),
-	    .count = (uint8_t)bytes.ptr[18],
+	    .last_ms = (int64_t)mr_get_be64(bytes.ptr + 16),
+	    .epoch_offset = (int64_t)mr_get_be64(bytes.ptr + 24),
+	    .coordinator_epoch = (int32_t)mr_get_be32(bytes.ptr + 32),
+	    .epoch = (int16_t)mr_get_be16(bytes.ptr + 36),
+	    .count = (uint8_t)bytes.ptr[38],
 	};
 	size_t size = PRODUCER_SAVED + (size_t)loaded.count * BATCH_SAVED;
-	if (loaded.count == 0 || loaded.count > PRODUCER_BATCHES_KEPT || bytes.len < size)
+	if (loaded.count > PRODUCER_BATCHES_KEPT || bytes.len < size)
 		return 0;
 	for (int i = 0; i < loaded.count; i++) {
 		const char *from = bytes.ptr + PRODUCER_SAVED + (size_t)i * BATCH_SAVED;

@@ -5,12 +5,17 @@
  * the first try's offset; a hole in the sequence is refused. A producer that is not known
  * (expired, or never seen) may start with any sequence.
  *
+ * A transaction's marker carries an epoch, too: a higher one fences the producer's earlier
+ * incarnations here, and its next batch starts at sequence 0. Batches of the coordinator itself
+ * (offsets of a transaction) have no sequence, -1: only their epoch is judged.
+ *
  * Threading: guarded by the partition's lock.
  */
 #pragma once
 
 #include "base/buf.h"
 #include "base/map.h"
+#include "log/txn_table.h"
 
 #define PRODUCER_BATCHES_KEPT 5
 #define PRODUCER_EXPIRES_MS (24LL * 3600 * 1000)
@@ -25,9 +30,12 @@ struct producer_batch {
 
 struct producer {
 	int64_t id;
-	int64_t seen_ms; /* of the last append, wall clock */
+	int64_t seen_ms;           /* of the last append, wall clock */
+	int64_t epoch_offset;      /* of what brought the epoch: a batch or a marker */
+	int64_t last_ms;           /* the greatest timestamp of its batches; -1 */
+	int32_t coordinator_epoch; /* of the last marker; -1 */
 	int16_t epoch;
-	uint8_t count;                                        /* batches kept */
+	uint8_t count; /* batches kept; 0 after a marker with a new epoch */
 	struct producer_batch batches[PRODUCER_BATCHES_KEPT]; /* oldest first */
 };
 
@@ -42,11 +50,12 @@ enum producer_verdict { PRODUCER_NEXT, PRODUCER_DUPLICATE, PRODUCER_BAD_SEQUENCE
 /* Does this batch (a whole header) follow? On PRODUCER_DUPLICATE *first_try is the kept one. */
 enum producer_verdict producers_judge(const struct producer_table *table, const char *batch,
 				      struct producer_batch *first_try);
-/* Remember a batch that has its offset; ignores batches without a producer id. */
-void producers_note(struct producer_table *table, const char *batch, int64_t now_ms);
+/* Remember a whole batch that has its offset; ignores batches without a producer id. */
+void producers_note(struct producer_table *table, const char *batch, size_t size, int64_t now_ms);
 /* Forget every batch at or past `offset`: they were appended and then lost to a fault. */
 void producers_roll_back(struct producer_table *table, int64_t offset);
-void producers_expire(struct producer_table *table, int64_t now_ms);
+/* Not those whose transaction is under way. */
+void producers_expire(struct producer_table *table, const struct txn_table *txns, int64_t now_ms);
 
 /* For the checkpoint: producers with their batches below `offset`; and back. */
 void producers_save(const struct producer_table *table, int64_t offset, struct mr_buf *out);

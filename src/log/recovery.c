@@ -14,6 +14,7 @@
  */
 #include "log/batch_bytes.h"
 #include "log/store.h"
+#include "log/txn_index.h"
 
 #include "base/mem.h"
 
@@ -133,8 +134,11 @@ static int scanned(void *arg, const char *batch, int64_t position)
 {
 	struct partition_recovery *of = arg;
 	struct log_partition *partition = of->partition;
+	size_t size = (size_t)bb_size(batch);
 	index_note(of->segment, batch, position);
-	producers_note(&partition->producers, batch, clock_wall_ms(partition->topic->store->env->clock));
+	producers_note(&partition->producers, batch, size,
+		       clock_wall_ms(partition->topic->store->env->clock));
+	txns_note(&partition->txns, batch, size);
 	partition->max_timestamp = mr_max_i64(partition->max_timestamp, bb_max_timestamp(batch));
 	return 0;
 }
@@ -335,13 +339,18 @@ static int recover_partition(struct partition_recovery *of, struct mr_error *err
 {
 	struct log_partition *partition = of->partition;
 	int64_t next;
-	int rc = scan_partition(of, &next, err);
+	int rc =
+	    txn_index_load(partition, partition->checkpoint.next_offset, &partition->checkpoint.txns, err);
+	if (rc == 0)
+		rc = scan_partition(of, &next, err);
 	if (rc < 0)
 		return rc;
 	int64_t first = partition->segments.len ? partition->segments.items[0]->base : next;
 	partition->start_offset = mr_min_i64(mr_max_i64(partition->start_offset, first), next);
 	partition->dirty_offset = mr_min_i64(partition->dirty_offset, next);
 	partition->stable_offset = partition->end_offset = partition->written_next = next;
+	txns_publish(&partition->txns, next);
+	txns_drop_before(&partition->txns, partition->start_offset);
 	partition->size_bytes = 0;
 	bool unsynced = of->cut || partition->dir_unsynced;
 	for (size_t i = 0; i < partition->segments.len; i++) {

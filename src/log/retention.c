@@ -48,6 +48,7 @@ int partition_drop_oldest(struct log_partition *partition, struct mr_error *err)
 	mr_vec_remove(&partition->segments, 0);
 	partition->start_offset = mr_max_i64(partition->start_offset, partition->segments.items[0]->base);
 	partition->size_bytes -= segment->stable_size;
+	txns_drop_before(&partition->txns, partition->segments.items[0]->base);
 	pthread_mutex_unlock(&partition->lock);
 	int rc = segment_unlink(disk, partition->dir, segment->base, err);
 	segment_free(segment);
@@ -64,7 +65,7 @@ static int retain(struct log_partition *partition, struct mr_error *err)
 	while (rc == 0 && oldest_of(partition, &oldest) && is_past(partition, &config, &oldest, now_ms))
 		rc = partition_drop_oldest(partition, err);
 	pthread_mutex_lock(&partition->lock);
-	producers_expire(&partition->producers, now_ms);
+	producers_expire(&partition->producers, &partition->txns, now_ms);
 	pthread_mutex_unlock(&partition->lock);
 	return rc;
 }

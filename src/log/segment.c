@@ -79,7 +79,7 @@ int segment_open_file(struct segment *segment, struct mr_disk *disk, const char 
 
 int segment_unlink(struct mr_disk *disk, const char *dir, int64_t base, struct mr_error *err)
 {
-	static const char *const endings[] = {".log", ".index", ".timeindex"};
+	static const char *const endings[] = {".log", ".index", ".timeindex", ".txnindex"};
 	int rc = 0;
 	for (size_t i = 0; i < MR_COUNT(endings) && rc == 0; i++) {
 		char *path = segment_path(dir, base, endings[i]);

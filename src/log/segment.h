@@ -58,7 +58,7 @@ int64_t segment_parse_name(const char *name);
  * taken to set the field: readers look at it. */
 MR_NODISCARD int segment_open_file(struct segment *segment, struct mr_disk *disk, const char *dir,
 				   pthread_mutex_t *lock, struct mr_error *err);
-/* Remove the three files; absent is success. */
+/* Remove the segment's files; absent is success. */
 MR_NODISCARD int segment_unlink(struct mr_disk *disk, const char *dir, int64_t base, struct mr_error *err);
 
 /* Called for each batch of a scan: its bytes (whole when the scan checks CRCs, else only the

@@ -44,6 +44,7 @@ struct partition_checkpoint {
 	bool present;
 	int64_t segment, position, next_offset, max_timestamp;
 	struct index_tail index;
+	struct txn_index_mark txns;
 };
 
 struct log_partition {
@@ -75,6 +76,7 @@ struct log_partition {
 	struct lost_range lost[LOST_RANGES_KEPT]; /* a ring */
 	uint32_t lost_count;
 	struct producer_table producers;
+	struct txn_table txns;
 	struct log_partition *queue_next; /* queue_lock */
 	int damage_code;                  /* what recovery found; see log_partition_health */
 	char *damage_message;

@@ -83,9 +83,8 @@ static void add_aborted(struct txn_table *table, const struct txn_open *open)
 	size_t len = table->aborted.len;
 	if (len > 0 && table->aborted.items[len - 1].last_offset >= open->last_offset)
 		return; /* a second look at the same marker */
-	mr_vec_push(&table->aborted,
-		    (struct txn_aborted){open->producer_id, open->first_offset, open->last_offset,
-					 open->last_stable_offset});
+	mr_vec_push(&table->aborted, (struct txn_aborted){open->producer_id, open->first_offset,
+							  open->last_offset, open->last_stable_offset});
 }
 
 /* The decided one with the least marker below `stable`; -1 when there is none. */
@@ -212,7 +211,8 @@ size_t txns_load(struct txn_table *table, mr_str bytes, struct txn_index_mark *m
 void txn_marker_write(char batch[TXN_MARKER_SIZE], int64_t producer_id, int16_t epoch, bool commit,
 		      int32_t coordinator_epoch, int64_t now_ms)
 {
-	static const char record[MARKER_RECORD] = {2 * (MARKER_RECORD - 1), 0, 0, 0, 2 * 4, 0, 0, 0, 0, 2 * 6};
+	static const char record[MARKER_RECORD] = {
+	    2 * (MARKER_RECORD - 1), 0, 0, 0, 2 * 4, 0, 0, 0, 0, 2 * 6};
 	memset(batch, 0, TXN_MARKER_SIZE);
 	mr_put_be32(batch + BATCH_AT_LENGTH, TXN_MARKER_SIZE - BATCH_LENGTH_PREFIX);
 	batch[BATCH_AT_MAGIC] = 2;
@@ -230,13 +230,22 @@ void txn_marker_write(char batch[TXN_MARKER_SIZE], int64_t producer_id, int16_t 
 	mr_put_be32(batch + BATCH_AT_CRC, bb_compute_crc(batch, TXN_MARKER_SIZE));
 }
 
+static size_t get_varint(mr_str bytes, int64_t *out)
+{
+	uint64_t raw;
+	size_t used = mr_get_uvarint(bytes.ptr, bytes.len, &raw);
+	if (used > 0)
+		*out = mr_unzigzag(raw);
+	return used;
+}
+
 int txn_marker_read(const char *batch, size_t size, int32_t *coordinator_epoch)
 {
 	mr_str rest = mr_str_n(batch + BATCH_HEADER_SIZE, size - BATCH_HEADER_SIZE);
 	static const bool is_byte[] = {false, true, false, false, false};
 	int64_t value = -1; /* length, attributes, two deltas, the key's length */
 	for (size_t i = 0; i < MR_COUNT(is_byte); i++) {
-		size_t used = is_byte[i] ? rest.len > 0 : mr_get_varint(rest.ptr, rest.len, &value);
+		size_t used = is_byte[i] ? rest.len > 0 : get_varint(rest, &value);
 		if (used == 0)
 			return -1;
 		rest = mr_str_tail(rest, used);
@@ -245,7 +254,7 @@ int txn_marker_read(const char *batch, size_t size, int32_t *coordinator_epoch)
 		return -1;
 	unsigned type = mr_get_be16(rest.ptr + 2);
 	rest = mr_str_tail(rest, (size_t)mr_min_i64(value, (int64_t)rest.len));
-	size_t used = mr_get_varint(rest.ptr, rest.len, &value);
+	size_t used = get_varint(rest, &value);
 	rest = mr_str_tail(rest, used);
 	*coordinator_epoch = used && value >= 6 && rest.len >= 6 ? (int32_t)mr_get_be32(rest.ptr + 2) : -1;
 	return type <= 1 ? (int)type : -1;

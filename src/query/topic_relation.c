@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "codec/columns.h"
 #include "codec/json.h"
+#include "log/transactions.h"
 #include "sql/engine.h"
 
 #include <stdlib.h>
@@ -11,7 +12,7 @@ static void put_ranges(struct log_topic *topic, struct mr_buf *out)
 {
 	for (int32_t i = 0; i < log_topic_partition_count(topic); i++) {
 		struct log_partition *partition = log_partition_at(topic, i);
-		int64_t from = log_start_offset(partition), to = log_stable_offset(partition);
+		int64_t from = log_start_offset(partition), to = log_last_stable_offset(partition);
 		if (from < to)
 			mr_buf_printf(out, "%s%d:%lld-%lld", out->len ? "," : "", i, (long long)from,
 				      (long long)to);
