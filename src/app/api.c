@@ -2,7 +2,7 @@
 
 #include "app/metrics.h"
 #include "base/mem.h"
-#include "query/render.h"
+#include "query/script.h"
 
 #include <stdlib.h>
 
@@ -13,23 +13,7 @@
 int app_sql(struct app *app, mr_str text, const char *format, int width, app_put_fn put, void *arg,
 	    struct mr_error *err)
 {
-	struct render_options options = {.width = width};
-	int rc = render_format_parse(mr_str_from(format), &options.format, err);
-	if (rc < 0)
-		return rc;
-	struct session *session;
-	rc = session_take(app_sessions(app), &session, err);
-	if (rc < 0)
-		return rc;
-	struct sql_result *result;
-	while ((rc = session_run(session, &text, &result, err)) > 0) {
-		rc = sql_result_is_query(result) ? render(result, &options, put, arg, err) : 0;
-		sql_result_free(result);
-		if (rc < 0)
-			break;
-	}
-	session_give(app_sessions(app), session);
-	return rc;
+	return script_run(app_sessions(app), text, format, width, put, arg, err);
 }
 
 int app_topic_create(struct app *app, mr_str name, int32_t partitions, struct mr_error *err)

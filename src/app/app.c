@@ -128,8 +128,8 @@ static int declare_topics(struct app *app, struct mr_error *err)
 	return 0;
 }
 
-/* SQL reads and writes the data folder and nothing else: a query that comes over HTTP must not
- * read the user's files. Once off, external access cannot be put on again. */
+/* From here on SQL reads and writes the data folder and nothing else: a query that comes over HTTP
+ * must not read the user's files. Once off, external access cannot be put on again. */
 static int confine_engine(struct app *app, struct mr_error *err)
 {
 	struct mr_buf sql = {0};
@@ -138,6 +138,7 @@ static int confine_engine(struct app *app, struct mr_error *err)
 	mr_buf_cstr(&sql, "]; SET GLOBAL enable_external_access = false");
 	int rc = sql_engine_install(app->engine, mr_buf_view(&sql).ptr, err);
 	mr_buf_release(&sql);
+	lake_confine(catalog_lake(app->catalog));
 	return rc;
 }
 
@@ -157,7 +158,7 @@ static int open_engine(struct app *app, struct mr_error *err)
 	app->system_rows = app_system_tables(app, &count);
 	if (rc == 0)
 		rc = system_tables_register(app->engine, app->system_rows, count, &app->system, err);
-	return rc < 0 ? rc : confine_engine(app, err);
+	return rc;
 }
 
 static void table_moved(void *arg, mr_str table, int64_t version)
@@ -386,11 +387,11 @@ int app_serve(struct app *app, struct mr_error *err)
 {
 	static int (*const steps[])(struct app *, struct mr_error *) = {serve_kafka, serve_gateway,
 									serve_http, write_run_file};
-	for (size_t i = 0; i < MR_COUNT(steps); i++) {
-		int rc = steps[i](app, err);
-		if (rc < 0)
-			return rc;
-	}
+	int rc = confine_engine(app, err);
+	for (size_t i = 0; i < MR_COUNT(steps) && rc == 0; i++)
+		rc = steps[i](app, err);
+	if (rc < 0)
+		return rc;
 	start_ingests(app);
 	runner_start(app->runner);
 	app->flows_run = true;

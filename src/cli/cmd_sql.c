@@ -13,7 +13,7 @@
 #define SQL_TEXT_MAX (16u << 20)
 
 static const struct arg_option options[] = {
-    {"project", 'C', "FOLDER", "the project's folder (default: .)", false},
+    {"project", 'C', "FOLDER", "the project's folder (default: . when it holds a project, else none)", false},
     {"command", 'c', "SQL", "run this and end", false},
     {"file", 'f', "FILE", "run the statements of this file ('-': standard input)", false},
     {"format", 'o', "FORMAT", "box, csv, tsv, json, jsonl, markdown (default: box on a terminal, else tsv)",
@@ -85,8 +85,10 @@ static void run_prompt(struct target *target, const char *format)
 	History *past = history_init();
 	HistEvent event;
 	history(past, &event, H_SETSIZE, 1000);
-	char *path = mr_asprintf("%s/sql_history", target_project(target)->data);
-	history(past, &event, H_LOAD, path);
+	const struct project *project = target_project(target);
+	char *path = project ? mr_asprintf("%s/sql_history", project->data) : NULL;
+	if (path)
+		history(past, &event, H_LOAD, path);
 	el_set(edit, EL_PROMPT, prompt);
 	el_set(edit, EL_EDITOR, "emacs");
 	el_set(edit, EL_SIGNAL, 1);
@@ -111,7 +113,8 @@ static void run_prompt(struct target *target, const char *format)
 		}
 		mr_buf_clear(&text);
 	}
-	history(past, &event, H_SAVE, path);
+	if (path)
+		history(past, &event, H_SAVE, path);
 	history_end(past);
 	el_end(edit);
 	mr_buf_release(&text);
@@ -127,8 +130,7 @@ int cmd_sql(int argc, char **argv)
 		return code;
 	struct mr_error err;
 	struct target *target;
-	const char *folder = args_get(&args, "project") ? args_get(&args, "project") : ".";
-	if (target_open(folder, &target, &err) < 0)
+	if (target_open_any(args_get(&args, "project"), &target, &err) < 0)
 		return command_failed(&err);
 	const char *format = chosen_format(&args), *file = args_get(&args, "file");
 	if (!file && !args_has(&args, "command") && !print_is_terminal(STDIN_FILENO))

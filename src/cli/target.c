@@ -2,7 +2,9 @@
 
 #include "app/api.h"
 #include "base/mem.h"
+#include "cli/plain.h"
 #include "http/client.h"
+#include "lake/lake.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +13,7 @@ struct target {
 	struct project *project;
 	char address[64]; /* of the server, or empty */
 	struct app *app;  /* when there is no server */
+	struct plain *plain;
 };
 
 int target_open(const char *folder, struct target **out, struct mr_error *err)
@@ -29,10 +32,37 @@ int target_open(const char *folder, struct target **out, struct mr_error *err)
 	return 0;
 }
 
+static bool has_project(const char *folder)
+{
+	static const char *const names[] = {"millrace.yml", "spark-pipeline.yml"};
+	bool found = false;
+	for (size_t i = 0; i < MR_COUNT(names) && !found; i++) {
+		char *path = mr_asprintf("%s/%s", folder, names[i]);
+		found = disk_exists(env_linux()->disk, path);
+		free(path);
+	}
+	return found;
+}
+
+int target_open_any(const char *folder, struct target **out, struct mr_error *err)
+{
+	if (folder || has_project("."))
+		return target_open(folder ? folder : ".", out, err);
+	struct target *target = mr_calloc(1, sizeof *target);
+	int rc = plain_open(NULL, &target->plain, err);
+	if (rc < 0) {
+		target_close(target);
+		return rc;
+	}
+	*out = target;
+	return 0;
+}
+
 void target_close(struct target *target)
 {
 	if (!target)
 		return;
+	plain_close(target->plain);
 	app_close(target->app);
 	project_free(target->project);
 	free(target);
@@ -40,7 +70,7 @@ void target_close(struct target *target)
 
 bool target_is_server(const struct target *target)
 {
-	return !target->app;
+	return target->address[0] != 0;
 }
 
 const struct project *target_project(const struct target *target)
@@ -57,6 +87,15 @@ int target_print(void *arg, mr_str bytes)
 int target_sql(struct target *target, mr_str sql, const char *format, int width, target_put_fn put, void *arg,
 	       struct mr_error *err)
 {
+	if (!target->app && !target->plain && lake_names_files(sql)) {
+		char *tables = mr_asprintf("%s/tables", target->project->data);
+		int opened = plain_open(tables, &target->plain, err);
+		free(tables);
+		if (opened < 0)
+			return opened;
+	}
+	if (target->plain && (!target->address[0] || lake_names_files(sql)))
+		return plain_sql(target->plain, sql, format, width, put, arg, err);
 	if (target->app)
 		return app_sql(target->app, sql, format, width, put, arg, err);
 	struct mr_buf path = {0};

@@ -10,12 +10,16 @@ struct target;
 
 /* folder: the project's. Loads it; finds its server; opens the data folder when there is none. */
 MR_NODISCARD int target_open(const char *folder, struct target **out, struct mr_error *err);
+/* A project when the folder holds one or `folder` is not NULL; else no project at all: tables and
+ * files by their path. */
+MR_NODISCARD int target_open_any(const char *folder, struct target **out, struct mr_error *err);
 void target_close(struct target *target); /* NULL is fine */
 bool target_is_server(const struct target *target);
-const struct project *target_project(const struct target *target);
+const struct project *target_project(const struct target *target); /* NULL: none */
 
 typedef int (*target_put_fn)(void *arg, mr_str bytes);
-/* Statements separated by ';', their results rendered one after the other. width 0: no limit. */
+/* A server is not asked for what is in files: that runs here, with the project's committed tables.
+ * Statements separated by ';', their results rendered one after the other. width 0: no limit. */
 MR_NODISCARD int target_sql(struct target *target, mr_str sql, const char *format, int width,
 			    target_put_fn put, void *arg, struct mr_error *err);
 MR_NODISCARD int target_status(struct target *target, struct mr_buf *out, struct mr_error *err); /* JSON */

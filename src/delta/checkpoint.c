@@ -84,7 +84,8 @@ static int64_t put_files(struct mr_buf *out, const struct delta_log_state *state
 			adds++;
 		} else if (entry->removed_ms >= now_ms - TOMBSTONE_MS &&
 			   !mr_map_get(&state->live, entry->path)) {
-			delta_file_remove_write(&w, state->meta, entry, entry->removed_ms);
+			delta_file_remove_write(&w, state->meta, entry, entry->removed_ms,
+						entry->data_change);
 		} else {
 			continue;
 		}

@@ -1,170 +1,162 @@
-/* delta/commit.c - a commit: its lines, and the race for the next version.
+/* delta/commit.c - the race for the next version.
  *
  * The handle's lock orders the writers of a process that share a handle; link(2) decides
- * between the others. A loser applies what the winners wrote, looks at its expectations again
- * and tries the version after theirs.
+ * between the others. A loser applies what the winners wrote, holds its reads against each of
+ * them (conflict.h) and tries the version after theirs.
+ *
+ * Appends that read nothing queue before the lock: who gets it first takes all that wait into one
+ * version. So the disk is synced once for many of them, and while it is, the next ones gather.
  */
+#include "delta/conflict.h"
 #include "delta/internal.h"
 
 #include <time.h>
 
 #define ATTEMPTS_MAX 1000
 #define JITTER_US_MAX 20000
+#define GROUP_MAX 256
 
-static void write_partition_values(struct json_writer *w, const struct table_meta *meta, const mr_str *values)
-{
-	json_key(w, "partitionValues");
-	json_begin_object(w);
-	for (size_t i = 0; i < meta->partition_count; i++) {
-		json_key_str(w, meta->partition_names[i]);
-		if (values && values[i].len)
-			json_put_str(w, values[i]);
-		else
-			json_put_null(w);
-	}
-	json_end_object(w);
-}
+/* ---- winners ---- */
 
-static void write_path(struct json_writer *w, mr_str path)
-{
-	struct mr_buf encoded = {0};
-	delta_path_encode(&encoded, path);
-	json_member_str(w, "path", mr_buf_view(&encoded));
-	mr_buf_release(&encoded);
-}
-
-void delta_file_add_write(struct json_writer *w, const struct table_meta *meta, const struct file_entry *file,
-			  bool data_change)
-{
-	json_begin_object(w);
-	json_key(w, "add");
-	json_begin_object(w);
-	write_path(w, file->path);
-	write_partition_values(w, meta, file->partition_values);
-	json_member_int(w, "size", file->size);
-	json_member_int(w, "modificationTime", file->modified_ms);
-	json_member_bool(w, "dataChange", data_change);
-	if (file->stats.len)
-		json_member_str(w, "stats", file->stats);
-	json_end_object(w);
-	json_end_object(w);
-}
-
-void delta_file_remove_write(struct json_writer *w, const struct table_meta *meta,
-			     const struct file_entry *file, int64_t now_ms)
-{
-	json_begin_object(w);
-	json_key(w, "remove");
-	json_begin_object(w);
-	write_path(w, file->path);
-	json_member_int(w, "deletionTimestamp", now_ms);
-	json_member_bool(w, "dataChange", true);
-	json_member_bool(w, "extendedFileMetadata", true);
-	write_partition_values(w, meta, file->partition_values);
-	json_member_int(w, "size", file->size);
-	json_end_object(w);
-	json_end_object(w);
-}
-
-struct totals {
-	int64_t rows, bytes;
-	size_t removed;
+struct winner {
+	struct delta_table *table;
+	struct arena arena;
+	bool has_protocol, has_metadata, is_blind_append;
+	MR_VEC(struct conflict_file) adds, removes;
+	MR_VEC(mr_str) domains, apps;
 };
 
-static void write_metric(struct json_writer *w, const char *name, int64_t value)
+static int note_file(struct winner *winner, const struct action *action, struct mr_error *err)
 {
-	struct mr_buf text = {0};
-	mr_buf_printf(&text, "%lld", (long long)value); /* metrics are strings in Delta */
-	json_member_str(w, name, mr_buf_view(&text));
-	mr_buf_release(&text);
+	struct conflict_file file = {.data_change = action->file.data_change};
+	int rc = delta_path_decode(action->file.path, &winner->arena, &file.path, err);
+	if (rc < 0)
+		return rc;
+	const struct table_meta *meta = winner->table->state->meta;
+	mr_str *values = arena_calloc(&winner->arena, meta->partition_count + 1, sizeof *values);
+	for (size_t i = 0; i < meta->partition_count; i++) {
+		mr_str value =
+		    json_str(json_get_str(action->file.partition_values, meta->partition_names[i]));
+		values[i] = value.len ? arena_copy(&winner->arena, value) : MR_STR_NULL;
+	}
+	file.partition_values = values;
+	if (action->kind == ACTION_ADD)
+		mr_vec_push(&winner->adds, file);
+	else
+		mr_vec_push(&winner->removes, file);
+	return 0;
 }
 
-static void write_info(struct json_writer *w, const struct delta_table *table,
-		       const struct delta_commit *commit, const struct totals *totals, int64_t now_ms)
+static int note_action(void *arg, const struct action *action, struct mr_error *err)
 {
-	char id[37];
-	rng_uuid(table->env->rng, id);
-	json_begin_object(w);
-	json_key(w, "commitInfo");
-	json_begin_object(w);
-	json_member_int(w, "timestamp", now_ms);
-	json_member_cstr(w, "operation", commit->operation ? commit->operation : "WRITE");
-	json_key(w, "operationParameters");
-	json_put_raw(w, commit->operation_parameters.len ? commit->operation_parameters : MR_STR("{}"));
-	json_member_int(w, "readVersion", table->state->version);
-	json_member_cstr(w, "isolationLevel", "WriteSerializable");
-	json_member_bool(w, "isBlindAppend", !commit->overwrite);
-	json_key(w, "operationMetrics");
-	json_begin_object(w);
-	write_metric(w, "numFiles", (int64_t)commit->file_count);
-	write_metric(w, "numOutputRows", totals->rows);
-	write_metric(w, "numOutputBytes", totals->bytes);
-	if (commit->overwrite)
-		write_metric(w, "numRemovedFiles", (int64_t)totals->removed);
-	json_end_object(w);
-	json_member_cstr(w, "engineInfo", ENGINE_INFO);
-	json_member_cstr(w, "txnId", id);
-	json_end_object(w);
-	json_end_object(w);
-}
-
-static void write_txn(struct json_writer *w, const struct delta_txn *txn, int64_t now_ms)
-{
-	json_begin_object(w);
-	json_key(w, "txn");
-	json_begin_object(w);
-	json_member_str(w, "appId", txn->app_id);
-	json_member_int(w, "version", txn->version);
-	json_member_int(w, "lastUpdated", now_ms);
-	json_end_object(w);
-	json_end_object(w);
-}
-
-static void write_removes(struct mr_buf *out, const struct delta_log_state *state, int64_t now_ms)
-{
-	struct file_cursor cursor = file_cursor(state->files, state->files->count);
-	for (struct file_entry *entry; (entry = delta_file_cursor_next(&cursor));) {
-		if (entry->removed != VERSION_NEVER)
-			continue;
-		struct json_writer w = json_writer(out);
-		delta_file_remove_write(&w, state->meta, entry, now_ms);
-		mr_buf_char(out, '\n');
+	struct winner *winner = arg;
+	switch (action->kind) {
+	case ACTION_ADD:
+	case ACTION_REMOVE:
+		return note_file(winner, action, err);
+	case ACTION_PROTOCOL:
+		winner->has_protocol = true;
+		return 0;
+	case ACTION_METADATA:
+		winner->has_metadata = true;
+		return 0;
+	case ACTION_TXN:
+		mr_vec_push(&winner->apps, arena_copy(&winner->arena, action->txn.app_id));
+		return 0;
+	case ACTION_DOMAIN:
+		mr_vec_push(&winner->domains, arena_copy(&winner->arena, action->domain.domain));
+		return 0;
+	case ACTION_COMMIT_INFO:
+		winner->is_blind_append = json_bool(json_get(action->commit_info, "isBlindAppend"));
+		return 0;
+	default:
+		return 0;
 	}
 }
 
-/* The commit as it would follow the present state. */
-static void write_commit(struct mr_buf *out, const struct delta_table *table,
-			 const struct delta_commit *commit)
+static void winner_release(struct winner *winner)
 {
-	const struct delta_log_state *state = table->state;
-	int64_t now_ms = clock_wall_ms(table->env->clock);
-	struct totals totals = {.removed = (size_t)state->file_count};
-	for (size_t i = 0; i < commit->file_count; i++) {
-		totals.rows += mr_max_i64(commit->files[i].rows, 0);
-		totals.bytes += commit->files[i].size;
-	}
-	struct json_writer w = json_writer(out);
-	write_info(&w, table, commit, &totals, now_ms);
-	mr_buf_char(out, '\n');
-	for (size_t i = 0; i < commit->txn_count; i++) {
-		w = json_writer(out);
-		write_txn(&w, &commit->txns[i], now_ms);
-		mr_buf_char(out, '\n');
-	}
-	if (commit->overwrite)
-		write_removes(out, state, now_ms);
-	for (size_t i = 0; i < commit->file_count; i++) {
-		const struct delta_file *file = &commit->files[i];
-		struct file_entry entry = {.path = file->path,
-					   .partition_values = file->partition_values,
-					   .size = file->size,
-					   .modified_ms = now_ms,
-					   .stats = file->stats_json};
-		w = json_writer(out);
-		delta_file_add_write(&w, state->meta, &entry, true);
-		mr_buf_char(out, '\n');
-	}
+	mr_vec_release(&winner->adds);
+	mr_vec_release(&winner->removes);
+	mr_vec_release(&winner->domains);
+	mr_vec_release(&winner->apps);
+	arena_release(&winner->arena);
 }
+
+static bool changes_data(const struct delta_commit *commit)
+{
+	return !commit->rearranges && (commit->file_count || commit->remove_count || commit->overwrite);
+}
+
+static enum delta_conflict find_conflict(const struct delta_commit *commit, const struct winner *winner,
+					 mr_str *which)
+{
+	struct arena arena = {0};
+	mr_str *domains = arena_alloc(&arena, (commit->domain_count + 1) * sizeof *domains);
+	mr_str *apps = arena_alloc(&arena, (commit->expect_count + 1) * sizeof *apps);
+	for (size_t i = 0; i < commit->domain_count; i++)
+		domains[i] = commit->domains[i].name;
+	for (size_t i = 0; i < commit->expect_count; i++)
+		apps[i] = commit->expect[i].app_id;
+	struct conflict_mine mine = {.changes_protocol = commit->feature_count > 0,
+				     .changes_metadata = commit->metadata.len > 0,
+				     .changes_data = changes_data(commit),
+				     .reads_table = commit->reads_table,
+				     .isolation = commit->isolation,
+				     .looks = commit->reads_table || commit->read_count ||
+					      commit->remove_count || commit->may_match || commit->file_count,
+				     .may_match = commit->may_match,
+				     .may_match_arg = commit->may_match_arg,
+				     .reads = commit->reads,
+				     .read_count = commit->read_count,
+				     .removes = commit->removes,
+				     .remove_count = commit->remove_count,
+				     .domains = domains,
+				     .domain_count = commit->domain_count,
+				     .apps = apps,
+				     .app_count = commit->expect_count};
+	struct conflict_winner theirs = {.has_protocol = winner->has_protocol,
+					 .has_metadata = winner->has_metadata,
+					 .is_blind_append = winner->is_blind_append,
+					 .adds = winner->adds.items,
+					 .add_count = winner->adds.len,
+					 .removes = winner->removes.items,
+					 .remove_count = winner->removes.len,
+					 .domains = winner->domains.items,
+					 .domain_count = winner->domains.len,
+					 .apps = winner->apps.items,
+					 .app_count = winner->apps.len};
+	enum delta_conflict conflict = delta_conflict_find(&mine, &theirs, which);
+	arena_release(&arena);
+	return conflict;
+}
+
+static int check_winner(struct delta_table *table, const struct delta_commit *commit, int64_t version,
+			struct mr_error *err)
+{
+	struct winner winner = {.table = table};
+	struct mr_buf bytes = {0};
+	char *path = delta_store_commit_path(table, version);
+	int rc = delta_store_read_commit(table, version, &bytes, err);
+	if (rc == 0)
+		rc = delta_actions_parse(table->parser, mr_buf_view(&bytes), path, note_action, &winner, err);
+	mr_str which;
+	if (rc == 0) {
+		enum delta_conflict conflict = find_conflict(commit, &winner, &which);
+		if (conflict != CONFLICT_NONE) {
+			rc = mr_fail(err, MR_ERR_CONFLICT, "version %lld came first: %s%s%.*s",
+				     (long long)version, delta_conflict_text(conflict), which.len ? ": " : "",
+				     MR_FMT(which));
+			mr_hint(err, "run the statement again: it then reads what the other wrote");
+		}
+	}
+	winner_release(&winner);
+	mr_buf_release(&bytes);
+	free(path);
+	return rc;
+}
+
+/* ---- may it follow the present state? ---- */
 
 static int check_expectations(const struct delta_log_state *state, const struct delta_commit *commit,
 			      struct mr_error *err)
@@ -184,15 +176,27 @@ static int check_expectations(const struct delta_log_state *state, const struct 
 	return 0;
 }
 
-static int check_commit(const struct delta_log_state *state, const struct delta_commit *commit,
+static int check_commit(struct delta_table *table, const struct delta_commit *commit, int64_t *checked,
 			struct mr_error *err)
 {
-	int rc = delta_gate_write(state->protocol, state->meta, err);
+	const struct delta_log_state *state = table->state;
+	if (commit->creates)
+		return mr_fail(err, MR_ERR_EXISTS, "there is a Delta table at %s already", table->path);
+	int rc = delta_gate_write(state->protocol, state->meta, commit->enforced, err);
 	if (rc < 0)
 		return rc;
-	if (commit->overwrite && state->file_count &&
-	    mr_str_is(delta_meta_property(state->meta, "delta.appendOnly"), "true"))
+	bool removes =
+	    (commit->overwrite && state->file_count) || (commit->remove_count && !commit->rearranges);
+	if (removes && mr_str_is(delta_meta_property(state->meta, "delta.appendOnly"), "true"))
 		return mr_fail(err, MR_ERR_UNSUPPORTED, "the table is append-only (delta.appendOnly)");
+	if (commit->base && *checked < delta_version(commit->base))
+		*checked = delta_version(commit->base);
+	while (commit->base && *checked < state->version) {
+		rc = check_winner(table, commit, *checked + 1, err);
+		if (rc < 0)
+			return rc;
+		++*checked;
+	}
 	return check_expectations(state, commit, err);
 }
 
@@ -210,6 +214,8 @@ static int take_in(struct delta_table *table, mr_str bytes, int64_t version)
 {
 	struct mr_error ignored;
 	char *path = delta_store_commit_path(table, version);
+	if (!table->state)
+		table->state = delta_state_new();
 	int rc = delta_log_apply_commit(table, table->state, bytes, version, &ignored);
 	if (rc == 0)
 		rc = disk_stat(table->env->disk, path, &table->state->newest, &ignored);
@@ -221,46 +227,216 @@ static int take_in(struct delta_table *table, mr_str bytes, int64_t version)
 	return rc;
 }
 
-static int commit_locked(struct delta_table *table, const struct delta_commit *commit, int64_t *version_out,
-			 struct mr_error *err)
+/* ---- one version ---- */
+
+/* The metadata and the protocol that the version will have; *meta is a reference. */
+static int coming_meta(struct delta_table *table, const struct delta_commit *commit, struct table_meta **meta,
+		       struct mr_error *err)
 {
+	if (!commit->metadata.len) {
+		*meta = delta_meta_ref(table->state->meta);
+		return 0;
+	}
+	struct action action = {.kind = ACTION_METADATA};
+	int rc = json_parse(table->parser, commit->metadata, &action.metadata.body, err);
+	return rc == 0 ? delta_meta_parse(table->parser, &action.metadata, meta, err) : rc;
+}
+
+static int put_lines(struct delta_table *table, const struct delta_commit *const *commits, size_t count,
+		     struct mr_buf *bytes, struct mr_error *err)
+{
+	const struct delta_commit *first = commits[0];
+	struct table_protocol protocol = {0};
+	struct table_meta *meta = NULL;
+	bool changed = false;
+	int rc = coming_meta(table, first, &meta, err);
+	if (rc == 0)
+		rc = delta_protocol_extend(table->state ? table->state->protocol : NULL, first->features,
+					   first->feature_count, &protocol, &changed, err);
+	if (rc == 0) {
+		mr_buf_clear(bytes);
+		delta_commit_lines(bytes, table, commits, count, meta, changed ? &protocol : NULL);
+		rc = delta_store_put_commit(table, table->state ? table->state->version + 1 : 0,
+					    mr_buf_view(bytes), err);
+	}
+	delta_protocol_release(&protocol);
+	delta_meta_unref(meta);
+	return rc;
+}
+
+/* A put whose outcome is not known, or that lost against itself: ours if the bytes are (they hold
+ * a txnId of our making). */
+static bool is_ours(struct delta_table *table, int64_t version, mr_str bytes)
+{
+	struct mr_buf there = {0};
+	bool ours = delta_store_read_commit(table, version, &there, NULL) == 0 &&
+		    mr_str_eq(mr_buf_view(&there), bytes) &&
+		    disk_sync_dir(table->env->disk, table->log_path, NULL) == 0;
+	mr_buf_release(&there);
+	return ours;
+}
+
+static int prepare_log(struct delta_table *table, const struct delta_commit *commit, struct mr_error *err)
+{
+	int rc = delta_log_advance(table, err);
+	if (rc == MR_ERR_NOT_FOUND && commit->creates)
+		rc = disk_mkdir_all(table->env->disk, table->log_path, err);
+	return rc;
+}
+
+/* A commit that waits for its version. */
+struct append {
+	const struct delta_commit *commit;
+	int64_t version, checked;
+	struct mr_error *err;
+	int rc;
+	bool done;
+	struct append *next;
+};
+
+/* The commits of the group that may follow the present state; the others get their error. */
+static size_t choose(struct delta_table *table, struct append **group, size_t count,
+		     const struct delta_commit **chosen)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (group[i]->done)
+			continue;
+		if (table->state)
+			group[i]->rc =
+			    check_commit(table, group[i]->commit, &group[i]->checked, group[i]->err);
+		group[i]->done = group[i]->rc < 0;
+		if (!group[i]->done)
+			chosen[n++] = group[i]->commit;
+	}
+	return n;
+}
+
+static void finish(struct append **group, size_t count, int rc, int64_t version, const struct mr_error *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (group[i]->done)
+			continue;
+		group[i]->done = true;
+		group[i]->rc = rc;
+		group[i]->version = version;
+		if (rc < 0 && group[i]->err)
+			*group[i]->err = *err;
+	}
+}
+
+static void checkpoint_if_due(struct delta_table *table)
+{
+	/* The commit stands, whatever comes of the checkpoint: the next one tries again. */
+	if (!table->state || !table->engine || !delta_checkpoint_is_due(table->state))
+		return;
+	int ignored = delta_checkpoint_write(table, NULL);
+	(void)ignored;
+}
+
+/* With the lock held: one version out of the group. Every member is done afterwards. */
+static void commit_group(struct delta_table *table, struct append **group, size_t count)
+{
+	const struct delta_commit *chosen[GROUP_MAX];
 	struct mr_buf bytes = {0};
-	int rc = MR_ERR_EXISTS;
+	struct mr_error err = {0};
 	int64_t version = -1;
+	int rc = MR_ERR_EXISTS;
+	size_t n = 0;
 	for (int attempt = 0; attempt < ATTEMPTS_MAX && rc == MR_ERR_EXISTS; attempt++) {
-		rc = delta_log_advance(table, err);
-		if (rc == 0)
-			rc = check_commit(table->state, commit, err);
+		rc = prepare_log(table, group[0]->commit, &err);
 		if (rc < 0)
 			break;
-		mr_buf_clear(&bytes);
-		write_commit(&bytes, table, commit);
-		version = table->state->version + 1;
-		rc = delta_store_put_commit(table, version, mr_buf_view(&bytes), err);
+		n = choose(table, group, count, chosen);
+		if (!n)
+			break;
+		version = table->state ? table->state->version + 1 : 0;
+		rc = put_lines(table, chosen, n, &bytes, &err);
+		if (rc < 0 && bytes.len && is_ours(table, version, mr_buf_view(&bytes)))
+			rc = 0;
 		if (rc == MR_ERR_EXISTS)
 			wait_a_little(table, attempt);
 	}
 	if (rc == MR_ERR_EXISTS)
-		rc = mr_fail(err, MR_ERR_BUSY, "%s: other writers won %d times in a row", table->path,
+		rc = mr_fail(&err, MR_ERR_BUSY, "%s: other writers won %d times in a row", table->path,
 			     ATTEMPTS_MAX);
-	if (rc == 0) {
-		*version_out = version;
-		/* The commit stands, whatever comes of the checkpoint: the next one tries again. */
-		if (take_in(table, mr_buf_view(&bytes), version) == 0 && table->engine &&
-		    delta_checkpoint_is_due(table->state)) {
-			int ignored = delta_checkpoint_write(table, NULL);
-			(void)ignored;
+	finish(group, count, rc, version, &err);
+	if (rc == 0 && n && take_in(table, mr_buf_view(&bytes), version) == 0)
+		checkpoint_if_due(table);
+	mr_buf_release(&bytes);
+}
+
+/* ---- the queue ---- */
+
+/* What may share a version with others: appends that looked at nothing. */
+static bool joins_groups(const struct delta_commit *commit)
+{
+	return !commit->base && !commit->overwrite && !commit->metadata.len && !commit->feature_count &&
+	       !commit->domain_count && !commit->creates && !commit->rearranges && !commit->metric_count &&
+	       !commit->cdc_count;
+}
+
+/* Two that move one application, or that do different things, are two versions. */
+static bool fits(struct append **group, size_t count, const struct delta_commit *commit)
+{
+	const char *first = group[0]->commit->operation, *operation = commit->operation;
+	if (strcmp(first ? first : "WRITE", operation ? operation : "WRITE") != 0)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < group[i]->commit->txn_count; j++)
+			for (size_t k = 0; k < commit->txn_count; k++)
+				if (mr_str_eq(group[i]->commit->txns[j].app_id, commit->txns[k].app_id))
+					return false;
+	return true;
+}
+
+static size_t take_group(struct delta_table *table, struct append **group)
+{
+	size_t count = 0;
+	pthread_mutex_lock(&table->queue_lock);
+	struct append **at = &table->queue;
+	while (*at) {
+		struct append *append = *at;
+		if (count < GROUP_MAX && (!count || fits(group, count, append->commit))) {
+			group[count++] = append;
+			*at = append->next;
+		} else {
+			at = &append->next;
 		}
 	}
-	mr_buf_release(&bytes);
-	return rc;
+	table->queue_end = at;
+	pthread_mutex_unlock(&table->queue_lock);
+	return count;
+}
+
+static void commit_queued(struct delta_table *table, struct append *mine)
+{
+	struct append *group[GROUP_MAX];
+	pthread_mutex_lock(&table->queue_lock);
+	*table->queue_end = mine;
+	table->queue_end = &mine->next;
+	pthread_mutex_unlock(&table->queue_lock);
+	pthread_mutex_lock(&table->lock);
+	while (!mine->done) {
+		size_t count = take_group(table, group);
+		commit_group(table, group, count);
+	}
+	pthread_mutex_unlock(&table->lock);
 }
 
 int delta_commit(struct delta_table *table, const struct delta_commit *commit, int64_t *version_out,
 		 struct mr_error *err)
 {
-	pthread_mutex_lock(&table->lock);
-	int rc = commit_locked(table, commit, version_out, err);
-	pthread_mutex_unlock(&table->lock);
-	return rc;
+	struct append mine = {.commit = commit, .checked = -1, .err = err};
+	if (joins_groups(commit)) {
+		commit_queued(table, &mine);
+	} else {
+		struct append *alone = &mine;
+		pthread_mutex_lock(&table->lock);
+		commit_group(table, &alone, 1);
+		pthread_mutex_unlock(&table->lock);
+	}
+	if (mine.rc == 0)
+		*version_out = mine.version;
+	return mine.rc;
 }

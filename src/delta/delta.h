@@ -74,6 +74,34 @@ MR_NODISCARD int delta_scan_since_sql(struct delta_table *table, const struct de
 				      int64_t from, struct mr_buf *out, size_t *file_count,
 				      struct mr_error *err);
 
+/* ---- files: what operations that rewrite them work with ---- */
+
+struct delta_data_file {
+	mr_str path;                     /* as delta_commit.removes takes it */
+	const mr_str *partition_values;  /* in the order of partition columns */
+	int64_t size, rows, modified_ms; /* rows -1: unknown */
+	mr_str stats;
+};
+/* Those that the snapshot sees; they live as long as it does, the array in arena. */
+size_t delta_files(const struct delta_snapshot *snapshot, struct arena *arena, struct delta_data_file **out);
+/* As delta_scan_sql, of these files only, with two columns more: DELTA_FILE_COLUMN, the index into
+ * files, and DELTA_ROW_COLUMN, the row's position in its file. */
+#define DELTA_FILE_COLUMN "__mr_file"
+#define DELTA_ROW_COLUMN "__mr_row"
+void delta_scan_files_sql(const struct delta_snapshot *snapshot, const struct delta_data_file *files,
+			  size_t count, struct mr_buf *out);
+/* (VALUES ...) rows of DELTA_FILE_COLUMN and the partition columns, one a file: for predicates on
+ * partition columns alone. */
+void delta_partition_values_sql(const struct delta_snapshot *snapshot, const struct delta_data_file *files,
+				size_t count, struct mr_buf *out);
+/* The metaData action's body, a property of the table (ptr NULL: not set). */
+mr_str delta_metadata_json(const struct delta_snapshot *snapshot);
+mr_str delta_property(const struct delta_snapshot *snapshot, const char *key);
+/* DuckDB's spelling of a column's type; nested ones in full. */
+mr_str delta_column_sql_type(const struct delta_snapshot *snapshot, size_t column);
+void delta_protocol_versions(const struct delta_snapshot *snapshot, int *reader, int *writer);
+mr_str delta_table_id(const struct delta_snapshot *snapshot);
+
 /* ---- writing ---- */
 
 struct delta_file {               /* an `add` action to be */
@@ -89,6 +117,27 @@ struct delta_txn { /* application transaction: idempotence and offsets */
 	int64_t version;
 };
 
+/* How much of what happened in between an operation bears (Spark's words). */
+enum delta_isolation {
+	DELTA_WRITE_SERIALIZABLE, /* blind appends of others may be as if they came later */
+	DELTA_SERIALIZABLE,
+	DELTA_SNAPSHOT, /* for what changes no rows */
+};
+
+struct delta_metric {
+	const char *name; /* "numDeletedRows" */
+	int64_t value;
+};
+
+struct delta_domain {
+	mr_str name;
+	mr_str configuration; /* text */
+	bool removed;
+};
+
+/* What is to become one version. An append gives files and txns. An operation that read the
+ * table gives the snapshot that it read as `base`, and what it took from it: the versions since
+ * are held against that (conflict.h), and MR_ERR_CONFLICT names the first that contradicts. */
 struct delta_commit {
 	const struct delta_file *files;
 	size_t file_count;
@@ -104,10 +153,36 @@ struct delta_commit {
 	/* The snapshot that the files were written for, or NULL: MR_ERR_CONFLICT when the table's
 	 * metadata is no longer its. */
 	const struct delta_snapshot *read;
+
+	const struct delta_snapshot *base; /* NULL: nothing was read, or the table is to be made */
+	enum delta_isolation isolation;
+	const mr_str *removes; /* paths of base's files that go */
+	size_t remove_count;
+	const mr_str *reads; /* paths of base's files whose rows were looked at */
+	size_t read_count;
+	bool reads_table; /* all of it, whatever it holds: any file that came or went contradicts */
+	/* Whether a file of that partition could have held rows that the operation looked for, had it
+	 * been there; NULL: any. Called with the table's lock held. */
+	bool (*may_match)(void *arg, const mr_str *partition_values);
+	void *may_match_arg;
+	bool rearranges; /* the same rows in other files: dataChange=false */
+	const struct delta_file *cdc;
+	size_t cdc_count;
+	mr_str metadata; /* the body of a metaData action, or empty */
+	/* Table features that it needs, beyond those that the table has. */
+	const char *const *features;
+	size_t feature_count;
+	const struct delta_domain *domains;
+	size_t domain_count;
+	const struct delta_metric *metrics; /* in place of the counts that are made here */
+	size_t metric_count;
+	bool creates;  /* version 0: MR_ERR_EXISTS when there is a table */
+	bool enforced; /* the rows were held against constraints and generated columns */
 };
 
-/* Commit after whatever is newest: a blind append retries behind other winners (with jitter);
- * *version_out is the version written. Writes a checkpoint when one is due. */
+/* Commit after whatever is newest, behind other winners (with jitter); *version_out is the version
+ * written. Appends that wait for the handle at the same time become one version. Writes a
+ * checkpoint when one is due. */
 MR_NODISCARD int delta_commit(struct delta_table *table, const struct delta_commit *commit,
 			      int64_t *version_out, struct mr_error *err);
 
@@ -117,6 +192,15 @@ MR_NODISCARD int delta_commit(struct delta_table *table, const struct delta_comm
 MR_NODISCARD int delta_write_files(struct delta_table *table, const struct delta_snapshot *snapshot,
 				   struct sql_conn *conn, mr_str query, struct arena *arena,
 				   struct delta_file **files, size_t *count, struct mr_error *err);
+
+/* The same for a table whose metadata is yet to be committed: the body of its metaData action. */
+MR_NODISCARD int delta_write_files_for(struct delta_table *table, mr_str metadata, struct sql_conn *conn,
+				       mr_str query, struct arena *arena, struct delta_file **files,
+				       size_t *count, struct mr_error *err);
+/* Change data files, for delta_commit.cdc: the query gives the table's columns and _change_type. */
+MR_NODISCARD int delta_write_changes(struct delta_table *table, const struct delta_snapshot *snapshot,
+				     struct sql_conn *conn, mr_str query, struct arena *arena,
+				     struct delta_file **files, size_t *count, struct mr_error *err);
 
 /* Newest first; at most limit (0: all) versions. The strings live in arena. */
 struct delta_history_entry {

@@ -119,7 +119,24 @@ int delta_gate_read(const struct table_protocol *protocol, const struct table_me
 	return 0;
 }
 
-int delta_gate_write(const struct table_protocol *protocol, const struct table_meta *meta,
+/* What the rows' writer may hold them against (delta_commit.enforced). */
+static bool is_about_rows(const char *name)
+{
+	static const char *const names[] = {"invariants", "checkConstraints", "generatedColumns",
+					    "allowColumnDefaults"};
+	for (size_t i = 0; i < MR_COUNT(names); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static bool write_is_refused(const struct feature *feature, const struct table_meta *meta, bool enforced)
+{
+	return is_refused(feature->write, feature, meta) &&
+	       !(enforced && feature->write == UNUSED && is_about_rows(feature->name));
+}
+
+int delta_gate_write(const struct table_protocol *protocol, const struct table_meta *meta, bool enforced,
 		     struct mr_error *err)
 {
 	if (protocol->writer < 1 || protocol->writer > 7)
@@ -128,12 +145,12 @@ int delta_gate_write(const struct table_protocol *protocol, const struct table_m
 	for (size_t i = 0; i < protocol->writer_feature_count && protocol->writer == 7; i++) {
 		mr_str name = protocol->writer_features[i];
 		const struct feature *feature = find_feature(name);
-		if (!feature || is_refused(feature->write, feature, meta))
+		if (!feature || write_is_refused(feature, meta, enforced))
 			return refuse("written", name, err);
 	}
 	for (size_t i = 0; i < MR_COUNT(features) && protocol->writer < 7; i++)
 		if (features[i].legacy_writer && features[i].legacy_writer <= protocol->writer &&
-		    is_refused(features[i].write, &features[i], meta))
+		    write_is_refused(&features[i], meta, enforced))
 			return refuse("written", mr_str_from(features[i].name), err);
 	return 0;
 }
@@ -160,6 +177,86 @@ static void write_names(struct json_writer *w, const char *key, const mr_str *na
 	for (size_t i = 0; i < count; i++)
 		json_put_str(w, names[i]);
 	json_end_array(w);
+}
+
+void delta_protocol_release(struct table_protocol *protocol)
+{
+	arena_release(&protocol->arena);
+	*protocol = (struct table_protocol){0};
+}
+
+static bool has_name(const mr_str *names, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (mr_str_is(names[i], name))
+			return true;
+	return false;
+}
+
+static bool has_feature(const struct table_protocol *protocol, const struct feature *feature)
+{
+	if (protocol->writer >= 7)
+		return has_name(protocol->writer_features, protocol->writer_feature_count, feature->name);
+	return feature->legacy_writer && feature->legacy_writer <= protocol->writer;
+}
+
+/* A reader must know of it, too. */
+static bool is_for_readers(const struct feature *feature)
+{
+	static const char *const names[] = {"columnMapping", "timestampNtz", "deletionVectors",
+					    "v2Checkpoint",  "typeWidening", "variantType"};
+	for (size_t i = 0; i < MR_COUNT(names); i++)
+		if (strcmp(names[i], feature->name) == 0)
+			return true;
+	return false;
+}
+
+/* Old versions become lists of what they imply: (3,7) or (1,7) says exactly what is needed. */
+static void spell_out(struct table_protocol *out, const struct table_protocol *from, const bool *wanted)
+{
+	out->reader_features =
+	    arena_calloc(&out->arena, from->reader_feature_count + MR_COUNT(features) + 1, sizeof(mr_str));
+	out->writer_features =
+	    arena_calloc(&out->arena, from->writer_feature_count + MR_COUNT(features) + 1, sizeof(mr_str));
+	for (size_t i = 0; i < from->reader_feature_count && from->reader >= 3; i++)
+		out->reader_features[out->reader_feature_count++] =
+		    arena_copy(&out->arena, from->reader_features[i]);
+	for (size_t i = 0; i < from->writer_feature_count && from->writer >= 7; i++)
+		out->writer_features[out->writer_feature_count++] =
+		    arena_copy(&out->arena, from->writer_features[i]);
+	for (size_t i = 0; i < MR_COUNT(features); i++) {
+		const struct feature *feature = &features[i];
+		if (!wanted[i] && !has_feature(from, feature))
+			continue;
+		mr_str name = mr_str_from(feature->name);
+		if (!has_name(out->writer_features, out->writer_feature_count, feature->name))
+			out->writer_features[out->writer_feature_count++] = name;
+		if (is_for_readers(feature) &&
+		    !has_name(out->reader_features, out->reader_feature_count, feature->name))
+			out->reader_features[out->reader_feature_count++] = name;
+	}
+	out->writer = 7;
+	out->reader = out->reader_feature_count ? 3 : mr_max_i64(from->reader, 1) < 3 ? 1 : 3;
+}
+
+int delta_protocol_extend(const struct table_protocol *from, const char *const *names, size_t count,
+			  struct table_protocol *out, bool *changed, struct mr_error *err)
+{
+	static const struct table_protocol first = {.reader = 1, .writer = 2};
+	bool wanted[MR_COUNT(features)] = {0}, any = false;
+	const struct table_protocol *start = from ? from : &first;
+	for (size_t i = 0; i < count; i++) {
+		const struct feature *feature = find_feature(mr_str_from(names[i]));
+		if (!feature || feature->write == NO)
+			return refuse("written", mr_str_from(names[i]), err);
+		wanted[feature - features] = !has_feature(start, feature);
+		any |= wanted[feature - features];
+	}
+	*out = (struct table_protocol){.reader = start->reader, .writer = start->writer};
+	if (any)
+		spell_out(out, start, wanted);
+	*changed = any || !from;
+	return 0;
 }
 
 /* Lists only where the version asks for them: other readers reject empty ones elsewhere. */

@@ -77,9 +77,15 @@ struct table_protocol {
 void delta_protocol_copy(struct table_protocol *to, const struct action_protocol *from);
 int delta_gate_read(const struct table_protocol *protocol, const struct table_meta *meta,
 		    struct mr_error *err);
-int delta_gate_write(const struct table_protocol *protocol, const struct table_meta *meta,
+/* enforced: the rows were held against what the table asks of them. */
+int delta_gate_write(const struct table_protocol *protocol, const struct table_meta *meta, bool enforced,
 		     struct mr_error *err);
 void delta_protocol_write(struct json_writer *w, const struct table_protocol *protocol);
+void delta_protocol_release(struct table_protocol *protocol);
+/* The protocol of a table (NULL: of none yet) and the features that come to it. *changed says
+ * whether it differs. MR_ERR_UNSUPPORTED for a feature that is not known. */
+int delta_protocol_extend(const struct table_protocol *from, const char *const *features, size_t count,
+			  struct table_protocol *out, bool *changed, struct mr_error *err);
 
 /* ---- files.c ---- */
 
@@ -164,6 +170,7 @@ struct delta_snapshot {
 	struct arena arena;
 	struct delta_txn *txns;
 	size_t txn_count;
+	int reader, writer; /* protocol versions */
 };
 
 struct delta_snapshot *delta_snapshot_new(const struct delta_log_state *state, const char *path);
@@ -181,6 +188,8 @@ struct delta_table {
 	struct json_parser *parser;      /* under lock */
 	struct delta_log_state *state;   /* under lock; NULL until read */
 	struct delta_snapshot *snapshot; /* under lock; of state->version, or NULL */
+	pthread_mutex_t queue_lock;
+	struct append *queue, **queue_end; /* under queue_lock: appends that wait for the lock */
 };
 
 /* All below with the table's lock held. */
@@ -227,12 +236,16 @@ int delta_checkpoint_read(struct delta_table *table, const struct delta_log_part
 int delta_checkpoint_write(struct delta_table *table, struct mr_error *err);
 bool delta_checkpoint_is_due(const struct delta_log_state *state);
 
-/* ---- commit.c ---- */
+/* ---- commit_lines.c ---- */
 
 void delta_file_add_write(struct json_writer *w, const struct table_meta *meta, const struct file_entry *file,
 			  bool data_change);
 void delta_file_remove_write(struct json_writer *w, const struct table_meta *meta,
-			     const struct file_entry *file, int64_t now_ms);
+			     const struct file_entry *file, int64_t now_ms, bool data_change);
+/* A version's lines: one commit, or several appends as one. protocol NULL: it stays. */
+void delta_commit_lines(struct mr_buf *out, const struct delta_table *table,
+			const struct delta_commit *const *commits, size_t count,
+			const struct table_meta *meta, const struct table_protocol *protocol);
 
 /* ---- partition.c ---- */
 

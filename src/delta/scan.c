@@ -138,7 +138,7 @@ static void put_branch(struct mr_buf *out, const struct scan *scan, const struct
 
 /* ---- many: values joined by file index ---- */
 
-static void put_join(struct mr_buf *out, const struct scan *scan)
+static void put_join(struct mr_buf *out, const struct scan *scan, bool with_place)
 {
 	const struct table_meta *meta = scan->meta;
 	mr_buf_cstr(out, "(SELECT ");
@@ -150,8 +150,15 @@ static void put_join(struct mr_buf *out, const struct scan *scan)
 			mr_buf_cstr(out, "f.");
 		sql_quote_name(out, meta->defs[i].name);
 	}
-	mr_buf_cstr(out, " FROM (SELECT *, file_index AS \"__file_index\" FROM ");
+	if (with_place)
+		mr_buf_cstr(out, ", f." DELTA_FILE_COLUMN ", f." DELTA_ROW_COLUMN);
+	mr_buf_cstr(out, " FROM (SELECT *, file_index AS " DELTA_FILE_COLUMN);
+	mr_buf_cstr(out, with_place ? ", file_row_number AS " DELTA_ROW_COLUMN " FROM " : " FROM ");
 	put_read(out, scan, NULL, scan->files.len);
+	if (!meta->partition_count) {
+		mr_buf_cstr(out, ") f)");
+		return;
+	}
 	mr_buf_cstr(out, ") f JOIN (VALUES ");
 	for (size_t i = 0; i < scan->files.len; i++) {
 		mr_buf_printf(out, "%s(%zu", i ? ", " : "", i);
@@ -165,7 +172,7 @@ static void put_join(struct mr_buf *out, const struct scan *scan)
 	mr_buf_cstr(out, ") v(i");
 	for (size_t j = 0; j < meta->partition_count; j++)
 		mr_buf_printf(out, ", p%zu", j);
-	mr_buf_cstr(out, ") ON f.\"__file_index\" = v.i)");
+	mr_buf_cstr(out, ") ON f." DELTA_FILE_COLUMN " = v.i)");
 }
 
 static void put_scan(struct mr_buf *out, const struct scan *scan)
@@ -178,7 +185,7 @@ static void put_scan(struct mr_buf *out, const struct scan *scan)
 	}
 	bool few = sort_into_branches(scan, branches, &count);
 	if (!few)
-		put_join(out, scan);
+		put_join(out, scan, false);
 	for (size_t i = 0; i < count; i++) {
 		if (few) {
 			mr_buf_cstr(out, i ? " UNION ALL " : "(");
@@ -198,6 +205,45 @@ void delta_scan_sql(const struct delta_snapshot *snapshot, struct mr_buf *out)
 		mr_vec_push(&scan.files, (struct scan_file){entry->path, entry->partition_values});
 	put_scan(out, &scan);
 	mr_vec_release(&scan.files);
+}
+
+void delta_scan_files_sql(const struct delta_snapshot *snapshot, const struct delta_data_file *files,
+			  size_t count, struct mr_buf *out)
+{
+	struct scan scan = {.table_path = snapshot->path, .meta = snapshot->meta};
+	for (size_t i = 0; i < count; i++)
+		mr_vec_push(&scan.files, (struct scan_file){files[i].path, files[i].partition_values});
+	if (count) {
+		put_join(out, &scan, true);
+	} else {
+		mr_buf_cstr(out, "(SELECT *, CAST(0 AS UBIGINT) AS " DELTA_FILE_COLUMN
+				 ", CAST(0 AS BIGINT) AS " DELTA_ROW_COLUMN " FROM ");
+		put_empty(out, snapshot->meta);
+		mr_buf_char(out, ')');
+	}
+	mr_vec_release(&scan.files);
+}
+
+void delta_partition_values_sql(const struct delta_snapshot *snapshot, const struct delta_data_file *files,
+				size_t count, struct mr_buf *out)
+{
+	const struct table_meta *meta = snapshot->meta;
+	mr_buf_cstr(out, "(SELECT * FROM (VALUES ");
+	for (size_t i = 0; i < count; i++) {
+		mr_buf_printf(out, "%s(%zu", i ? ", " : "", i);
+		for (size_t j = 0; j < meta->partition_count; j++) {
+			mr_buf_cstr(out, ", ");
+			delta_partition_literal_sql(out, meta, meta->partition_index[j],
+						    files[i].partition_values[j]);
+		}
+		mr_buf_char(out, ')');
+	}
+	mr_buf_cstr(out, ") v(" DELTA_FILE_COLUMN);
+	for (size_t j = 0; j < meta->partition_count; j++) {
+		mr_buf_cstr(out, ", ");
+		sql_quote_name(out, meta->partition_names[j]);
+	}
+	mr_buf_cstr(out, "))");
 }
 
 /* ---- since ---- */

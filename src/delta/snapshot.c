@@ -248,6 +248,8 @@ struct delta_snapshot *delta_snapshot_new(const struct delta_log_state *state, c
 	    .size_bytes = state->size_bytes,
 	    .rows = state->files_without_rows ? -1 : state->rows,
 	    .meta = delta_meta_ref(state->meta),
+	    .reader = state->protocol->reader,
+	    .writer = state->protocol->writer,
 	};
 	snapshot->txns = arena_alloc(&snapshot->arena, (state->txns.len + 1) * sizeof *snapshot->txns);
 	mr_map_each (&state->txns, txn) {
@@ -327,4 +329,47 @@ int64_t delta_txn(const struct delta_snapshot *snapshot, mr_str app_id)
 		if (mr_str_eq(snapshot->txns[i].app_id, app_id))
 			return snapshot->txns[i].version;
 	return -1;
+}
+
+mr_str delta_metadata_json(const struct delta_snapshot *snapshot)
+{
+	return snapshot->meta->json;
+}
+
+mr_str delta_property(const struct delta_snapshot *snapshot, const char *key)
+{
+	return delta_meta_property(snapshot->meta, key);
+}
+
+mr_str delta_column_sql_type(const struct delta_snapshot *snapshot, size_t column)
+{
+	return snapshot->meta->columns[column].sql_type;
+}
+
+mr_str delta_table_id(const struct delta_snapshot *snapshot)
+{
+	return snapshot->meta->id;
+}
+
+void delta_protocol_versions(const struct delta_snapshot *snapshot, int *reader, int *writer)
+{
+	*reader = snapshot->reader;
+	*writer = snapshot->writer;
+}
+
+size_t delta_files(const struct delta_snapshot *snapshot, struct arena *arena, struct delta_data_file **out)
+{
+	struct delta_data_file *files =
+	    arena_alloc(arena, ((size_t)snapshot->file_count + 1) * sizeof *files);
+	size_t count = 0;
+	struct file_cursor cursor = file_cursor(snapshot->files, snapshot->entry_count);
+	for (struct file_entry *entry; (entry = delta_snapshot_next_file(snapshot, &cursor));)
+		files[count++] = (struct delta_data_file){.path = entry->path,
+							  .partition_values = entry->partition_values,
+							  .size = entry->size,
+							  .rows = entry->rows,
+							  .modified_ms = entry->modified_ms,
+							  .stats = entry->stats};
+	*out = files;
+	return count;
 }

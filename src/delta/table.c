@@ -19,6 +19,8 @@ int delta_open(const struct env *env, struct sql_engine *engine, const char *pat
 	table->log_path = mr_asprintf("%s/_delta_log", table->path);
 	table->parser = json_parser_new();
 	pthread_mutex_init(&table->lock, NULL);
+	pthread_mutex_init(&table->queue_lock, NULL);
+	table->queue_end = &table->queue;
 	*out = table;
 	return 0;
 }
@@ -30,6 +32,7 @@ void delta_close(struct delta_table *table)
 	delta_snapshot_unref(table->snapshot);
 	delta_state_free(table->state);
 	json_parser_free(table->parser);
+	pthread_mutex_destroy(&table->queue_lock);
 	pthread_mutex_destroy(&table->lock);
 	free(table->log_path);
 	free(table->path);

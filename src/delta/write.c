@@ -10,9 +10,12 @@
 
 #include <strings.h>
 
+#define CHANGE_FOLDER "_change_data"
+
 struct writing {
 	struct delta_table *table;
 	const struct table_meta *meta;
+	bool changes; /* change data: one column more, another folder */
 	struct arena *arena;
 	struct json_parser *parser;
 	MR_VEC(struct delta_file) files;
@@ -33,7 +36,7 @@ static const struct column_def *find_column(const struct column_def *defs, size_
 }
 
 static int check_columns(const struct table_meta *meta, const struct column_def *defs, size_t count,
-			 struct mr_error *err)
+			 bool changes, struct mr_error *err)
 {
 	for (size_t i = 0; i < meta->column_count; i++)
 		if (!find_column(defs, count, meta->defs[i].name))
@@ -41,7 +44,8 @@ static int check_columns(const struct table_meta *meta, const struct column_def 
 				       "the query gives no column %.*s, which the table has",
 				       MR_FMT(meta->defs[i].name));
 	for (size_t i = 0; i < count; i++)
-		if (!find_column(meta->defs, meta->column_count, defs[i].name))
+		if (!find_column(meta->defs, meta->column_count, defs[i].name) &&
+		    !(changes && mr_str_is(defs[i].name, "_change_type")))
 			return mr_fail(err, MR_ERR_INVALID,
 				       "the query gives a column %.*s, which the table lacks",
 				       MR_FMT(defs[i].name));
@@ -70,15 +74,16 @@ static void put_target(struct mr_buf *sql, const struct writing *w)
 	char id[37];
 	rng_uuid(w->table->env->rng, id);
 	struct mr_buf path = {0};
-	mr_buf_cstr(&path, w->table->path);
+	mr_buf_printf(&path, "%s%s", w->table->path, w->changes ? "/" CHANGE_FOLDER : "");
+	const char *kind = w->changes ? "cdc" : "part";
 	if (!w->meta->partition_count)
-		mr_buf_printf(&path, "/part-00000-%s.c000.snappy.parquet", id);
+		mr_buf_printf(&path, "/%s-00000-%s.c000.snappy.parquet", kind, id);
 	mr_buf_cstr(sql, " TO ");
 	sql_quote_literal(sql, mr_buf_view(&path));
 	mr_buf_cstr(sql, " (FORMAT parquet, COMPRESSION snappy, PARQUET_VERSION V1, RETURN_STATS");
 	if (w->meta->partition_count) {
-		mr_buf_printf(sql,
-			      ", APPEND, FILENAME_PATTERN 'part-00000-{uuid}.c000.snappy', PARTITION_BY (");
+		mr_buf_printf(sql, ", APPEND, FILENAME_PATTERN '%s-00000-{uuid}.c000.snappy', PARTITION_BY (",
+			      kind);
 		for (size_t i = 0; i < w->meta->partition_count; i++) {
 			mr_buf_cstr(sql, i ? ", " : "");
 			sql_quote_name(sql, w->meta->partition_names[i]);
@@ -98,7 +103,7 @@ static int put_copy(struct mr_buf *sql, const struct writing *w, struct sql_conn
 	size_t count;
 	int rc = sql_describe(conn, query, w->arena, &defs, &count, err);
 	if (rc == 0)
-		rc = check_columns(w->meta, defs, count, err);
+		rc = check_columns(w->meta, defs, count, w->changes, err);
 	if (rc < 0)
 		return rc;
 	mr_buf_cstr(sql, "COPY (SELECT ");
@@ -106,6 +111,7 @@ static int put_copy(struct mr_buf *sql, const struct writing *w, struct sql_conn
 		mr_buf_cstr(sql, i ? ", " : "");
 		put_column(sql, w->meta, i, find_column(defs, count, w->meta->defs[i].name));
 	}
+	mr_buf_cstr(sql, w->changes ? ", _change_type" : "");
 	mr_buf_cstr(sql, " FROM (");
 	while (query.len && strchr("; \t\r\n", query.ptr[query.len - 1]))
 		query.len--;
@@ -299,23 +305,62 @@ static int write_files(struct writing *w, struct sql_conn *conn, mr_str query, s
 	return rc;
 }
 
+static int run_writing(struct writing *w, struct sql_conn *conn, mr_str query, struct delta_file **files,
+		       size_t *count, struct mr_error *err)
+{
+	w->parser = json_parser_new();
+	int rc = write_files(w, conn, query, err);
+	if (rc == 0) {
+		*files = arena_alloc(w->arena, (w->files.len + 1) * sizeof **files);
+		if (w->files.len)
+			memcpy(*files, w->files.items, w->files.len * sizeof **files);
+		*count = w->files.len;
+	}
+	for (size_t i = 0; i < w->folders.len; i++)
+		free(w->folders.items[i]);
+	mr_vec_release(&w->folders);
+	mr_vec_release(&w->files);
+	json_parser_free(w->parser);
+	return rc;
+}
+
 int delta_write_files(struct delta_table *table, const struct delta_snapshot *snapshot, struct sql_conn *conn,
 		      mr_str query, struct arena *arena, struct delta_file **files, size_t *count,
 		      struct mr_error *err)
 {
-	struct writing w = {
-	    .table = table, .meta = snapshot->meta, .arena = arena, .parser = json_parser_new()};
-	int rc = write_files(&w, conn, query, err);
+	struct writing w = {.table = table, .meta = snapshot->meta, .arena = arena};
+	return run_writing(&w, conn, query, files, count, err);
+}
+
+int delta_write_files_for(struct delta_table *table, mr_str metadata, struct sql_conn *conn, mr_str query,
+			  struct arena *arena, struct delta_file **files, size_t *count, struct mr_error *err)
+{
+	struct json_parser *parser = json_parser_new();
+	struct action_metadata action;
+	struct table_meta *meta = NULL;
+	int rc = json_parse(parser, metadata, &action.body, err);
+	if (rc == 0)
+		rc = delta_meta_parse(parser, &action, &meta, err);
+	if (rc == 0)
+		rc = disk_mkdir_all(table->env->disk, table->path, err);
 	if (rc == 0) {
-		*files = arena_alloc(arena, (w.files.len + 1) * sizeof **files);
-		if (w.files.len)
-			memcpy(*files, w.files.items, w.files.len * sizeof **files);
-		*count = w.files.len;
+		struct writing w = {.table = table, .meta = meta, .arena = arena};
+		rc = run_writing(&w, conn, query, files, count, err);
 	}
-	for (size_t i = 0; i < w.folders.len; i++)
-		free(w.folders.items[i]);
-	mr_vec_release(&w.folders);
-	mr_vec_release(&w.files);
-	json_parser_free(w.parser);
+	delta_meta_unref(meta);
+	json_parser_free(parser);
 	return rc;
+}
+
+int delta_write_changes(struct delta_table *table, const struct delta_snapshot *snapshot,
+			struct sql_conn *conn, mr_str query, struct arena *arena, struct delta_file **files,
+			size_t *count, struct mr_error *err)
+{
+	char *folder = mr_asprintf("%s/" CHANGE_FOLDER, table->path);
+	int rc = disk_mkdir_all(table->env->disk, folder, err);
+	free(folder);
+	if (rc < 0)
+		return rc;
+	struct writing w = {.table = table, .meta = snapshot->meta, .arena = arena, .changes = true};
+	return run_writing(&w, conn, query, files, count, err);
 }

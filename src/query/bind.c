@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 struct captured {
-	struct catalog_entry *entry;
+	struct catalog_entry *entry;     /* NULL: made by CREATE TABLE */
 	struct delta_snapshot *snapshot; /* NULL: the table does not exist yet, or is a view */
 };
 
@@ -82,7 +82,7 @@ static void reach(struct binding *b, struct catalog_entry *entry)
 static int by_rank_falling(const void *a, const void *b)
 {
 	const struct captured *const *left = a, *const *right = b;
-	return (*right)->entry->rank - (*left)->entry->rank;
+	return ((*right)->entry ? (*right)->entry->rank : 0) - ((*left)->entry ? (*left)->entry->rank : 0);
 }
 
 /* Snapshots of all that was reached and has none yet, readers first. */
@@ -92,7 +92,7 @@ static int capture(struct binding *b, struct mr_error *err)
 		qsort(b->captured.items, b->captured.len, sizeof b->captured.items[0], by_rank_falling);
 	for (size_t i = 0; i < b->captured.len; i++) {
 		struct captured *c = b->captured.items[i];
-		if (!c->entry->table || c->snapshot)
+		if (!c->entry || !c->entry->table || c->snapshot)
 			continue;
 		int rc = delta_snapshot(c->entry->table, &c->snapshot, err);
 		if (rc < 0 && rc != MR_ERR_NOT_FOUND)
@@ -382,6 +382,32 @@ static int bind_system(struct binding *b, const struct system_table *table, stru
 	return create_view(b, MR_STR("sys"), mr_str_from(table->name), mr_str_from(relation), err);
 }
 
+/* A topic, or a table that CREATE TABLE made; what is neither is left to the engine to report. */
+static int bind_other(struct binding *b, mr_str name, struct mr_error *err)
+{
+	struct broker *broker = catalog_broker(b->catalog);
+	struct log_topic *topic = broker ? log_topic_find(broker_store(broker), name) : NULL;
+	if (topic)
+		return bind_topic(b, topic, err);
+	struct delta_table *table;
+	struct delta_snapshot *snapshot;
+	if (lake_find(catalog_lake(b->catalog), name, &table, NULL) < 0)
+		return 0;
+	int rc = delta_snapshot(table, &snapshot, err);
+	if (rc == 0) {
+		struct mr_buf relation = {0};
+		mr_str schema, bare;
+		struct captured *c = mr_alloc(sizeof *c);
+		*c = (struct captured){NULL, snapshot};
+		mr_vec_push(&b->captured, c);
+		split_name(name, &schema, &bare);
+		delta_scan_sql(snapshot, &relation);
+		rc = create_view(b, schema, bare, mr_buf_view(&relation), err);
+		mr_buf_release(&relation);
+	}
+	return rc < 0 ? mr_error_wrap(err, rc, "table %.*s", MR_FMT(name)) : 0;
+}
+
 /* The system table that a name like "sys.topics" means, or NULL. ("system.topics" is translated.) */
 static const struct system_table *find_system(struct binding *b, mr_str name)
 {
@@ -399,14 +425,26 @@ int bind_tables(struct binding *b, const mr_str *names, size_t count, struct mr_
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		struct catalog_entry *entry = catalog_find(b->catalog, names[i]);
 		const struct system_table *system = find_system(b, names[i]);
-		struct log_topic *topic;
 		if (entry)
 			rc = bind_entry(b, entry, err);
 		else if (system)
 			rc = bind_system(b, system, err);
-		else if ((topic = log_topic_find(broker_store(catalog_broker(b->catalog)), names[i])))
-			rc = bind_topic(b, topic, err);
+		else
+			rc = bind_other(b, names[i], err);
 	}
+	return rc;
+}
+
+static int bind_lake(struct binding *b, struct mr_error *err)
+{
+	struct lake_names names;
+	int rc = lake_names(catalog_lake(b->catalog), &names, err);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < names.count && rc == 0; i++)
+		if (!catalog_find(b->catalog, names.items[i]))
+			rc = bind_other(b, names.items[i], err);
+	lake_names_release(&names);
 	return rc;
 }
 
@@ -424,6 +462,10 @@ int bind_all(struct binding *b, struct mr_error *err)
 	    catalog_system(b->catalog) ? system_table_list(catalog_system(b->catalog), &system) : 0;
 	for (size_t i = 0; i < system_count && rc == 0; i++)
 		rc = bind_system(b, &system[i], err);
+	if (rc == 0)
+		rc = bind_lake(b, err);
+	if (!catalog_broker(b->catalog))
+		return rc;
 	size_t topic_count;
 	struct log_topic **topics = log_topics(broker_store(catalog_broker(b->catalog)), &topic_count);
 	for (size_t i = 0; i < topic_count && rc == 0; i++)

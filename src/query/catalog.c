@@ -8,16 +8,30 @@
 struct catalog {
 	struct catalog_options options;
 	char *tables_dir;
+	struct lake *lake;
 	MR_VEC(struct catalog_entry *) entries;
 	struct mr_map by_name;
 };
+
+static struct delta_table *find_table(void *arg, mr_str name, bool *derived)
+{
+	struct catalog_entry *entry = catalog_find(arg, name);
+	*derived = entry && entry->kind == CATALOG_FLOW && entry->flow->kind == FLOW_MATERIALIZED_VIEW;
+	return entry ? entry->table : NULL;
+}
 
 int catalog_new(const struct catalog_options *options, struct catalog **out, struct mr_error *err)
 {
 	(void)err;
 	struct catalog *catalog = mr_calloc(1, sizeof *catalog);
 	catalog->options = *options;
-	catalog->tables_dir = mr_strdup(options->tables_dir);
+	catalog->tables_dir = options->tables_dir ? mr_strdup(options->tables_dir) : NULL;
+	struct lake_options lake = {.env = options->env,
+				    .engine = options->engine,
+				    .tables_dir = options->tables_dir,
+				    .find = find_table,
+				    .find_arg = catalog};
+	lake_new(&lake, &catalog->lake);
 	*out = catalog;
 	return 0;
 }
@@ -33,6 +47,7 @@ void catalog_free(struct catalog *catalog)
 		free((char *)entry->name);
 		free(entry);
 	}
+	lake_free(catalog->lake);
 	mr_vec_release(&catalog->entries);
 	mr_map_release(&catalog->by_name);
 	free(catalog->tables_dir);
@@ -115,6 +130,11 @@ struct sql_engine *catalog_engine(struct catalog *catalog)
 struct broker *catalog_broker(struct catalog *catalog)
 {
 	return catalog->options.broker;
+}
+
+struct lake *catalog_lake(struct catalog *catalog)
+{
+	return catalog->lake;
 }
 
 const struct system_tables *catalog_system(struct catalog *catalog)

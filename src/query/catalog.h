@@ -3,6 +3,7 @@
  *   bronze.access_log   an ingest's Delta table, plus the tail of its topic
  *   silver.page_views   a streaming table, plus its query over what it has not consumed
  *   gold.per_minute     a materialized view: as of its last refresh
+ *   default.t           a table that CREATE TABLE made (lake/)
  *   logs-access         a topic: key, value, headers, partition, offset, timestamp (and typed
  *                       columns when it has a contract)
  *
@@ -16,6 +17,7 @@
 #include "broker/broker.h"
 #include "delta/delta.h"
 #include "ingest/ingest.h"
+#include "lake/lake.h"
 #include "query/system.h"
 #include "sql/engine.h"
 #include "stream/pipeline.h"
@@ -36,9 +38,9 @@ struct catalog;
 struct catalog_options {
 	const struct env *env;
 	struct sql_engine *engine;
-	struct broker *broker;
+	struct broker *broker;              /* NULL: no topics */
 	const struct system_tables *system; /* NULL: no system.* */
-	const char *tables_dir;             /* DATA/tables: flow tables are tables_dir/<schema>/<table> */
+	const char *tables_dir; /* DATA/tables: flow tables are tables_dir/<schema>/<table>; NULL: none */
 };
 
 MR_NODISCARD int catalog_new(const struct catalog_options *options, struct catalog **out,
@@ -53,4 +55,5 @@ struct catalog_entry *catalog_find(struct catalog *catalog, mr_str name); /* NUL
 size_t catalog_entries(struct catalog *catalog, struct catalog_entry *const **out);
 struct sql_engine *catalog_engine(struct catalog *catalog);
 const struct system_tables *catalog_system(struct catalog *catalog); /* may be NULL */
-struct broker *catalog_broker(struct catalog *catalog);
+struct broker *catalog_broker(struct catalog *catalog);              /* may be NULL */
+struct lake *catalog_lake(struct catalog *catalog);

@@ -9,6 +9,7 @@
 struct session {
 	struct catalog *catalog;
 	struct sql_conn *conn;
+	struct lake_session *lake;
 	struct binding *binding; /* of the running statement */
 	struct arena arena;
 };
@@ -38,6 +39,7 @@ int session_pool_new(struct catalog *catalog, size_t sessions_max, struct sessio
 static void session_free(struct session *session)
 {
 	binding_free(session->binding);
+	lake_session_free(session->lake);
 	sql_disconnect(session->conn);
 	arena_release(&session->arena);
 	free(session);
@@ -54,52 +56,6 @@ void session_pool_free(struct session_pool *pool)
 	pthread_cond_destroy(&pool->back);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool);
-}
-
-int session_take(struct session_pool *pool, struct session **out, struct mr_error *err)
-{
-	pthread_mutex_lock(&pool->lock);
-	while (!pool->idle.len && pool->made == pool->max)
-		pthread_cond_wait(&pool->back, &pool->lock);
-	struct session *session = NULL;
-	if (pool->idle.len)
-		session = pool->idle.items[--pool->idle.len];
-	else
-		pool->made++;
-	pthread_mutex_unlock(&pool->lock);
-	if (session) {
-		*out = session;
-		return 0;
-	}
-	session = mr_calloc(1, sizeof *session);
-	session->catalog = pool->catalog;
-	int rc = sql_connect(catalog_engine(pool->catalog), &session->conn, err);
-	if (rc < 0) {
-		free(session);
-		pthread_mutex_lock(&pool->lock);
-		pool->made--;
-		pthread_cond_signal(&pool->back);
-		pthread_mutex_unlock(&pool->lock);
-		return rc;
-	}
-	*out = session;
-	return 0;
-}
-
-void session_give(struct session_pool *pool, struct session *session)
-{
-	binding_free(session->binding);
-	session->binding = NULL;
-	arena_reset(&session->arena);
-	pthread_mutex_lock(&pool->lock);
-	mr_vec_push(&pool->idle, session);
-	pthread_cond_signal(&pool->back);
-	pthread_mutex_unlock(&pool->lock);
-}
-
-void session_interrupt(struct session *session)
-{
-	sql_interrupt(session->conn);
 }
 
 /* Statements about the catalogue see all of it; others what they name. */
@@ -128,8 +84,6 @@ static mr_str shown_tables(mr_str sql)
 
 static int bind_statement(struct session *session, mr_str sql, struct mr_error *err)
 {
-	binding_free(session->binding);
-	session->binding = binding_new(session->catalog, session->conn, BIND_FRESH);
 	if (is_about_catalogue(sql))
 		return bind_all(session->binding, err);
 	mr_str *names;
@@ -138,17 +92,82 @@ static int bind_statement(struct session *session, mr_str sql, struct mr_error *
 	return rc < 0 ? rc : bind_tables(session->binding, names, count, err);
 }
 
+/* A statement as it is written, made ready for the engine; what it names is bound. */
+static int bind_text(void *arg, mr_str text, struct arena *arena, mr_str *out, struct mr_error *err)
+{
+	struct session *session = arg;
+	int rc = lake_rewrite(session->lake, text, arena, &text, err);
+	if (rc == 0)
+		rc = spark_translate(text, arena, out, err);
+	return rc == 0 ? bind_statement(session, *out, err) : rc;
+}
+
+int session_take(struct session_pool *pool, struct session **out, struct mr_error *err)
+{
+	pthread_mutex_lock(&pool->lock);
+	while (!pool->idle.len && pool->made == pool->max)
+		pthread_cond_wait(&pool->back, &pool->lock);
+	struct session *session = NULL;
+	if (pool->idle.len)
+		session = pool->idle.items[--pool->idle.len];
+	else
+		pool->made++;
+	pthread_mutex_unlock(&pool->lock);
+	if (session) {
+		*out = session;
+		return 0;
+	}
+	session = mr_calloc(1, sizeof *session);
+	session->catalog = pool->catalog;
+	int rc = sql_connect(catalog_engine(pool->catalog), &session->conn, err);
+	if (rc < 0) {
+		free(session);
+		pthread_mutex_lock(&pool->lock);
+		pool->made--;
+		pthread_cond_signal(&pool->back);
+		pthread_mutex_unlock(&pool->lock);
+		return rc;
+	}
+	session->lake = lake_session_new(catalog_lake(pool->catalog), session->conn, bind_text, session);
+	*out = session;
+	return 0;
+}
+
+void session_give(struct session_pool *pool, struct session *session)
+{
+	binding_free(session->binding);
+	session->binding = NULL;
+	lake_session_reset(session->lake);
+	arena_reset(&session->arena);
+	pthread_mutex_lock(&pool->lock);
+	mr_vec_push(&pool->idle, session);
+	pthread_cond_signal(&pool->back);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void session_interrupt(struct session *session)
+{
+	sql_interrupt(session->conn);
+}
+
 int session_run(struct session *session, mr_str *text, struct sql_result **out, struct mr_error *err)
 {
 	arena_reset(&session->arena);
-	mr_str statement = statement_next(text);
+	lake_session_reset(session->lake);
+	binding_free(session->binding);
+	session->binding = binding_new(session->catalog, session->conn, BIND_FRESH);
+	mr_str statement = statement_next(text), sql;
 	if (!statement.len)
 		return 0;
-	mr_str sql;
-	int rc = spark_translate(shown_tables(statement), &session->arena, &sql, err);
-	if (rc == 0)
-		rc = bind_statement(session, sql, err);
-	if (rc == 0)
-		rc = sql_query(session->conn, sql, out, err);
+	struct mr_buf report = {0};
+	int rc = lake_execute(session->lake, statement, &report, err);
+	if (rc == 1) {
+		rc = sql_query(session->conn, mr_buf_view(&report), out, err);
+	} else if (rc == 0) {
+		rc = bind_text(session, shown_tables(statement), &session->arena, &sql, err);
+		if (rc == 0)
+			rc = sql_query(session->conn, sql, out, err);
+	}
+	mr_buf_release(&report);
 	return rc < 0 ? rc : 1;
 }

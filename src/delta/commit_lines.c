@@ -1,0 +1,244 @@
+/* delta/commit_lines.c - the actions of a commit as lines of JSON. commitInfo comes first: with
+ * in-commit timestamps readers look for it there. */
+#include "delta/internal.h"
+
+static void write_partition_values(struct json_writer *w, const struct table_meta *meta, const mr_str *values)
+{
+	json_key(w, "partitionValues");
+	json_begin_object(w);
+	for (size_t i = 0; i < meta->partition_count; i++) {
+		json_key_str(w, meta->partition_names[i]);
+		if (values && values[i].len)
+			json_put_str(w, values[i]);
+		else
+			json_put_null(w);
+	}
+	json_end_object(w);
+}
+
+static void write_path(struct json_writer *w, mr_str path)
+{
+	struct mr_buf encoded = {0};
+	delta_path_encode(&encoded, path);
+	json_member_str(w, "path", mr_buf_view(&encoded));
+	mr_buf_release(&encoded);
+}
+
+/* {"kind": ... the members to come */
+static void begin(struct json_writer *w, const char *kind)
+{
+	json_begin_object(w);
+	json_key(w, kind);
+	json_begin_object(w);
+}
+
+static void end(struct json_writer *w)
+{
+	json_end_object(w);
+	json_end_object(w);
+}
+
+void delta_file_add_write(struct json_writer *w, const struct table_meta *meta, const struct file_entry *file,
+			  bool data_change)
+{
+	begin(w, "add");
+	write_path(w, file->path);
+	write_partition_values(w, meta, file->partition_values);
+	json_member_int(w, "size", file->size);
+	json_member_int(w, "modificationTime", file->modified_ms);
+	json_member_bool(w, "dataChange", data_change);
+	if (file->stats.len)
+		json_member_str(w, "stats", file->stats);
+	end(w);
+}
+
+void delta_file_remove_write(struct json_writer *w, const struct table_meta *meta,
+			     const struct file_entry *file, int64_t now_ms, bool data_change)
+{
+	begin(w, "remove");
+	write_path(w, file->path);
+	json_member_int(w, "deletionTimestamp", now_ms);
+	json_member_bool(w, "dataChange", data_change);
+	json_member_bool(w, "extendedFileMetadata", true);
+	write_partition_values(w, meta, file->partition_values);
+	json_member_int(w, "size", file->size);
+	end(w);
+}
+
+static void write_metric(struct json_writer *w, const char *name, int64_t value)
+{
+	struct mr_buf text = {0};
+	mr_buf_printf(&text, "%lld", (long long)value); /* metrics are strings in Delta */
+	json_member_str(w, name, mr_buf_view(&text));
+	mr_buf_release(&text);
+}
+
+static void write_metrics(struct json_writer *w, const struct delta_table *table,
+			  const struct delta_commit *const *commits, size_t count)
+{
+	int64_t files = 0, rows = 0, bytes = 0;
+	json_key(w, "operationMetrics");
+	json_begin_object(w);
+	for (size_t i = 0; i < commits[0]->metric_count; i++)
+		write_metric(w, commits[0]->metrics[i].name, commits[0]->metrics[i].value);
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < commits[i]->file_count; j++) {
+			files++;
+			rows += mr_max_i64(commits[i]->files[j].rows, 0);
+			bytes += commits[i]->files[j].size;
+		}
+	if (!commits[0]->metric_count) {
+		write_metric(w, "numFiles", files);
+		write_metric(w, "numOutputRows", rows);
+		write_metric(w, "numOutputBytes", bytes);
+		if (commits[0]->overwrite)
+			write_metric(w, "numRemovedFiles", table->state->file_count);
+	}
+	json_end_object(w);
+}
+
+static bool is_blind_append(const struct delta_commit *commit)
+{
+	return !commit->overwrite && !commit->remove_count && !commit->read_count && !commit->reads_table &&
+	       !commit->metadata.len && !commit->rearranges && !commit->base;
+}
+
+static void write_info(struct json_writer *w, const struct delta_table *table,
+		       const struct delta_commit *const *commits, size_t count, int64_t now_ms)
+{
+	static const char *const levels[] = {[DELTA_WRITE_SERIALIZABLE] = "WriteSerializable",
+					     [DELTA_SERIALIZABLE] = "Serializable",
+					     [DELTA_SNAPSHOT] = "SnapshotIsolation"};
+	const struct delta_commit *commit = commits[0];
+	char id[37];
+	rng_uuid(table->env->rng, id);
+	begin(w, "commitInfo");
+	json_member_int(w, "timestamp", now_ms);
+	json_member_cstr(w, "operation", commit->operation ? commit->operation : "WRITE");
+	json_key(w, "operationParameters");
+	json_put_raw(w, commit->operation_parameters.len ? commit->operation_parameters : MR_STR("{}"));
+	if (table->state)
+		json_member_int(w, "readVersion",
+				commit->base ? delta_version(commit->base) : table->state->version);
+	json_member_cstr(w, "isolationLevel",
+			 levels[commit->rearranges ? DELTA_SNAPSHOT : commit->isolation]);
+	json_member_bool(w, "isBlindAppend", is_blind_append(commit));
+	write_metrics(w, table, commits, count);
+	json_member_cstr(w, "engineInfo", ENGINE_INFO);
+	json_member_cstr(w, "txnId", id);
+	end(w);
+}
+
+static void write_txn(struct json_writer *w, const struct delta_txn *txn, int64_t now_ms)
+{
+	begin(w, "txn");
+	json_member_str(w, "appId", txn->app_id);
+	json_member_int(w, "version", txn->version);
+	json_member_int(w, "lastUpdated", now_ms);
+	end(w);
+}
+
+static void write_domain(struct json_writer *w, const struct delta_domain *domain)
+{
+	begin(w, "domainMetadata");
+	json_member_str(w, "domain", domain->name);
+	json_member_str(w, "configuration", domain->configuration);
+	json_member_bool(w, "removed", domain->removed);
+	end(w);
+}
+
+static void write_cdc(struct json_writer *w, const struct table_meta *meta, const struct delta_file *file)
+{
+	begin(w, "cdc");
+	write_path(w, file->path);
+	write_partition_values(w, meta, file->partition_values);
+	json_member_int(w, "size", file->size);
+	json_member_bool(w, "dataChange", false);
+	end(w);
+}
+
+static void remove_line(struct mr_buf *out, const struct delta_log_state *state,
+			const struct file_entry *entry, int64_t now_ms, bool data_change)
+{
+	struct json_writer w = json_writer(out);
+	delta_file_remove_write(&w, state->meta, entry, now_ms, data_change);
+	mr_buf_char(out, '\n');
+}
+
+static void remove_lines(struct mr_buf *out, const struct delta_log_state *state,
+			 const struct delta_commit *commit, int64_t now_ms)
+{
+	if (commit->overwrite) {
+		struct file_cursor cursor = file_cursor(state->files, state->files->count);
+		for (struct file_entry *entry; (entry = delta_file_cursor_next(&cursor));)
+			if (entry->removed == VERSION_NEVER)
+				remove_line(out, state, entry, now_ms, true);
+	}
+	for (size_t i = 0; i < commit->remove_count; i++) {
+		const struct file_entry *entry = mr_map_get(&state->live, commit->removes[i]);
+		MR_ASSERT(entry); /* else it was a conflict */
+		remove_line(out, state, entry, now_ms, !commit->rearranges);
+	}
+}
+
+static void file_lines(struct mr_buf *out, const struct delta_commit *commit, const struct table_meta *meta,
+		       int64_t now_ms)
+{
+	for (size_t i = 0; i < commit->file_count; i++) {
+		const struct delta_file *file = &commit->files[i];
+		struct file_entry entry = {.path = file->path,
+					   .partition_values = file->partition_values,
+					   .size = file->size,
+					   .modified_ms = now_ms,
+					   .stats = file->stats_json};
+		struct json_writer w = json_writer(out);
+		delta_file_add_write(&w, meta, &entry, !commit->rearranges);
+		mr_buf_char(out, '\n');
+	}
+	for (size_t i = 0; i < commit->cdc_count; i++) {
+		struct json_writer w = json_writer(out);
+		write_cdc(&w, meta, &commit->cdc[i]);
+		mr_buf_char(out, '\n');
+	}
+}
+
+static void state_lines(struct mr_buf *out, const struct delta_commit *commit,
+			const struct table_protocol *protocol, int64_t now_ms)
+{
+	struct json_writer w;
+	if (protocol) {
+		w = json_writer(out);
+		json_begin_object(&w);
+		delta_protocol_write(&w, protocol);
+		json_end_object(&w);
+		mr_buf_char(out, '\n');
+	}
+	if (commit->metadata.len)
+		mr_buf_printf(out, "{\"metaData\":%.*s}\n", MR_FMT(commit->metadata));
+	for (size_t i = 0; i < commit->domain_count; i++) {
+		w = json_writer(out);
+		write_domain(&w, &commit->domains[i]);
+		mr_buf_char(out, '\n');
+	}
+	for (size_t i = 0; i < commit->txn_count; i++) {
+		w = json_writer(out);
+		write_txn(&w, &commit->txns[i], now_ms);
+		mr_buf_char(out, '\n');
+	}
+}
+
+void delta_commit_lines(struct mr_buf *out, const struct delta_table *table,
+			const struct delta_commit *const *commits, size_t count,
+			const struct table_meta *meta, const struct table_protocol *protocol)
+{
+	int64_t now_ms = clock_wall_ms(table->env->clock);
+	struct json_writer w = json_writer(out);
+	write_info(&w, table, commits, count, now_ms);
+	mr_buf_char(out, '\n');
+	for (size_t i = 0; i < count; i++) {
+		state_lines(out, commits[i], protocol, now_ms);
+		if (table->state)
+			remove_lines(out, table->state, commits[i], now_ms);
+		file_lines(out, commits[i], meta, now_ms);
+	}
+}

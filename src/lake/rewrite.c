@@ -1,0 +1,238 @@
+/* lake/rewrite.c - tables by path and at a version, inside any query.
+ *
+ *   delta.`/path`  delta.`/path@v12`  delta_scan('/path' [, version => 12])
+ *   silver.t VERSION AS OF 12   silver.t TIMESTAMP AS OF '2024-01-31'   silver.t@v12
+ *   table_changes('silver.t', 2 [, 5])  table_changes_by_path('/path', 2 [, 5])
+ *
+ * Each becomes a view of the connection, of one snapshot, and its name takes the spelling's place.
+ */
+#include "lake/internal.h"
+
+#include <strings.h>
+
+struct rewriting {
+	struct lake_session *session;
+	struct parser p;
+	struct mr_buf out;
+	size_t copied; /* bytes of the text that are in out */
+};
+
+static int make_view(struct lake_session *s, mr_str relation, mr_str *name, struct mr_error *err)
+{
+	struct mr_buf sql = {0};
+	*name = arena_printf(&s->arena, LAKE_SCHEMA ".t%zu", ++s->views);
+	mr_buf_printf(&sql,
+		      "CREATE SCHEMA IF NOT EXISTS " LAKE_SCHEMA
+		      "; CREATE OR REPLACE VIEW %.*s AS SELECT * FROM ",
+		      MR_FMT(*name));
+	mr_buf_str(&sql, relation);
+	int rc = sql_exec(s->conn, mr_buf_view(&sql), err);
+	mr_buf_release(&sql);
+	return rc;
+}
+
+/* The snapshot stays with the session until the statement is over. */
+static int view_of(struct lake_session *s, struct delta_table *table, const struct table_time *time,
+		   mr_str *name, struct mr_error *err)
+{
+	struct delta_snapshot *snapshot;
+	int rc = lake_snapshot(table, time, &snapshot, err);
+	if (rc < 0)
+		return rc;
+	mr_vec_push(&s->snapshots, snapshot);
+	struct mr_buf relation = {0};
+	delta_scan_sql(snapshot, &relation);
+	rc = make_view(s, mr_buf_view(&relation), name, err);
+	mr_buf_release(&relation);
+	return rc;
+}
+
+/* tokens[first] .. p->at are replaced by the view's name. */
+static void replace(struct rewriting *r, size_t first, mr_str name)
+{
+	const struct token *from = &r->p.tokens[first], *last = &r->p.tokens[r->p.at - 1];
+	mr_buf_append(&r->out, r->p.text.ptr + r->copied, from->at - r->copied);
+	mr_buf_str(&r->out, name);
+	r->copied = last->at + last->text.len;
+}
+
+/* ---- delta_scan('/path', version => 3) ---- */
+
+static int rewrite_scan(struct rewriting *r)
+{
+	size_t first = r->p.at;
+	mr_str path, word, name;
+	struct table_time time = {0};
+	struct delta_table *table;
+	struct mr_error *err = r->p.err;
+	r->p.at += 2;
+	int rc = parser_string(&r->p, "the table's path in quotes", &path);
+	if (rc == 0 && parser_take(&r->p, ",")) {
+		rc = parser_word(&r->p, "version => N", &word);
+		if (rc == 0 && !mr_str_is(word, "version"))
+			rc = mr_fail(err, MR_ERR_INVALID, "delta_scan has no parameter %.*s", MR_FMT(word));
+		if (rc == 0 && !parser_take(&r->p, ":=") && !parser_take(&r->p, "= >"))
+			rc = parser_fail(&r->p, "=>");
+		time.kind = TIME_VERSION;
+		if (rc == 0)
+			rc = parser_integer(&r->p, "a version", &time.value);
+	}
+	if (rc == 0)
+		rc = parser_expect(&r->p, ")");
+	if (rc == 0)
+		rc = lake_at_path(r->session->lake, path, &table, err);
+	if (rc == 0)
+		rc = view_of(r->session, table, &time, &name, err);
+	if (rc == 0)
+		replace(r, first, name);
+	return rc;
+}
+
+/* ---- names ---- */
+
+static bool is_name(const struct token *t)
+{
+	return t->kind == TOKEN_WORD || t->kind == TOKEN_NAME;
+}
+
+static bool begins_time(const struct parser *p)
+{
+	struct parser ahead = *p;
+	return parser_take(&ahead, "version as of") || parser_take(&ahead, "for version as of") ||
+	       parser_take(&ahead, "for system_version as of") || parser_take(&ahead, "timestamp as of") ||
+	       parser_take(&ahead, "for timestamp as of") || parser_take(&ahead, "for system_time as of");
+}
+
+/* t@v12 without quotes: three tokens. */
+static void take_suffix(struct parser *p, struct table_time *time)
+{
+	if (!parser_is(p, "@"))
+		return;
+	const struct token *word = &p->tokens[p->at + 1];
+	mr_str text = arena_printf(p->arena, "@%.*s", MR_FMT(word->text));
+	lake_cut_time(&text, time);
+	if (time->kind != TIME_NOW)
+		p->at += 2;
+}
+
+/* At a name: by path, or with a version behind it. 0: replaced, or left alone with p->at moved. */
+static int rewrite_name(struct rewriting *r)
+{
+	struct parser *p = &r->p;
+	size_t first = p->at;
+	struct table_name name;
+	struct table_time time = {0};
+	struct delta_table *table;
+	mr_str view;
+	/* A name that ends in "." or ".*" is no table's, and not our fault to report. */
+	size_t end = first + 1;
+	while (token_is(&p->tokens[end], ".") && is_name(&p->tokens[end + 1]))
+		end += 2;
+	if (token_is(&p->tokens[end], ".")) {
+		p->at = end + 1;
+		return 0;
+	}
+	int rc = parser_table(p, &name);
+	if (rc < 0)
+		return rc;
+	take_suffix(p, &time);
+	if (name.path.len)
+		lake_cut_time(&name.path, &time);
+	if (!name.path.len && time.kind == TIME_NOW && !begins_time(p))
+		return 0;
+	if (time.kind == TIME_NOW)
+		rc = lake_parse_time(r->session, p, &time);
+	if (rc == 0)
+		rc = lake_resolve(r->session, &name, false, &table, p->err);
+	if (rc == 1)
+		rc = mr_fail(p->err, MR_ERR_NOT_FOUND, "there is no Delta table %.*s", MR_FMT(name.text));
+	if (rc == 0)
+		rc = view_of(r->session, table, &time, &view, p->err);
+	if (rc == 0)
+		replace(r, first, view);
+	return rc;
+}
+
+static int rewrite_all(struct rewriting *r)
+{
+	struct parser *p = &r->p;
+	int rc = 0;
+	while (rc == 0 && !parser_at_end(p)) {
+		bool called = token_is(&p->tokens[p->at + 1], "(") && is_name(parser_peek(p));
+		if (called && parser_is(p, "delta_scan"))
+			rc = rewrite_scan(r);
+		else if (is_name(parser_peek(p)) && !called)
+			rc = rewrite_name(r);
+		else
+			p->at++;
+	}
+	return rc;
+}
+
+/* Most statements name nothing of ours: they are not even taken apart. */
+static bool may_name_ours(mr_str sql)
+{
+	static const char *const words[] = {"delta", "as of", "@", "table_changes"};
+	for (size_t i = 0; i < MR_COUNT(words); i++) {
+		size_t n = strlen(words[i]);
+		for (size_t at = 0; at + n <= sql.len; at++)
+			if (strncasecmp(sql.ptr + at, words[i], n) == 0)
+				return true;
+	}
+	return false;
+}
+
+int lake_rewrite(struct lake_session *session, mr_str sql, struct arena *arena, mr_str *out,
+		 struct mr_error *err)
+{
+	struct rewriting r = {.session = session};
+	if (!may_name_ours(sql) || parser_init(&r.p, sql, arena, NULL) < 0) {
+		*out = sql; /* what cannot be lexed is the engine's to report */
+		return 0;
+	}
+	r.p.err = err;
+	int rc = rewrite_all(&r);
+	if (rc == 0) {
+		mr_buf_append(&r.out, sql.ptr + r.copied, sql.len - r.copied);
+		*out = arena_copy(arena, mr_buf_view(&r.out));
+	}
+	mr_buf_release(&r.out);
+	return rc;
+}
+
+/* ---- does it touch files? ---- */
+
+static bool is_file_function(const struct token *t)
+{
+	static const char *const starts[] = {"read_", "parquet_",  "delta_scan",
+					     "glob",  "sniff_csv", "table_changes_by_path"};
+	if (!is_name(t) || !token_is(t + 1, "("))
+		return false;
+	mr_str name = t->kind == TOKEN_NAME ? mr_str_tail(t->text, 1) : t->text;
+	for (size_t i = 0; i < MR_COUNT(starts); i++)
+		if (name.len >= strlen(starts[i]) && strncasecmp(name.ptr, starts[i], strlen(starts[i])) == 0)
+			return true;
+	return false;
+}
+
+bool lake_names_files(mr_str text)
+{
+	struct arena arena = {0};
+	struct parser p;
+	bool found = false;
+	if (parser_init(&p, text, &arena, NULL) < 0)
+		p.count = 0;
+	for (p.at = 0; p.at < p.count && !found; p.at++) {
+		const struct token *t = parser_peek(&p);
+		bool begins = p.at == 0 || token_is(t - 1, ";");
+		bool by_path = token_is(t, "delta") && token_is(t + 1, ".") && p.at + 2 < p.count &&
+			       t[2].kind == TOKEN_NAME;
+		bool file_as_table =
+		    (token_is(t, "from") || token_is(t, "join")) && t[1].kind == TOKEN_STRING;
+		bool location = token_is(t, "location") && t[1].kind == TOKEN_STRING;
+		found = by_path || file_as_table || location || is_file_function(t) ||
+			(begins && token_is(t, "copy"));
+	}
+	arena_release(&arena);
+	return found;
+}
