@@ -265,6 +265,7 @@ void batch_writer_start(struct batch_writer *w)
 	mr_buf_append(&w->bytes, room, sizeof room);
 	w->count = 0;
 	w->next_delta = 0;
+	w->base_fixed = false;
 	w->base_timestamp = w->max_timestamp = -1;
 }
 
@@ -305,8 +306,11 @@ size_t batch_record_size_max(mr_str key, mr_str value, const struct record_heade
 void batch_writer_add(struct batch_writer *w, int64_t timestamp_ms, mr_str key, mr_str value,
 		      const struct record_header *headers, size_t header_count)
 {
-	if (w->count == 0)
-		w->base_timestamp = w->max_timestamp = timestamp_ms;
+	if (w->count == 0) {
+		w->max_timestamp = timestamp_ms;
+		if (!w->base_fixed)
+			w->base_timestamp = timestamp_ms;
+	}
 	int64_t timestamp_delta = (int64_t)((uint64_t)timestamp_ms - (uint64_t)w->base_timestamp);
 	size_t body = 1 + mr_uvarint_size(mr_zigzag(timestamp_delta)) +
 		      mr_uvarint_size(mr_zigzag(w->next_delta)) + bytes_size(key) + bytes_size(value) +
@@ -393,7 +397,7 @@ void batch_writer_inherit(struct batch_writer *w, const struct batch_header *fro
 	header.attributes =
 	    (int16_t)((header.attributes & BATCH_CODEC_MASK) | (from->attributes & ~BATCH_CODEC_MASK));
 	if (header.record_count == 0) {
-		header.base_timestamp = from->base_timestamp;
+		header.base_timestamp = w->base_fixed ? w->base_timestamp : from->base_timestamp;
 		header.max_timestamp = from->max_timestamp;
 	}
 	header.producer_id = from->producer_id;

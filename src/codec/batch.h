@@ -44,6 +44,7 @@ enum {
 	BATCH_LOG_APPEND_TIME = 1 << 3,
 	BATCH_TRANSACTIONAL = 1 << 4,
 	BATCH_CONTROL = 1 << 5,
+	BATCH_DELETE_HORIZON = 1 << 6, /* compacted: baseTimestamp says when its tombstones go */
 };
 
 struct batch_header {
@@ -123,6 +124,7 @@ struct batch_writer {
 	struct compression *compression;
 	int64_t base_timestamp; /* of the first record */
 	int64_t max_timestamp;
+	bool base_fixed;
 	int32_t count;
 	int32_t next_delta; /* offset delta of the record added next */
 };
@@ -131,6 +133,12 @@ struct batch_writer {
 void batch_writer_init(struct batch_writer *w, size_t limit);
 void batch_writer_release(struct batch_writer *w);
 void batch_writer_start(struct batch_writer *w);
+/* Have this baseTimestamp, not the first record's. Right after _start. */
+static inline void batch_writer_base(struct batch_writer *w, int64_t timestamp_ms)
+{
+	w->base_timestamp = timestamp_ms;
+	w->base_fixed = true;
+}
 /* The bytes are copied. */
 void batch_writer_add(struct batch_writer *w, int64_t timestamp_ms, mr_str key, mr_str value,
 		      const struct record_header *headers, size_t header_count);

@@ -37,13 +37,19 @@ void flight_drop(struct log_partition *partition)
 	flight_release(partition);
 }
 
+/* Only sealed segments are compacted. */
+static int64_t compaction_due(const struct log_topic_config *config)
+{
+	return config->cleanup_policy & LOG_CLEANUP_COMPACT ? config->max_compaction_lag_ms : INT64_MAX;
+}
+
 static bool must_roll(const struct segment *active, const struct log_topic_config *config, const char *batch,
 		      int64_t now_ms)
 {
 	if (active->size == 0)
 		return false;
 	return active->size + bb_size(batch) > config->segment_bytes ||
-	       now_ms - active->created_ms >= config->segment_ms ||
+	       now_ms - active->created_ms >= mr_min_i64(config->segment_ms, compaction_due(config)) ||
 	       bb_last_offset(batch) - active->base > INT32_MAX;
 }
 

@@ -25,6 +25,9 @@ struct log_store;
 struct log_topic;
 struct log_partition;
 
+/* cleanup.policy: bits, one or both. Compaction goes by a record's key (docs/log.md). */
+enum log_cleanup { LOG_CLEANUP_DELETE = 1, LOG_CLEANUP_COMPACT = 2 };
+
 enum log_durability { LOG_DURABLE, LOG_RELAXED };
 
 #define LOG_PARTITIONS_MAX 10000
@@ -55,6 +58,11 @@ struct log_topic_config {
 	int32_t max_message_bytes; /* default 1048588, Kafka's; the batch as sent */
 	bool log_append_time;      /* message.timestamp.type */
 	enum log_durability durability;
+	int32_t cleanup_policy;          /* enum log_cleanup; default delete */
+	int32_t min_cleanable_dirty_ppm; /* min.cleanable.dirty.ratio in millionths; default 500000 */
+	int64_t min_compaction_lag_ms;   /* default 0 */
+	int64_t max_compaction_lag_ms;   /* default INT64_MAX: no limit */
+	int64_t delete_retention_ms;     /* how long tombstones stay; default 1 day */
 };
 
 void log_topic_config_default(struct log_topic_config *config); /* one partition, durable */
@@ -163,6 +171,10 @@ MR_NODISCARD int log_partition_health(struct log_partition *partition, struct mr
 
 /* Drop segments past retention; called every minute by the committer, or by tests. */
 MR_NODISCARD int log_store_retain(struct log_store *store, struct mr_error *err);
+
+/* Compact what needs it, in the caller's thread; a thread of the store does so every 15 seconds.
+ * A fault in one partition is returned, and the others are compacted nevertheless. */
+MR_NODISCARD int log_store_compact(struct log_store *store, struct mr_error *err);
 
 /* Fresh producer ids for InitProducerId; durable before it returns. */
 MR_NODISCARD int log_next_producer_id(struct log_store *store, int64_t *out, struct mr_error *err);

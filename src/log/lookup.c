@@ -37,33 +37,52 @@ static int open_own(struct cursor *cursor, struct mr_error *err)
 	return 0;
 }
 
-int cursor_open(struct log_partition *partition, int64_t offset, struct cursor *out, struct mr_error *err)
+/* A copy of what the list says of the segment that has the offset; false when there is none. */
+static bool look_up(struct log_partition *partition, int64_t offset, struct cursor *out)
 {
 	pthread_mutex_lock(&partition->lock);
 	size_t found = find_segment(partition, offset);
-	if (found == 0) {
-		pthread_mutex_unlock(&partition->lock);
-		return 1;
+	if (found > 0) {
+		const struct segment *segment = partition->segments.items[found - 1];
+		*out = (struct cursor){
+		    .partition = partition,
+		    .file = segment->file ? shared_file_hold(segment->file) : NULL,
+		    .base = segment->base,
+		    .version = segment->version,
+		    .size = segment->stable_size,
+		    .next_base =
+			found < partition->segments.len ? partition->segments.items[found]->base : -1,
+		    .offsets_filed = segment->index.offsets_filed,
+		    .times_filed = segment->index.times_filed,
+		    .tailed = segment->index.offsets.len > 0 || segment->index.times.len > 0,
+		};
 	}
-	const struct segment *segment = partition->segments.items[found - 1];
-	struct cursor cursor = {
-	    .partition = partition,
-	    .file = segment->file ? shared_file_hold(segment->file) : NULL,
-	    .base = segment->base,
-	    .size = segment->stable_size,
-	    .next_base = found < partition->segments.len ? partition->segments.items[found]->base : -1,
-	    .offsets_filed = segment->index.offsets_filed,
-	    .times_filed = segment->index.times_filed,
-	    .tailed = segment->index.offsets.len > 0 || segment->index.times.len > 0,
-	};
 	pthread_mutex_unlock(&partition->lock);
-	if (!cursor.file) {
+	return found > 0;
+}
+
+int cursor_open(struct log_partition *partition, int64_t offset, struct cursor *out, struct mr_error *err)
+{
+	for (;;) {
+		struct cursor cursor, again = {0};
+		if (!look_up(partition, offset, &cursor))
+			return 1;
+		if (cursor.file) {
+			*out = cursor;
+			return 0;
+		}
 		int rc = open_own(&cursor, err);
-		if (rc < 0)
+		/* What was opened by name may be another file by now: compaction exchanged it. */
+		bool same = look_up(partition, offset, &again) && again.base == cursor.base &&
+			    again.version == cursor.version;
+		shared_file_drop(again.file);
+		if (same && rc == 0)
+			*out = cursor;
+		if (same)
 			return rc;
+		if (rc == 0)
+			cursor_close(&cursor);
 	}
-	*out = cursor;
-	return 0;
 }
 
 void cursor_close(struct cursor *cursor)

@@ -13,6 +13,7 @@ struct cursor {
 	struct log_partition *partition;
 	struct shared_file *file;
 	int64_t base;
+	uint32_t version;
 	int64_t size;      /* stable bytes */
 	int64_t next_base; /* of the segment behind it; -1 when it is the active one */
 	uint32_t offsets_filed, times_filed;

@@ -13,6 +13,7 @@
  * After a clean shutdown the journal is empty and each scan has nothing to read.
  */
 #include "log/batch_bytes.h"
+#include "log/cleaner.h"
 #include "log/store.h"
 #include "log/txn_index.h"
 
@@ -40,10 +41,19 @@ struct recovery {
 	bool replayed;
 };
 
+struct listing {
+	struct log_partition *partition;
+	bool leftovers; /* of an exchange by the cleaner */
+};
+
 static int add_listed(void *arg, const char *name, const struct file_info *info)
 {
-	struct log_partition *partition = arg;
+	struct listing *listing = arg;
+	struct log_partition *partition = listing->partition;
+	if (strlen(name) < 20)
+		return 0;
 	int64_t base = segment_parse_name(name);
+	listing->leftovers |= strstr(name, ".log.") != NULL;
 	if (base < 0)
 		return 0;
 	struct segment *segment = segment_new(base);
@@ -62,7 +72,16 @@ static int by_base(const void *a, const void *b)
 
 static int list_segments(struct log_partition *partition, struct mr_error *err)
 {
-	int rc = disk_list(partition->topic->store->env->disk, partition->dir, add_listed, partition, err);
+	struct mr_disk *disk = partition->topic->store->env->disk;
+	struct listing listing = {.partition = partition};
+	int rc = disk_list(disk, partition->dir, add_listed, &listing, err);
+	if (rc == 0 && listing.leftovers) {
+		while (partition->segments.len > 0)
+			segment_free(partition->segments.items[--partition->segments.len]);
+		rc = clean_recover(partition, err);
+		if (rc == 0)
+			rc = disk_list(disk, partition->dir, add_listed, &listing, err);
+	}
 	if (rc == 0 && partition->segments.len > 1)
 		qsort(partition->segments.items, partition->segments.len, sizeof(struct segment *), by_base);
 	return rc;
@@ -288,6 +307,11 @@ static void seal(struct log_partition *partition, struct segment *segment)
 	}
 }
 
+static bool is_compacted(const struct log_partition *partition)
+{
+	return partition->topic->config.cleanup_policy & LOG_CLEANUP_COMPACT;
+}
+
 static int scan_partition(struct partition_recovery *of, int64_t *next, struct mr_error *err)
 {
 	struct log_partition *partition = of->partition;
@@ -303,7 +327,9 @@ static int scan_partition(struct partition_recovery *of, int64_t *next, struct m
 		if (segment->base != *next && position == 0) { /* a hole between two segments */
 			if (at > 0 && !blind && !anchored_from(of, segment->base))
 				return cut(of, at - 1, partition->segments.items[at - 1]->size, err);
-			note_damage(partition, segment->base, 0, *next, segment->base);
+			/* Compaction leaves such holes; only a lost checkpoint has us look there. */
+			if (!(blind && at > 0 && is_compacted(partition) && segment->base > *next))
+				note_damage(partition, segment->base, 0, *next, segment->base);
 			*next = segment->base;
 		}
 		int64_t end;

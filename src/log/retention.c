@@ -62,7 +62,9 @@ static int retain(struct log_partition *partition, struct mr_error *err)
 	int64_t now_ms = clock_wall_ms(partition->topic->store->env->clock);
 	struct oldest oldest;
 	int rc = 0;
-	while (rc == 0 && oldest_of(partition, &oldest) && is_past(partition, &config, &oldest, now_ms))
+	bool may_drop = config.cleanup_policy & LOG_CLEANUP_DELETE;
+	while (rc == 0 && may_drop && oldest_of(partition, &oldest) &&
+	       is_past(partition, &config, &oldest, now_ms))
 		rc = partition_drop_oldest(partition, err);
 	pthread_mutex_lock(&partition->lock);
 	producers_expire(&partition->producers, &partition->txns, now_ms);

@@ -35,6 +35,7 @@ void shared_file_drop(struct shared_file *shared); /* NULL is fine */
 
 struct segment {
 	int64_t base;
+	uint32_t version; /* how often it has been compacted */
 	int64_t size;
 	int64_t stable_size;
 	int64_t synced_size;

@@ -4,6 +4,7 @@
  * DIR/topics/       one file a topic         DIR/checkpoint    where recovery starts
  * DIR/producer-ids  the first id never given out, as text
  */
+#include "log/cleaner.h"
 #include "log/store.h"
 
 #include "base/mem.h"
@@ -34,6 +35,8 @@ static struct log_store *store_new(const struct log_store_options *options)
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&store->queue_wake, &monotonic);
+	pthread_cond_init(&store->clean_wake, &monotonic);
+	pthread_mutex_init(&store->clean_lock, NULL);
 	pthread_condattr_destroy(&monotonic);
 	return store;
 }
@@ -56,6 +59,8 @@ static void store_free(struct log_store *store)
 	pthread_mutex_destroy(&store->listeners_lock);
 	pthread_mutex_destroy(&store->ids_lock);
 	pthread_cond_destroy(&store->queue_wake);
+	pthread_cond_destroy(&store->clean_wake);
+	pthread_mutex_destroy(&store->clean_lock);
 	free(store->dir);
 	free(store);
 }
@@ -102,6 +107,8 @@ static int open_parts(struct log_store *store, struct mr_error *err)
 		rc = recover(store, err);
 	if (rc == 0 && !store->manual)
 		rc = committer_start(store, err);
+	if (rc == 0 && !store->manual)
+		rc = cleaner_start(store, err);
 	return rc;
 }
 
@@ -110,6 +117,7 @@ int log_store_open(const struct log_store_options *options, struct log_store **o
 	struct log_store *store = store_new(options);
 	int rc = open_parts(store, err);
 	if (rc < 0) {
+		committer_stop(store);
 		store_free(store);
 		return mr_error_wrap(err, rc, "cannot open the log in %s", options->dir);
 	}
@@ -121,6 +129,7 @@ void log_store_close(struct log_store *store)
 {
 	if (!store)
 		return;
+	cleaner_stop(store);
 	committer_stop(store);
 	(void)!commit_round(store, NULL);
 	if (store->dirty.len > 0)
@@ -135,6 +144,7 @@ void log_store_abandon(struct log_store *store)
 	pthread_mutex_lock(&store->queue_lock);
 	store->abandoned = true;
 	pthread_mutex_unlock(&store->queue_lock);
+	cleaner_stop(store);
 	committer_stop(store);
 	store_free(store);
 }

@@ -143,7 +143,7 @@ struct log_store {
 	pthread_mutex_t queue_lock;
 	pthread_cond_t queue_wake;
 	struct log_partition *queue_head, **queue_tail;
-	bool stopping;
+	_Atomic bool stopping;
 	bool abandoned; /* stop without writing what is pending */
 	_Atomic size_t pending_bytes;
 	_Atomic size_t pending_bytes_high;
@@ -156,6 +156,10 @@ struct log_store {
 
 	pthread_t committer;
 	bool committer_runs;
+	pthread_mutex_t clean_lock; /* before io_lock: one cleaner at a time */
+	pthread_cond_t clean_wake;  /* with queue_lock */
+	pthread_t cleaner;
+	bool cleaner_runs;
 	_Atomic uint64_t rounds, syncs, appended_batches, appended_bytes, checkpoints;
 };
 

@@ -98,6 +98,12 @@ void tail_add(struct log_partition *partition, struct mr_buf *flight)
 		drop_unasked(partition);
 }
 
+void tail_forget_before(struct log_partition *partition, int64_t offset)
+{
+	while (partition->tail.blocks.len > 0 && partition->tail.blocks.items[0]->first < offset)
+		drop_unasked(partition);
+}
+
 /* Forget the places that stand for nothing. */
 static void sweep_queue(struct tail_queue *queue)
 {

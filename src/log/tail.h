@@ -44,6 +44,8 @@ struct tail_queue {
 void tail_add(struct log_partition *partition, struct mr_buf *flight);
 /* Keep within TAIL_STORE_MAX. Holds io_lock, no partition's lock. */
 void tail_evict(struct log_store *store);
+/* Compaction has changed what lies before `offset`. Lock and io_lock held. */
+void tail_forget_before(struct log_partition *partition, int64_t offset);
 void tail_clear(struct tail *tail);
 void tail_queue_release(struct tail_queue *queue);
 

@@ -42,6 +42,11 @@ static const struct number_field number_fields[] = {
     FIELD(max_message_bytes, BATCH_HEADER_SIZE, 1 << 30),
     FIELD(log_append_time, 0, 1),
     FIELD(durability, LOG_DURABLE, LOG_RELAXED),
+    FIELD(cleanup_policy, LOG_CLEANUP_DELETE, LOG_CLEANUP_DELETE | LOG_CLEANUP_COMPACT),
+    FIELD(min_cleanable_dirty_ppm, 0, 1000000),
+    FIELD(min_compaction_lag_ms, 0, INT64_MAX),
+    FIELD(max_compaction_lag_ms, 1, INT64_MAX),
+    FIELD(delete_retention_ms, 0, INT64_MAX),
 };
 
 static int64_t field_get(const struct log_topic_config *config, const struct number_field *field)
@@ -78,6 +83,10 @@ void log_topic_config_default(struct log_topic_config *config)
 	    .segment_ms = 7LL * 24 * 3600 * 1000,
 	    .max_message_bytes = 1048588,
 	    .durability = LOG_DURABLE,
+	    .cleanup_policy = LOG_CLEANUP_DELETE,
+	    .min_cleanable_dirty_ppm = 500000,
+	    .max_compaction_lag_ms = INT64_MAX,
+	    .delete_retention_ms = 24LL * 3600 * 1000,
 	};
 }
 
