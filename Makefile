@@ -47,9 +47,8 @@ format: setup
 bench: release           ## figures, as a table and as JSON lines
 	@python3 bench/run.py --build $(BUILD)/release
 
-interop: release         ## other people's engines read what we wrote (uses PyPI)
-	@$(SETUP) demo
-	@python3 tests/interop/run.py --build $(BUILD)/release
+interop: release         ## other people's programs against ours (PyPI, Maven, npm, Go): make interop T=kafka
+	@python3 tests/interop/run.py --build $(BUILD)/release $(T)
 
 install: release
 	@meson install -C $(BUILD)/release --no-rebuild $(if $(DESTDIR),--destdir $(DESTDIR))
