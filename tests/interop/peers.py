@@ -61,6 +61,36 @@ def jars(name, *artifacts):
     return home
 
 
+def npm(name, *packages):
+    """Packages "name@version" of npm; returns the folder that holds node_modules."""
+    home, what = PEERS / f"npm-{name}", "\n".join(packages)
+    if not _made(home, what):
+        _need("npm", "npm")
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        (home / "package.json").write_text('{"private": true}')
+        _call("npm", "install", "--silent", "--no-audit", "--no-fund", *packages, cwd=home)
+        _mark(home, what)
+    return home
+
+
+def go_program(name, source, modules):
+    """A Go program built with modules "path@version"; returns the binary."""
+    home, what = PEERS / f"go-{name}", "\n".join(modules) + source.read_text()
+    if not _made(home, what):
+        _need("go", "golang-go")
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        shutil.copy(source, home / "main.go")
+        _call("go", "mod", "init", f"peers/{name}", cwd=home)
+        for module in modules:
+            _call("go", "get", module, cwd=home)
+        _call("go", "mod", "tidy", cwd=home)
+        _call("go", "build", "-o", name, ".", cwd=home)
+        _mark(home, what)
+    return home / name
+
+
 def _log4j():
     return [f"org.apache.logging.log4j:{a}:{LOG4J}" for a in ("log4j-slf4j-impl", "log4j-core")]
 

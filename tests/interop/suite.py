@@ -8,6 +8,7 @@
         suite.run(__doc__, main)
 """
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -109,6 +110,30 @@ def call(*command, seconds=120, stdin=None, env=None, cwd=None):
     if done.returncode:
         raise AssertionError(f"{command[0]} ended with {done.returncode}: {(done.stdout + done.stderr)[-1500:]}")
     return done.stdout
+
+
+@contextlib.contextmanager
+def running(command, log):
+    """A process for the length of a `with`; its output goes to the file `log`."""
+    with open(log, "wb") as out:
+        process = subprocess.Popen([str(c) for c in command], stdout=out, stderr=out)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def wait_for(ready, seconds, what):
+    until = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > until:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.1)
 
 
 def run(description, main):
