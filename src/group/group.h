@@ -52,6 +52,7 @@ enum group_code {
 	GROUP_INVALID_REGEX,
 	GROUP_UNSUPPORTED_VERSION,
 	GROUP_UNKNOWN_TOPIC,
+	GROUP_TOPIC_REFUSED, /* an entry that the caller may not touch: groups leave it alone */
 };
 
 struct groups_options {

@@ -61,6 +61,7 @@ static const int16_t group_codes[] = {
     [GROUP_INVALID_REGEX] = KE_INVALID_REGULAR_EXPRESSION,
     [GROUP_UNSUPPORTED_VERSION] = KE_UNSUPPORTED_VERSION,
     [GROUP_UNKNOWN_TOPIC] = KE_UNKNOWN_TOPIC_OR_PARTITION,
+    [GROUP_TOPIC_REFUSED] = KE_TOPIC_AUTHORIZATION_FAILED,
 };
 
 /* What the disk refuses is the coordinator's fault: clients look for it again, and retry. */

@@ -3,10 +3,7 @@
 #pragma once
 
 #include "kafka/handler.h"
-
-/* What may be done to a group, as bits of Kafka's operation codes: read, delete, describe, describe
- * and alter configs. */
-#define GROUP_OPERATIONS (1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11)
+#include "kafka/security.h"
 
 /* The request's ticket is its progress; it goes with the request. */
 void request_hold_ticket(struct request *r, struct group_ticket *ticket);
@@ -15,6 +12,11 @@ enum step request_await_ticket(struct request *r, int16_t *code);
 
 /* For handlers that answer when their write is safe: STEP_DONE with *code KE_NONE or the fault. */
 enum step request_await_write(struct request *r, const struct group_write *write, int16_t *code);
+
+static inline bool request_may_group(const struct request *r, enum acl_operation operation, mr_str group)
+{
+	return request_may(r, operation, ACL_GROUP, group);
+}
 
 /* The client's address as Kafka writes it: "/127.0.0.1". */
 mr_str request_client_host(struct request *r);

@@ -53,8 +53,13 @@ static void describe(struct request *r, mr_str name, struct consumer_described_g
 	    .group_id = name,
 	    .group_state = MR_STR(""),
 	    .assignor_name = MR_STR(""),
-	    .authorized_operations = in->include_authorized_operations ? GROUP_OPERATIONS : INT32_MIN,
+	    .authorized_operations =
+		request_operations(r, in->include_authorized_operations, ACL_GROUP, name),
 	};
+	if (!request_may_group(r, ACL_DESCRIBE, name)) {
+		out->error_code = request_code(r, KE_GROUP_AUTHORIZATION_FAILED);
+		return;
+	}
 	int code = groups_describe(request_core(r)->groups, name, &view, &r->arena);
 	if (code != GROUP_OK || view.summary.kind != GROUP_CONSUMER) {
 		out->error_code = request_code(r, KE_GROUP_ID_NOT_FOUND);

@@ -92,7 +92,12 @@ static struct consumer_heartbeat_assignment *assignment(struct request *r, const
 enum step consumer_group_heartbeat_step(struct request *r)
 {
 	struct consumer_group_heartbeat_response *out = r->out;
+	const struct consumer_group_heartbeat_request *in = r->in;
 	struct heartbeat_progress *p = r->progress;
+	if (!request_may_group(r, ACL_READ, in->group_id)) {
+		out->error_code = request_code(r, KE_GROUP_AUTHORIZATION_FAILED);
+		return STEP_DONE;
+	}
 	if (!p)
 		p = r->progress = ask(r);
 	int16_t code;

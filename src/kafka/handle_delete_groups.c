@@ -5,10 +5,14 @@ struct deletion {
 	struct group_write write;
 	int code;
 	bool asked;
+	bool refused;
 };
 
 static enum step delete_one(struct request *r, mr_str name, struct deletion *d)
 {
+	d->refused = !request_may_group(r, ACL_DELETE, name);
+	if (d->refused)
+		return STEP_DONE;
 	if (!d->asked) {
 		d->code = groups_delete(request_core(r)->groups, name, &d->write, NULL);
 		if (d->code == MR_ERR_BUSY)
@@ -39,7 +43,8 @@ enum step delete_groups_step(struct request *r)
 	for (int32_t i = 0; i < in->groups_names.count; i++)
 		out->results.items[i] = (struct delete_groups_result){
 		    in->groups_names.items[i],
-		    request_code(r, kafka_group_error(all[i].code)),
+		    request_code(r, all[i].refused ? KE_GROUP_AUTHORIZATION_FAILED
+						   : kafka_group_error(all[i].code)),
 		};
 	return STEP_DONE;
 }

@@ -1,8 +1,8 @@
 /* DescribeGroups (15), versions 0-6: state, members and what they were assigned.
  *
  * A group that is not there is "Dead" without an error before version 6, GROUP_ID_NOT_FOUND with a
- * message from then on. The authorized operations (version 3, when asked for) are all that there
- * are: read, delete, describe, and describe and alter configs.
+ * message from then on. The authorized operations are told from version 3 on, when asked
+ * for.
  */
 #include "kafka/group_request.h"
 
@@ -21,7 +21,13 @@ static void describe(struct request *r, mr_str name, struct describe_groups_grou
 	struct group_view view;
 	out->group_id = name;
 	out->protocol_type = out->protocol_data = MR_STR("");
-	out->authorized_operations = in->include_authorized_operations ? GROUP_OPERATIONS : INT32_MIN;
+	out->authorized_operations =
+	    request_operations(r, in->include_authorized_operations, ACL_GROUP, name);
+	if (!request_may_group(r, ACL_DESCRIBE, name)) {
+		out->error_code = request_code(r, KE_GROUP_AUTHORIZATION_FAILED);
+		out->group_state = MR_STR("");
+		return;
+	}
 	int code = groups_describe(request_core(r)->groups, name, &view, &r->arena);
 	if (code == GROUP_OK && view.summary.kind != GROUP_CLASSIC)
 		code = GROUP_NOT_FOUND;

@@ -3,11 +3,11 @@
  * Asking for a group's coordinator makes the internal topic of offsets when there is none yet, as
  * with Kafka. Shares have no coordinator: INVALID_REQUEST.
  */
-#include "kafka/handler.h"
+#include "kafka/group_request.h"
 
 enum { KEY_GROUP = 0, KEY_TRANSACTION = 1 };
 
-static struct find_coordinator_reply find(struct request *r, int8_t key_type)
+static struct find_coordinator_reply find(struct request *r, int8_t key_type, mr_str key)
 {
 	struct mr_error err;
 	struct find_coordinator_reply found = {
@@ -22,6 +22,10 @@ static struct find_coordinator_reply find(struct request *r, int8_t key_type)
 		none.error_message = MR_STR("key_type is 0 (group) or 1 (transaction)");
 		return none;
 	}
+	if (key_type == KEY_GROUP && !request_may_group(r, ACL_DESCRIBE, key)) {
+		none.error_code = KE_GROUP_AUTHORIZATION_FAILED;
+		return none;
+	}
 	if (key_type == KEY_GROUP && groups_prepare(request_core(r)->groups, &err) < 0) {
 		none.error_code = KE_COORDINATOR_NOT_AVAILABLE;
 		none.error_message = arena_copy(&r->arena, mr_str_from(err.message));
@@ -34,16 +38,22 @@ enum step find_coordinator_step(struct request *r)
 {
 	const struct find_coordinator_request *in = r->in;
 	struct find_coordinator_response *out = r->out;
-	struct find_coordinator_reply found = find(r, in->key_type);
+	int32_t count = in->coordinator_keys.count;
+	request_array(r, &out->coordinators, count);
+	for (int32_t i = 0; i < count; i++) {
+		mr_str key = in->coordinator_keys.items[i];
+		struct find_coordinator_reply *reply = &out->coordinators.items[i];
+		*reply = find(r, in->key_type, key);
+		reply->key = key;
+		(void)request_code(r, reply->error_code);
+	}
+	if (r->header.version >= 4)
+		return STEP_DONE;
+	struct find_coordinator_reply found = find(r, in->key_type, in->key);
 	out->error_code = request_code(r, found.error_code);
 	out->error_message = found.error_message;
 	out->node_id = found.node_id;
 	out->host = found.host;
 	out->port = found.port;
-	request_array(r, &out->coordinators, in->coordinator_keys.count);
-	for (int32_t i = 0; i < in->coordinator_keys.count; i++) {
-		out->coordinators.items[i] = found;
-		out->coordinators.items[i].key = in->coordinator_keys.items[i];
-	}
 	return STEP_DONE;
 }

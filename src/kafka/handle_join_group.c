@@ -59,7 +59,13 @@ static void answer(struct request *r, int16_t code)
 
 enum step join_group_step(struct request *r)
 {
+	const struct join_group_request *in = r->in;
+	struct join_group_response *out = r->out;
 	int16_t code;
+	if (!request_may_group(r, ACL_READ, in->group_id)) {
+		out->error_code = request_code(r, KE_GROUP_AUTHORIZATION_FAILED);
+		return STEP_DONE;
+	}
 	if (!r->progress)
 		ask(r);
 	enum step step = request_await_ticket(r, &code);

@@ -3,12 +3,14 @@
  * The others rebalance at once. Version 5 takes reasons. A tool names static members that are to
  * be removed by instance id with an empty member id.
  */
-#include "kafka/handler.h"
+#include "kafka/group_request.h"
 
 static int16_t leave(struct request *r, struct group_leaver *leavers, size_t count)
 {
 	const struct leave_group_request *in = r->in;
 	struct group_write write;
+	if (!request_may_group(r, ACL_READ, in->group_id))
+		return KE_GROUP_AUTHORIZATION_FAILED;
 	int code = groups_leave(request_core(r)->groups, in->group_id, leavers, count, &write);
 	return kafka_group_error(code);
 }

@@ -1,6 +1,6 @@
 /* ListGroups (16), versions 0-5: by state from version 4 (KIP-518), by type from 5 (KIP-848). The
  * filters' words are compared without regard to case; none is all. */
-#include "kafka/handler.h"
+#include "kafka/group_request.h"
 
 #include <strings.h>
 
@@ -28,7 +28,7 @@ enum step list_groups_step(struct request *r)
 	request_array(r, &out->groups, count);
 	out->groups.count = 0;
 	for (size_t i = 0; i < count; i++) {
-		if (!wanted(in, &all[i]))
+		if (!wanted(in, &all[i]) || !request_may_group(r, ACL_DESCRIBE, all[i].name))
 			continue;
 		out->groups.items[out->groups.count++] = (struct list_groups_group){
 		    .group_id = all[i].name,

@@ -10,12 +10,15 @@
 struct commit_progress {
 	struct group_commit commit;
 	struct group_write write;
-	int code; /* of the whole request */
+	int code;        /* of the whole request */
+	int16_t refused; /* Kafka's code for the whole request, or KE_NONE */
 	bool appended;
 };
 
-static int check(struct log_topic *topic, int32_t partition)
+static int check(const struct request *r, struct log_topic *topic, int32_t partition)
 {
+	if (topic && !request_may_topic(r, ACL_READ, log_topic_name(topic)))
+		return GROUP_TOPIC_REFUSED;
 	return topic && log_partition_at(topic, partition) ? GROUP_OK : GROUP_UNKNOWN_TOPIC;
 }
 
@@ -42,7 +45,7 @@ static struct commit_progress *plan(struct request *r)
 			    .offset = o->committed_offset,
 			    .leader_epoch = o->committed_leader_epoch,
 			    .metadata = o->committed_metadata.ptr ? o->committed_metadata : MR_STR(""),
-			    .code = check(topic, o->partition_index),
+			    .code = check(r, topic, o->partition_index),
 			};
 		}
 	}
@@ -52,6 +55,8 @@ static struct commit_progress *plan(struct request *r)
 static int16_t entry_code(const struct request *r, const struct commit_progress *p,
 			  const struct group_offset_entry *e)
 {
+	if (p->refused)
+		return p->refused;
 	if (p->code)
 		return kafka_group_error(p->code);
 	if (e->code == GROUP_UNKNOWN_TOPIC && r->header.version >= 10 && !e->topic.len)
@@ -84,6 +89,11 @@ enum step offset_commit_step(struct request *r)
 	struct commit_progress *p = r->progress;
 	if (!p)
 		p = r->progress = plan(r);
+	if (!request_may_group(r, ACL_READ, p->commit.member.group)) {
+		p->refused = KE_GROUP_AUTHORIZATION_FAILED;
+		answer(r, p);
+		return STEP_DONE;
+	}
 	if (!p->appended) {
 		p->code = groups_commit(request_core(r)->groups, &p->commit, &p->write, NULL);
 		if (p->code == MR_ERR_BUSY)

@@ -27,6 +27,8 @@ static struct offset_delete_progress *plan(struct request *r)
 			*e = (struct group_offset_entry){.topic = t->name,
 							 .partition = partition,
 							 .code = known ? GROUP_OK : GROUP_UNKNOWN_TOPIC};
+			if (known && !request_may_topic(r, ACL_READ, t->name))
+				e->code = GROUP_TOPIC_REFUSED;
 		}
 	}
 	return p;
@@ -54,7 +56,12 @@ static void answer(struct request *r, const struct offset_delete_progress *p)
 enum step offset_delete_step(struct request *r)
 {
 	const struct offset_delete_request *in = r->in;
+	struct offset_delete_response *out = r->out;
 	struct offset_delete_progress *p = r->progress;
+	if (!request_may_group(r, ACL_DELETE, in->group_id)) {
+		out->error_code = request_code(r, KE_GROUP_AUTHORIZATION_FAILED);
+		return STEP_DONE;
+	}
 	if (!p)
 		p = r->progress = plan(r);
 	if (!p->asked) {

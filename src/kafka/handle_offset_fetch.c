@@ -4,7 +4,7 @@
  * from 10 topics by id. With require_stable (version 7) a partition whose transaction is not
  * decided answers UNSTABLE_OFFSET_COMMIT, and the client asks again.
  */
-#include "kafka/handler.h"
+#include "kafka/group_request.h"
 
 /* One group of the request, in the form of versions 8 and up. */
 struct wanted {
@@ -43,9 +43,28 @@ static void fetch_named(struct request *r, const struct wanted *want, const stru
 	request_array(r, &out->partitions, count);
 	for (size_t i = 0; i < count; i++) {
 		fill_partition(r, &entries[i], &out->partitions.items[i]);
-		if (by_id && !topic)
+		if (!request_may_topic(r, ACL_DESCRIBE, entries[i].topic))
+			out->partitions.items[i] = (struct offset_fetch_partition_reply){
+			    .partition_index = entries[i].partition,
+			    .committed_offset = -1,
+			    .committed_leader_epoch = -1,
+			    .metadata = MR_STR(""),
+			    .error_code = request_code(r, KE_TOPIC_AUTHORIZATION_FAILED),
+			};
+		else if (by_id && !topic)
 			out->partitions.items[i].error_code = request_code(r, KE_UNKNOWN_TOPIC_ID);
 	}
+}
+
+/* Of all that there is, only what the caller may know of. */
+static size_t keep_allowed(const struct request *r, struct group_offset_entry *entries, size_t count)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (request_may_topic(r, ACL_DESCRIBE, entries[i].topic))
+			entries[kept++] = entries[i];
+	}
+	return kept;
 }
 
 static int32_t count_topics(const struct group_offset_entry *entries, size_t count)
@@ -79,14 +98,17 @@ static int16_t fetch_group(struct request *r, const struct wanted *want, struct 
 	struct group_offset_entry *all;
 	size_t count;
 	struct groups *groups = request_core(r)->groups;
+	out->group_id = want->fetch.member.group;
+	if (!request_may_group(r, ACL_DESCRIBE, out->group_id))
+		return out->error_code = request_code(r, KE_GROUP_AUTHORIZATION_FAILED);
 	int code = want->count < 0 ? groups_fetch_all(groups, &want->fetch, &all, &count, &r->arena)
 				   : groups_fetch(groups, &want->fetch, NULL, 0, &r->arena);
-	out->group_id = want->fetch.member.group;
 	if (code != GROUP_OK) {
 		request_array(r, &out->topics, 0);
 		return out->error_code = request_code(r, kafka_group_error(code));
 	}
 	if (want->count < 0) {
+		count = keep_allowed(r, all, count);
 		request_array(r, &out->topics, count_topics(all, count));
 		group_by_topic(r, all, count, out->topics.items);
 		return KE_NONE;

@@ -31,7 +31,12 @@ static void ask(struct request *r)
 enum step sync_group_step(struct request *r)
 {
 	struct sync_group_response *out = r->out;
+	const struct sync_group_request *in = r->in;
 	int16_t code;
+	if (!request_may_group(r, ACL_READ, in->group_id)) {
+		out->error_code = request_code(r, KE_GROUP_AUTHORIZATION_FAILED);
+		return STEP_DONE;
+	}
 	if (!r->progress)
 		ask(r);
 	enum step step = request_await_ticket(r, &code);
