@@ -246,9 +246,12 @@ void core_set_pool(struct core *core, mr_str name, int32_t slots, mr_str descrip
 
 /* ---- life ---- */
 
-int core_new(const struct core_options *options, struct core **out, struct mr_error *err)
+int core_new(const struct core_options *options, int64_t wall_us, int64_t mono_us, struct core **out,
+	     struct mr_error *err)
 {
 	struct core *core = mr_calloc(1, sizeof *core);
+	core->wall_us = wall_us;
+	core->mono_us = mono_us;
 	core->options = *options;
 	core->wall.before = core->mono.before = sooner;
 	core->parallelism = (struct limit){.max = options->parallelism, .parked.before = ready_before};

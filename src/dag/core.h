@@ -31,8 +31,10 @@ struct core_options {
 	mr_str hostname;
 };
 
-/* Claims the store and takes up what it holds. Then: core_set_dags, core_reattach, core_turn. */
-MR_NODISCARD int core_new(const struct core_options *options, struct core **out, struct mr_error *err);
+/* Claims the store and takes up what it holds. Then, before the first core_turn: core_set_dags and
+ * core_reattach. The times are now's. */
+MR_NODISCARD int core_new(const struct core_options *options, int64_t wall_us, int64_t mono_us,
+			  struct core **out, struct mr_error *err);
 void core_free(struct core *core); /* NULL is fine; what was not taken is dropped */
 
 /* The DAGs as they are now; takes references. Runs go on with the version that they began with. */

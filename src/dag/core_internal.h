@@ -168,6 +168,7 @@ void task_count(struct instance *instance, int32_t by);           /* into the co
 void task_mark(struct instance *instance, enum task_state state); /* by people */
 void task_skip(struct run *run, int32_t task);
 void task_forget_try(struct instance *instance);
+void task_arm(struct instance *instance); /* set its timer to row.due_us */
 void task_due(struct core *core, struct timer *timer);
 bool task_active(const struct instance *instance);        /* an executor has it */
 struct dag_try *task_make_try(struct instance *instance); /* from the row; known by its uuid from now on */

@@ -170,7 +170,6 @@ static void count_upstream(struct run *run)
 /* What was under way is again where it was: in a heap, at a timer, or with its executor. */
 static void resume_instance(struct instance *instance)
 {
-	struct core *core = instance->run->core;
 	switch (instance->row.state) {
 	case TASK_SCHEDULED:
 		ready_add(instance);
@@ -184,8 +183,7 @@ static void resume_instance(struct instance *instance)
 	case TASK_UP_FOR_RETRY:
 	case TASK_UP_FOR_RESCHEDULE:
 	case TASK_DEFERRED:
-		if (instance->row.due_us != NO_TIME)
-			core_set_timer(core, &instance->timer, instance->row.due_us, true);
+		task_arm(instance);
 		break;
 	default:
 		break;

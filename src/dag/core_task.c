@@ -222,7 +222,7 @@ static void get_ready(struct instance *instance, enum task_state from)
 	task_apply(instance, TASK_ON_TRIVIAL);
 }
 
-static void arm(struct instance *instance)
+void task_arm(struct instance *instance)
 {
 	struct core *core = instance->run->core;
 	if (instance->row.due_us != NO_TIME)
@@ -264,7 +264,7 @@ void task_apply(struct instance *instance, enum task_event event)
 		start(instance);
 		break;
 	case TASK_DO_TIMER:
-		arm(instance);
+		task_arm(instance);
 		break;
 	case TASK_DO_DONE:
 		done(instance);
@@ -609,6 +609,8 @@ void core_report(struct core *core, const struct dag_report *report)
 
 size_t core_reattach(struct core *core, struct dag_try ***tries_out)
 {
+	/* A try that waits in a batch would be called lost, and started twice. */
+	MR_ASSERT(!core->batch || !core->batch->submits.len);
 	struct dag_try **tries = mr_calloc(core->tries.len + 1, sizeof(struct dag_try *));
 	size_t n = 0;
 	mr_map_each (&core->tries, entry)

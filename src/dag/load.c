@@ -2,6 +2,7 @@
 #include "dag/load_internal.h"
 
 #include "base/buf.h"
+#include "base/map.h"
 #include "conf/nearest.h"
 #include "dag/timetable.h"
 
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 
 #define FILES_MAX 10000
-#define FOLDER_DEPTH_MAX 16
 
 #define AT(member) offsetof(struct dag, member)
 
@@ -308,6 +308,7 @@ void dag_load_text(const struct dag_load_options *options, const char *file, mr_
 /* ---- folders ---- */
 
 struct listing {
+	uint64_t mark; /* a sum: the order of a listing does not matter */
 	struct arena *arena;
 	const char *folder;
 	MR_VEC(char *) files;
@@ -324,8 +325,13 @@ static int take_entry(void *arg, const char *name, const struct file_info *info)
 		return 0;
 	if (info->is_dir)
 		mr_vec_push(&listing->folders, path);
-	else if (mr_str_ends(s, MR_STR(".yml")) || mr_str_ends(s, MR_STR(".yaml")))
+	else if (mr_str_ends(s, MR_STR(".yml")) || mr_str_ends(s, MR_STR(".yaml"))) {
 		mr_vec_push(&listing->files, path);
+		struct mr_buf text = {0};
+		mr_buf_printf(&text, "%s %lld %lld", path, (long long)info->size, (long long)info->mtime_ms);
+		listing->mark += mr_hash(mr_buf_view(&text)) | 1;
+		mr_buf_release(&text);
+	}
 	return 0;
 }
 
@@ -345,26 +351,46 @@ static void load_file(const struct dag_load_options *options, const char *path, 
 	mr_buf_release(&text);
 }
 
+static int list_files(struct mr_disk *disk, struct listing *listing, struct mr_error *err)
+{
+	int rc = disk_exists(disk, listing->folder)
+		     ? disk_list(disk, listing->folder, take_entry, listing, err)
+		     : 0;
+	for (size_t i = 0; rc == 0 && i < listing->folders.len && i < FILES_MAX; i++) {
+		listing->folder = listing->folders.items[i];
+		rc = disk_list(disk, listing->folder, take_entry, listing, err);
+	}
+	if (rc == 0 && listing->files.len)
+		qsort(listing->files.items, listing->files.len, sizeof(char *), by_text);
+	return rc;
+}
+
+static void listing_release(struct listing *listing)
+{
+	mr_vec_release(&listing->files);
+	mr_vec_release(&listing->folders);
+	arena_release(listing->arena);
+}
+
 int dag_load_folder(const struct dag_load_options *options, const char *folder, struct dag_set *set,
 		    struct mr_error *err)
 {
 	struct arena arena = {0};
 	struct listing listing = {.arena = &arena, .folder = folder};
-	int rc = disk_exists(options->disk, folder)
-		     ? disk_list(options->disk, folder, take_entry, &listing, err)
-		     : 0;
-	for (size_t i = 0; rc == 0 && i < listing.folders.len && i < FILES_MAX; i++) {
-		listing.folder = listing.folders.items[i];
-		rc = disk_list(options->disk, listing.folder, take_entry, &listing, err);
-	}
-	if (rc == 0 && listing.files.len)
-		qsort(listing.files.items, listing.files.len, sizeof(char *), by_text);
+	int rc = list_files(options->disk, &listing, err);
 	for (size_t i = 0; rc == 0 && i < listing.files.len; i++)
 		load_file(options, listing.files.items[i], set);
-	mr_vec_release(&listing.files);
-	mr_vec_release(&listing.folders);
-	arena_release(&arena);
+	listing_release(&listing);
 	return rc;
+}
+
+uint64_t dag_folder_mark(struct mr_disk *disk, const char *folder)
+{
+	struct arena arena = {0};
+	struct listing listing = {.arena = &arena, .folder = folder};
+	uint64_t mark = list_files(disk, &listing, NULL) < 0 ? 0 : listing.mark;
+	listing_release(&listing);
+	return mark;
 }
 
 /* ---- what spans files ---- */

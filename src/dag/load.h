@@ -53,6 +53,8 @@ void dag_load_text(const struct dag_load_options *options, const char *file, mr_
 /* All .yml and .yaml files below the folder, sorted by path. A folder that is not there is no DAG. */
 MR_NODISCARD int dag_load_folder(const struct dag_load_options *options, const char *folder,
 				 struct dag_set *set, struct mr_error *err);
+/* Changes when a DAG file of the folder does: a hash of names, sizes and times. */
+uint64_t dag_folder_mark(struct mr_disk *disk, const char *folder);
 /* What spans files: pools, ids given twice. */
 void dag_set_finish(const struct dag_load_options *options, struct dag_set *set);
 void dag_set_release(struct dag_set *set); /* zero-initialised is empty */

@@ -41,7 +41,7 @@ struct world {
 	struct core *core;
 	struct mr_map jobs;
 	MR_VEC(struct job *) order;
-	int64_t wall_us, mono_us, until_us;
+	int64_t wall_us, mono_us, off_us;
 	struct mr_map succeeded; /* run/task/map: ended well once */
 	bool crashes, jumps, losses;
 };
@@ -240,8 +240,7 @@ static void start_scheduler(struct world *w)
 				       .parallelism = 5,
 				       .hostname = MR_STR("sim")};
 	struct mr_error err;
-	CHECK_OK(core_new(&options, &w->core, &err), err);
-	core_turn(w->core, w->wall_us, w->mono_us);
+	CHECK_OK(core_new(&options, w->wall_us, w->mono_us, &w->core, &err), err);
 	core_set_dags(w->core, &w->set);
 	struct dag_try **tries;
 	size_t n = core_reattach(w->core, &tries);
@@ -405,6 +404,31 @@ static bool looks_back(const struct dag *dag)
 	return back;
 }
 
+static void put_instance(void *arg, const struct store_run *run, const struct store_task *task)
+{
+	if (!task_state_done(task->state))
+		mr_buf_printf(arg, "\n  run %lld (%s) %.*s[%d] %s try %d", (long long)run->run_no,
+			      run_state_name(run->state), MR_FMT(task->task_id), task->map_index,
+			      task_state_name(task->state), task->try_number);
+}
+
+static void fail_stuck(struct world *w)
+{
+	struct mr_buf text = {0};
+	char now[CIVIL_ISO_BYTES];
+	mr_buf_printf(&text, "at %s", civil_iso(now, w->wall_us));
+	core_each(w->core, put_instance, &text);
+	fail(w, "not at its end", text.ptr);
+}
+
+/* An hour off, one way or the other, and back: never further. */
+static int64_t jump_of(struct world *w)
+{
+	int64_t jump = w->off_us ? -w->off_us : (chance(w, 2) ? 60 : -60) * MINUTE_US;
+	w->off_us += jump;
+	return jump;
+}
+
 static void run_world(uint64_t seed)
 {
 	struct world w = {.seed = seed};
@@ -427,7 +451,7 @@ static void run_world(uint64_t seed)
 		w.wall_us += us;
 		w.mono_us += us;
 		if (w.jumps && chance(&w, 50) == 0)
-			w.wall_us += (chance(&w, 2) ? 60 : -60) * MINUTE_US;
+			w.wall_us += jump_of(&w);
 		end_jobs(&w);
 		tell(&w);
 		turn(&w);
@@ -436,7 +460,7 @@ static void run_world(uint64_t seed)
 	}
 	/* A run may wait for ever on a failure of the run before it: that is what depends_on_past asks. */
 	if (!done && !(looks_back(dag) && !core_counts(w.core).active))
-		fail(&w, "not at its end after 4000 steps", "");
+		fail_stuck(&w);
 	if (done)
 		check_end(&w);
 	core_free(w.core);
