@@ -3,7 +3,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 SETUP ?= tools/setup.sh
 
-.PHONY: all debug release tsan demo test unit lint format bench interop install clean setup
+.PHONY: all debug release tsan demo test unit torture lint format bench interop install clean setup
 
 all: release
 
@@ -37,6 +37,9 @@ test: debug release      ## unit, end-to-end and simulation tests; ends with "N 
 
 unit: debug              ## unit tests only: make unit T=log
 	@$(BUILD)/debug/tests/unit_tests $(T)
+
+torture: debug           ## power loss and compaction from ten thousand seeds; takes long
+	@MR_TEST_SCALE=$${MR_TEST_SCALE:-10} $(BUILD)/debug/tests/unit_tests test_power_loss test_log_compact
 
 lint: setup              ## layering, formatting, banned calls
 	@python3 tools/lint.py

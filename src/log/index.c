@@ -76,7 +76,7 @@ bool index_flush_take(struct segment *segment, struct index_flush *out)
 static int write_entries(struct mr_disk *disk, const char *dir, int64_t base, const char *ending, int64_t at,
 			 mr_str bytes)
 {
-	if (bytes.len == 0)
+	if (bytes.len == 0 && at > 0) /* Kafka's tools want the file even without an entry */
 		return 0;
 	char *path = segment_path(dir, base, ending);
 	struct mr_file *file;
