@@ -7,6 +7,7 @@ void groups_options_default(struct groups_options *options)
 {
 	*options = (struct groups_options){
 	    .topic_partitions = 1,
+	    .topic_segment_bytes = 100 << 20,
 	    .retention_ms = 7LL * 24 * 3600 * 1000,
 	    .retention_check_ms = 600000,
 	    .metadata_bytes_max = 4096,

@@ -61,6 +61,7 @@ struct groups_options {
 	bool manual; /* no thread: the owner calls groups_tick (tests) */
 	/* By Kafka's names; groups_options_default has Kafka's values but where it says so. */
 	int32_t topic_partitions;           /* offsets.topic.num.partitions; here 1 */
+	int64_t topic_segment_bytes;        /* offsets.topic.segment.bytes */
 	int64_t retention_ms;               /* offsets.retention.minutes */
 	int64_t retention_check_ms;         /* offsets.retention.check.interval.ms */
 	int32_t metadata_bytes_max;         /* offset.metadata.max.bytes */

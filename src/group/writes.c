@@ -19,7 +19,8 @@ int groups_ensure_topic(struct groups *groups, struct mr_error *err)
 	log_topic_config_default(&config);
 	config.partitions = groups->options.topic_partitions;
 	config.retention_ms = -1;
-	config.segment_bytes = 100 << 20; /* offsets.topic.segment.bytes */
+	config.segment_bytes = groups->options.topic_segment_bytes;
+	config.cleanup_policy = LOG_CLEANUP_COMPACT;
 	config.max_message_bytes = BATCH_BYTES_MAX;
 	return log_topic_create(store, MR_STR(GROUP_TOPIC), &config, &groups->topic, err);
 }

@@ -1,6 +1,7 @@
 /* The groups over their internal topic: what is visible when, what replay says, what expires. */
 #include "group/group_fixture.h"
 #include "group/records.h"
+#include "log/transactions.h"
 
 TEST(group_offset_is_visible_when_it_is_safe)
 {
@@ -214,6 +215,43 @@ TEST(group_forgets_a_deleted_topic)
 	group_fixture_release(&f);
 }
 
+/* The internal topic is compacted; what is left of it tells the same. */
+TEST(group_topic_is_compacted)
+{
+	struct group_fixture f;
+	struct group_write write;
+	char id[64];
+	struct mr_error err;
+	group_fixture_init(&f, 9);
+	f.options.topic_segment_bytes = 64 << 10;
+	group_fixture_open(&f);
+	make_stable(&f, id);
+	for (int i = 0; i < 3000; i++) {
+		CHECK_INT(group_fixture_put(&f, i % 3 ? "red" : "blue", i % 5, i, &write), GROUP_OK);
+		if (i % 50 == 0)
+			group_fixture_commit(&f);
+	}
+	group_fixture_commit(&f);
+	CHECK_INT(groups_delete(f.groups, MR_STR("blue"), &write, NULL), GROUP_OK);
+	group_fixture_commit(&f);
+	struct log_partition *partition = groups_partition_of(f.groups, MR_STR("g"));
+	int64_t before = log_size_bytes(partition);
+	CHECK_OK(log_store_compact(f.store, &err), err);
+	CHECK(log_size_bytes(partition) < before / 2);
+	group_fixture_crash(&f);
+	for (int i = 0; i < 5; i++) {
+		int last = 2999;
+		while (last % 5 != i || last % 3 == 0)
+			last--;
+		CHECK_INT(group_fixture_get(&f, "red", i), last);
+		CHECK_INT(group_fixture_get(&f, "blue", i), -1);
+	}
+	struct group_member_ref member = {MR_STR("g"), mr_str_from(id), MR_STR_NULL, 1};
+	CHECK_INT(groups_heartbeat(f.groups, &member), GROUP_OK);
+	group_fixture_close(&f);
+	group_fixture_release(&f);
+}
+
 static int txn_put(struct group_fixture *f, int64_t producer, int32_t partition, int64_t offset)
 {
 	struct group_write write;
@@ -261,6 +299,44 @@ TEST(group_offsets_of_a_transaction_wait_for_its_end)
 	CHECK_INT(txn_put(&f, 11, 1, 300), GROUP_OK);
 	group_txn_complete(f.groups, 11, true);
 	CHECK_INT(group_fixture_get(&f, "g", 1), 300);
+	group_fixture_close(&f);
+	group_fixture_release(&f);
+}
+
+static void mark(struct group_fixture *f, int64_t producer, bool commits)
+{
+	struct log_append append;
+	struct mr_error err;
+	struct log_partition *partition = groups_partition_of(f->groups, MR_STR("g"));
+	CHECK_OK(log_append_marker(partition, producer, 0, commits, 0, &append, &err), err);
+	group_fixture_commit(f);
+}
+
+/* The log alone tells the same: nobody told the groups of the transactions' ends. */
+TEST(group_offsets_of_transactions_are_replayed)
+{
+	struct group_fixture f;
+	group_fixture_init(&f, 8);
+	group_fixture_open(&f);
+	CHECK_INT(txn_put(&f, 21, 0, 100), GROUP_OK);
+	CHECK_INT(txn_put(&f, 21, 1, 101), GROUP_OK);
+	CHECK_INT(txn_put(&f, 22, 2, 102), GROUP_OK);
+	CHECK_INT(txn_put(&f, 23, 3, 103), GROUP_OK);
+	mark(&f, 21, true);
+	mark(&f, 22, false);
+	group_fixture_crash(&f);
+	CHECK_INT(group_fixture_get(&f, "g", 0), 100);
+	CHECK_INT(group_fixture_get(&f, "g", 1), 101);
+	CHECK_INT(group_fixture_get(&f, "g", 2), -1);
+	CHECK_INT(stable_code(&f, 2), GROUP_OK);
+	CHECK_INT(group_fixture_get(&f, "g", 3), -1);
+	CHECK_INT(stable_code(&f, 3), GROUP_UNSTABLE_OFFSET);
+	CHECK_INT(txn_put(&f, 21, 0, 200), GROUP_OK); /* the producer's next transaction */
+	mark(&f, 23, true);
+	mark(&f, 21, true);
+	group_fixture_crash(&f);
+	CHECK_INT(group_fixture_get(&f, "g", 0), 200);
+	CHECK_INT(group_fixture_get(&f, "g", 3), 103);
 	group_fixture_close(&f);
 	group_fixture_release(&f);
 }
