@@ -16,15 +16,40 @@ static void read_metadata(struct json_value body, struct action *out)
 	out->metadata.body = body;
 }
 
+static int64_t int_or(struct json_value v, int64_t absent)
+{
+	return json_type(v) == JSON_INT ? json_int(v) : absent;
+}
+
+static struct delta_dv read_dv(struct json_value body)
+{
+	mr_str storage = json_str(json_get(body, "storageType"));
+	return (struct delta_dv){
+	    .storage = storage.len == 1 ? storage.ptr[0] : '?',
+	    .data = json_str(json_get(body, "pathOrInlineDv")),
+	    .offset = int_or(json_get(body, "offset"), -1),
+	    .size = int_or(json_get(body, "sizeInBytes"), -1),
+	    .cardinality = int_or(json_get(body, "cardinality"), -1),
+	};
+}
+
 static struct action_file read_file(struct json_value body)
 {
+	struct json_value dv = json_get(body, "deletionVector");
+	bool has_dv = json_type(dv) == JSON_OBJECT;
 	return (struct action_file){
 	    .path = json_str(json_get(body, "path")),
 	    .partition_values = json_get(body, "partitionValues"),
 	    .size = json_int(json_get(body, "size")),
 	    .data_change = json_bool(json_get(body, "dataChange")),
-	    .has_deletion_vector = json_type(json_get(body, "deletionVector")) == JSON_OBJECT,
+	    .has_dv = has_dv,
+	    .dv = has_dv ? read_dv(dv) : (struct delta_dv){0},
 	    .stats = json_str(json_get(body, "stats")),
+	    .stats_parsed = json_get(body, "stats_parsed"),
+	    .base_row_id = int_or(json_get(body, "baseRowId"), -1),
+	    .default_row_commit_version = int_or(json_get(body, "defaultRowCommitVersion"), -1),
+	    .tags = json_get(body, "tags"),
+	    .clustering_provider = json_str(json_get(body, "clusteringProvider")),
 	};
 }
 
@@ -58,6 +83,19 @@ static void read_domain(struct json_value body, struct action *out)
 	};
 }
 
+static void read_cdc(struct json_value body, struct action *out)
+{
+	out->file = read_file(body);
+}
+
+static void read_sidecar(struct json_value body, struct action *out)
+{
+	out->sidecar = (struct action_sidecar){
+	    .path = json_str(json_get(body, "path")),
+	    .size = json_int(json_get(body, "sizeInBytes")),
+	};
+}
+
 static void read_commit_info(struct json_value body, struct action *out)
 {
 	out->commit_info = body;
@@ -76,6 +114,9 @@ static const struct {
     {"metaData", "schemaString", ACTION_METADATA, read_metadata},
     {"protocol", "minReaderVersion", ACTION_PROTOCOL, read_protocol},
     {"domainMetadata", "domain", ACTION_DOMAIN, read_domain},
+    {"cdc", "path", ACTION_CDC, read_cdc},
+    {"sidecar", "path", ACTION_SIDECAR, read_sidecar},
+    {"checkpointMetadata", "version", ACTION_CHECKPOINT, read_commit_info},
 };
 
 int delta_action_parse(struct json_parser *parser, mr_str line, struct action *out, struct mr_error *err)

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/types.h"
 #include "codec/json.h"
+#include "delta/dv.h"
 
 struct delta_pair {
 	mr_str key, value; /* value.ptr NULL: null */
@@ -22,7 +23,10 @@ enum action_kind {
 	ACTION_TXN,
 	ACTION_DOMAIN,
 	ACTION_COMMIT_INFO,
-	ACTION_OTHER, /* cdc, and what is not known */
+	ACTION_CDC,
+	ACTION_SIDECAR,    /* of V2 checkpoints */
+	ACTION_CHECKPOINT, /* checkpointMetadata */
+	ACTION_OTHER,      /* what is not known */
 };
 
 struct action_protocol {
@@ -34,13 +38,23 @@ struct action_metadata {
 	struct json_value body;
 };
 
-struct action_file { /* add and remove */
+struct action_file { /* add, remove and cdc */
 	mr_str path; /* as in the log */
 	struct json_value partition_values;
 	int64_t size, time_ms; /* modificationTime or deletionTimestamp */
 	bool data_change;
-	bool has_deletion_vector;
+	bool has_dv;
+	struct delta_dv dv;
 	mr_str stats;
+	struct json_value stats_parsed;                  /* checkpoints may have only this */
+	int64_t base_row_id, default_row_commit_version; /* -1: none */
+	struct json_value tags;
+	mr_str clustering_provider;
+};
+
+struct action_sidecar {
+	mr_str path; /* a file below _delta_log/_sidecars */
+	int64_t size;
 };
 
 struct action_txn {
@@ -63,6 +77,7 @@ struct action {
 		struct action_file file;
 		struct action_txn txn;
 		struct action_domain domain;
+		struct action_sidecar sidecar;
 		struct json_value commit_info;
 	};
 };

@@ -7,14 +7,19 @@
  */
 #include "delta/internal.h"
 
+#define DV_COLUMNS \
+	"deletionVector STRUCT(storageType VARCHAR, pathOrInlineDv VARCHAR, \"offset\" INTEGER, " \
+	"sizeInBytes INTEGER, cardinality BIGINT), baseRowId BIGINT, defaultRowCommitVersion BIGINT"
+
 /* Spark's column layout of a V1 checkpoint (protocol, "Checkpoint Schema"). */
 static const char checkpoint_columns[] =
     "{txn: 'STRUCT(appId VARCHAR, version BIGINT, lastUpdated BIGINT)', "
     "add: 'STRUCT(path VARCHAR, partitionValues MAP(VARCHAR, VARCHAR), size BIGINT, modificationTime BIGINT, "
-    "dataChange BOOLEAN, tags MAP(VARCHAR, VARCHAR), stats VARCHAR)', "
+    "dataChange BOOLEAN, tags MAP(VARCHAR, VARCHAR), stats VARCHAR, " DV_COLUMNS
+    ", clusteringProvider VARCHAR)', "
     "remove: 'STRUCT(path VARCHAR, deletionTimestamp BIGINT, dataChange BOOLEAN, extendedFileMetadata "
     "BOOLEAN, "
-    "partitionValues MAP(VARCHAR, VARCHAR), size BIGINT, tags MAP(VARCHAR, VARCHAR))', "
+    "partitionValues MAP(VARCHAR, VARCHAR), size BIGINT, tags MAP(VARCHAR, VARCHAR), " DV_COLUMNS ")', "
     "metaData: 'STRUCT(id VARCHAR, name VARCHAR, description VARCHAR, format STRUCT(provider VARCHAR, "
     "options MAP(VARCHAR, VARCHAR)), schemaString VARCHAR, partitionColumns VARCHAR[], "
     "configuration MAP(VARCHAR, VARCHAR), createdTime BIGINT)', "
@@ -72,6 +77,12 @@ static void put_state(struct mr_buf *out, const struct delta_log_state *state)
 	}
 }
 
+static bool lives_again(const struct delta_log_state *state, const struct file_entry *entry)
+{
+	const struct file_entry *live = mr_map_get(&state->live, entry->path);
+	return live && delta_dv_same(file_entry_dv(live), file_entry_dv(entry));
+}
+
 /* Returns how many adds. dataChange is false throughout, as the protocol asks. */
 static int64_t put_files(struct mr_buf *out, const struct delta_log_state *state, int64_t now_ms)
 {
@@ -82,8 +93,7 @@ static int64_t put_files(struct mr_buf *out, const struct delta_log_state *state
 		if (entry->removed == VERSION_NEVER) {
 			delta_file_add_write(&w, state->meta, entry, false);
 			adds++;
-		} else if (entry->removed_ms >= now_ms - TOMBSTONE_MS &&
-			   !mr_map_get(&state->live, entry->path)) {
+		} else if (entry->removed_ms >= now_ms - TOMBSTONE_MS && !lives_again(state, entry)) {
 			delta_file_remove_write(&w, state->meta, entry, entry->removed_ms,
 						entry->data_change);
 		} else {

@@ -35,8 +35,8 @@ static int note_file(struct winner *winner, const struct action *action, struct 
 	const struct table_meta *meta = winner->table->state->meta;
 	mr_str *values = arena_calloc(&winner->arena, meta->partition_count + 1, sizeof *values);
 	for (size_t i = 0; i < meta->partition_count; i++) {
-		mr_str value =
-		    json_str(json_get_str(action->file.partition_values, meta->partition_names[i]));
+		mr_str value = json_str(json_get_str(action->file.partition_values,
+						     meta->columns[meta->partition_index[i]].physical));
 		values[i] = value.len ? arena_copy(&winner->arena, value) : MR_STR_NULL;
 	}
 	file.partition_values = values;

@@ -2,28 +2,6 @@
  * in-commit timestamps readers look for it there. */
 #include "delta/internal.h"
 
-static void write_partition_values(struct json_writer *w, const struct table_meta *meta, const mr_str *values)
-{
-	json_key(w, "partitionValues");
-	json_begin_object(w);
-	for (size_t i = 0; i < meta->partition_count; i++) {
-		json_key_str(w, meta->partition_names[i]);
-		if (values && values[i].len)
-			json_put_str(w, values[i]);
-		else
-			json_put_null(w);
-	}
-	json_end_object(w);
-}
-
-static void write_path(struct json_writer *w, mr_str path)
-{
-	struct mr_buf encoded = {0};
-	delta_path_encode(&encoded, path);
-	json_member_str(w, "path", mr_buf_view(&encoded));
-	mr_buf_release(&encoded);
-}
-
 /* {"kind": ... the members to come */
 static void begin(struct json_writer *w, const char *kind)
 {
@@ -36,33 +14,6 @@ static void end(struct json_writer *w)
 {
 	json_end_object(w);
 	json_end_object(w);
-}
-
-void delta_file_add_write(struct json_writer *w, const struct table_meta *meta, const struct file_entry *file,
-			  bool data_change)
-{
-	begin(w, "add");
-	write_path(w, file->path);
-	write_partition_values(w, meta, file->partition_values);
-	json_member_int(w, "size", file->size);
-	json_member_int(w, "modificationTime", file->modified_ms);
-	json_member_bool(w, "dataChange", data_change);
-	if (file->stats.len)
-		json_member_str(w, "stats", file->stats);
-	end(w);
-}
-
-void delta_file_remove_write(struct json_writer *w, const struct table_meta *meta,
-			     const struct file_entry *file, int64_t now_ms, bool data_change)
-{
-	begin(w, "remove");
-	write_path(w, file->path);
-	json_member_int(w, "deletionTimestamp", now_ms);
-	json_member_bool(w, "dataChange", data_change);
-	json_member_bool(w, "extendedFileMetadata", true);
-	write_partition_values(w, meta, file->partition_values);
-	json_member_int(w, "size", file->size);
-	end(w);
 }
 
 static void write_metric(struct json_writer *w, const char *name, int64_t value)
@@ -150,8 +101,7 @@ static void write_domain(struct json_writer *w, const struct delta_domain *domai
 static void write_cdc(struct json_writer *w, const struct table_meta *meta, const struct delta_file *file)
 {
 	begin(w, "cdc");
-	write_path(w, file->path);
-	write_partition_values(w, meta, file->partition_values);
+	delta_file_place_write(w, meta, file->path, file->partition_values);
 	json_member_int(w, "size", file->size);
 	json_member_bool(w, "dataChange", false);
 	end(w);
@@ -186,11 +136,16 @@ static void file_lines(struct mr_buf *out, const struct delta_commit *commit, co
 {
 	for (size_t i = 0; i < commit->file_count; i++) {
 		const struct delta_file *file = &commit->files[i];
+		struct file_extra extra = {.has_dv = file->dv != NULL,
+					   .dv = file->dv ? *file->dv : (struct delta_dv){0},
+					   .base_row_id = -1,
+					   .default_row_commit_version = -1};
 		struct file_entry entry = {.path = file->path,
 					   .partition_values = file->partition_values,
 					   .size = file->size,
 					   .modified_ms = now_ms,
-					   .stats = file->stats_json};
+					   .stats = file->stats_json,
+					   .extra = file->dv ? &extra : NULL};
 		struct json_writer w = json_writer(out);
 		delta_file_add_write(&w, meta, &entry, !commit->rearranges);
 		mr_buf_char(out, '\n');

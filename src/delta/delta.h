@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/types.h"
 #include "codec/columns.h"
+#include "delta/dv.h"
 #include "env/env.h"
 #include "sql/engine.h"
 
@@ -77,15 +78,17 @@ MR_NODISCARD int delta_scan_since_sql(struct delta_table *table, const struct de
 /* ---- files: what operations that rewrite them work with ---- */
 
 struct delta_data_file {
-	mr_str path;                     /* as delta_commit.removes takes it */
+	mr_str path;                     /* as in the log, decoded */
 	const mr_str *partition_values;  /* in the order of partition columns */
-	int64_t size, rows, modified_ms; /* rows -1: unknown */
+	int64_t size, rows, modified_ms; /* rows: those that live; -1: unknown */
 	mr_str stats;
+	const struct delta_dv *dv;                       /* NULL: no row is deleted */
+	int64_t base_row_id, default_row_commit_version; /* -1: none */
 };
 /* Those that the snapshot sees; they live as long as it does, the array in arena. */
 size_t delta_files(const struct delta_snapshot *snapshot, struct arena *arena, struct delta_data_file **out);
 /* As delta_scan_sql, of these files only, with two columns more: DELTA_FILE_COLUMN, the index into
- * files, and DELTA_ROW_COLUMN, the row's position in its file. */
+ * files, and DELTA_ROW_COLUMN, the row's position in its file. Deleted rows do not show. */
 #define DELTA_FILE_COLUMN "__mr_file"
 #define DELTA_ROW_COLUMN "__mr_row"
 void delta_scan_files_sql(const struct delta_snapshot *snapshot, const struct delta_data_file *files,
@@ -110,6 +113,7 @@ struct delta_file {               /* an `add` action to be */
 	int64_t size;
 	int64_t rows;
 	mr_str stats_json;
+	const struct delta_dv *dv; /* NULL: none */
 };
 
 struct delta_txn { /* application transaction: idempotence and offsets */

@@ -20,6 +20,10 @@
 #include "codec/json.h"
 #include "delta/action.h"
 #include "delta/delta.h"
+#include "delta/dv.h"
+#include "delta/feature.h"
+#include "delta/type.h"
+#include "delta/vectors.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -33,10 +37,18 @@
 /* ---- schema.c ---- */
 
 struct table_column {
-	mr_str sql_type; /* "STRUCT(\"a\" BIGINT)" */
+	mr_str physical;  /* its name in files, statistics and partitionValues */
+	int64_t field_id; /* 0: none */
+	mr_str sql_type;  /* "STRUCT(\"a\" BIGINT)" */
+	mr_str read_type; /* the same by physical names */
+	struct type_node *type;
 	bool nested;
+	bool renamed; /* inside: the two types differ in names */
+	bool is_void; /* not in any file */
 	bool partition;
 };
+
+enum column_mapping { MAPPING_NONE, MAPPING_NAME, MAPPING_ID };
 
 /* One metaData action with its schema understood. */
 struct table_meta {
@@ -53,7 +65,9 @@ struct table_meta {
 	size_t partition_count;
 	struct delta_pair *configuration;
 	size_t configuration_count;
+	enum column_mapping mapping;
 	bool has_invariants, has_generated, has_identity, has_defaults; /* column metadata says so */
+	bool has_ntz, has_variant;                                      /* some type, at any depth */
 };
 
 int delta_meta_parse(struct json_parser *parser, const struct action_metadata *action,
@@ -65,40 +79,45 @@ mr_str delta_meta_property(const struct table_meta *meta, const char *key); /* p
 void delta_schema_write(struct mr_buf *out, const struct delta_create *create);
 bool delta_schema_needs_ntz(const struct delta_create *create);
 
-/* ---- gate.c ---- */
+/* ---- feature.c ---- */
 
 struct table_protocol {
 	int reader, writer;
 	struct arena arena;
-	mr_str *reader_features, *writer_features;
+	mr_str *reader_features, *writer_features; /* each followed by a NUL */
 	size_t reader_feature_count, writer_feature_count;
 };
 
 void delta_protocol_copy(struct table_protocol *to, const struct action_protocol *from);
-int delta_gate_read(const struct table_protocol *protocol, const struct table_meta *meta,
-		    struct mr_error *err);
-/* enforced: the rows were held against what the table asks of them. */
-int delta_gate_write(const struct table_protocol *protocol, const struct table_meta *meta, bool enforced,
-		     struct mr_error *err);
 void delta_protocol_write(struct json_writer *w, const struct table_protocol *protocol);
-void delta_protocol_release(struct table_protocol *protocol);
-/* The protocol of a table (NULL: of none yet) and the features that come to it. *changed says
- * whether it differs. MR_ERR_UNSUPPORTED for a feature that is not known. */
-int delta_protocol_extend(const struct table_protocol *from, const char *const *features, size_t count,
-			  struct table_protocol *out, bool *changed, struct mr_error *err);
 
 /* ---- files.c ---- */
 
+/* What few files have. */
+struct file_extra {
+	bool has_dv;
+	struct delta_dv dv;
+	int64_t base_row_id, default_row_commit_version; /* -1: none */
+	mr_str tags;                                     /* JSON */
+	mr_str clustering_provider;
+};
+
 struct file_entry {
-	mr_str path;              /* decoded, relative */
+	mr_str path;              /* decoded; relative, or absolute when another table's */
 	mr_str *partition_values; /* in the order of partition columns; ptr NULL: null */
 	int64_t size, rows, modified_ms;
 	mr_str stats;
 	int64_t added;           /* version; that of the checkpoint when it came with one */
 	_Atomic int64_t removed; /* VERSION_NEVER while it lives */
 	int64_t removed_ms;
+	struct file_extra *extra; /* NULL: nothing of it */
 	bool data_change;
 };
+
+static inline const struct delta_dv *file_entry_dv(const struct file_entry *entry)
+{
+	return entry->extra && entry->extra->has_dv ? &entry->extra->dv : NULL;
+}
 
 #define FILE_CHUNK 256
 
@@ -137,7 +156,7 @@ struct delta_log_state {
 	int64_t version;
 	struct file_info newest; /* of version's JSON: another table in our place shows */
 	struct file_set *files;
-	struct mr_map live; /* path -> struct file_entry */
+	struct mr_map live; /* path -> struct file_entry; a new vector replaces the entry */
 	int64_t file_count, size_bytes, rows, files_without_rows;
 	struct table_protocol *protocol;
 	struct table_meta *meta;
@@ -236,12 +255,20 @@ int delta_checkpoint_read(struct delta_table *table, const struct delta_log_part
 int delta_checkpoint_write(struct delta_table *table, struct mr_error *err);
 bool delta_checkpoint_is_due(const struct delta_log_state *state);
 
-/* ---- commit_lines.c ---- */
+/* ---- file_json.c ---- */
 
+void delta_file_extra_read(struct arena *arena, const struct action_file *action, struct file_extra **out);
+struct file_extra *delta_file_extra_copy(struct arena *arena, const struct file_extra *extra);
+/* The members path and partitionValues. */
+void delta_file_place_write(struct json_writer *w, const struct table_meta *meta, mr_str path,
+			    const mr_str *partition_values);
 void delta_file_add_write(struct json_writer *w, const struct table_meta *meta, const struct file_entry *file,
 			  bool data_change);
 void delta_file_remove_write(struct json_writer *w, const struct table_meta *meta,
 			     const struct file_entry *file, int64_t now_ms, bool data_change);
+
+/* ---- commit_lines.c ---- */
+
 /* A version's lines: one commit, or several appends as one. protocol NULL: it stays. */
 void delta_commit_lines(struct mr_buf *out, const struct delta_table *table,
 			const struct delta_commit *const *commits, size_t count,
@@ -251,7 +278,8 @@ void delta_commit_lines(struct mr_buf *out, const struct delta_table *table,
 
 /* What add.path holds, and back: every byte but unreserved ones and '/' as %XX. */
 void delta_path_encode(struct mr_buf *out, mr_str path);
-/* MR_ERR_CORRUPT for what leaves the table's folder; MR_ERR_UNSUPPORTED for absolute ones. */
+/* MR_ERR_CORRUPT for what leaves the table's folder. An absolute path of this machine (a shallow
+ * clone's) stays one; MR_ERR_UNSUPPORTED for those of other stores. */
 int delta_path_decode(mr_str encoded, struct arena *arena, mr_str *out, struct mr_error *err);
 /* The SQL expression that makes a partition value's text of a column, as Delta writes it. */
 void delta_partition_text_sql(struct mr_buf *out, const struct column_def *def, mr_str expression);

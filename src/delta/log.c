@@ -59,7 +59,10 @@ static int note_newest(struct delta_table *table, struct delta_log_state *state,
 	char *path = delta_store_commit_path(table, state->version);
 	int rc = disk_stat(table->env->disk, path, &state->newest, err);
 	free(path);
-	return rc;
+	if (rc != MR_ERR_NOT_FOUND)
+		return rc;
+	state->newest = (struct file_info){0}; /* cleaned away: its checkpoint says all */
+	return 0;
 }
 
 /* ---- from nothing ---- */
@@ -170,8 +173,10 @@ static bool is_same_log(struct delta_table *table)
 {
 	char *path = delta_store_commit_path(table, table->state->version);
 	struct file_info info;
-	bool same = disk_stat(table->env->disk, path, &info, NULL) == 0 &&
-		    info.size == table->state->newest.size && info.mtime_ms == table->state->newest.mtime_ms;
+	bool there = disk_stat(table->env->disk, path, &info, NULL) == 0;
+	bool same =
+	    !there ? !table->state->newest.size
+		   : info.size == table->state->newest.size && info.mtime_ms == table->state->newest.mtime_ms;
 	free(path);
 	return same;
 }

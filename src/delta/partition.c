@@ -73,8 +73,10 @@ int delta_path_decode(mr_str encoded, struct arena *arena, mr_str *out, struct m
 	}
 	to[len] = 0;
 	mr_str path = mr_str_n(to, len);
-	if (len && (to[0] == '/' || has_scheme(encoded)))
-		return mr_fail(err, MR_ERR_UNSUPPORTED, "%.*s is an absolute path (a shallow clone?)",
+	if (mr_str_starts(encoded, MR_STR("file:")))
+		path = mr_str_tail(path, mr_str_starts(path, MR_STR("file://")) ? 7 : 5);
+	else if (len && has_scheme(encoded))
+		return mr_fail(err, MR_ERR_UNSUPPORTED, "%.*s is in a store that cannot be read here",
 			       (int)mr_min_size(encoded.len, 200), encoded.ptr);
 	if (is_hostile(path))
 		return mr_fail(err, MR_ERR_CORRUPT, "\"%.*s\" is not a path below the table",

@@ -13,6 +13,7 @@
 struct scan_file {
 	mr_str path;
 	const mr_str *partition_values;
+	const struct delta_dv *dv;
 };
 
 struct scan {
@@ -35,33 +36,90 @@ void delta_scan_put_path(struct mr_buf *out, mr_str path)
 	mr_buf_release(&pattern);
 }
 
+/* MAP{which: {name, type, default_value}}: which column of a file is which of the table. */
+static void put_schema(struct mr_buf *out, const struct table_meta *meta)
+{
+	const char *comma = "";
+	mr_buf_cstr(out, "MAP{");
+	for (size_t i = 0; i < meta->column_count; i++) {
+		if (meta->columns[i].partition || meta->columns[i].is_void)
+			continue;
+		mr_buf_cstr(out, comma);
+		if (meta->mapping == MAPPING_ID)
+			mr_buf_printf(out, "%lld", (long long)meta->columns[i].field_id);
+		else
+			sql_quote_literal(out, meta->columns[i].physical);
+		mr_buf_cstr(out, ": {name: ");
+		sql_quote_literal(out, meta->defs[i].name);
+		mr_buf_cstr(out, ", type: ");
+		sql_quote_literal(out, meta->columns[i].read_type);
+		mr_buf_cstr(out, ", default_value: NULL}");
+		comma = ", ";
+	}
+	mr_buf_char(out, '}');
+}
+
+static const struct scan_file *file_at(const struct scan *scan, const size_t *indexes, size_t i)
+{
+	return &scan->files.items[indexes ? indexes[i] : i];
+}
+
 static void put_read(struct mr_buf *out, const struct scan *scan, const size_t *indexes, size_t count)
 {
 	struct mr_buf path = {0};
 	mr_buf_cstr(out, "read_parquet([");
 	for (size_t i = 0; i < count; i++) {
+		mr_str name = file_at(scan, indexes, i)->path;
 		mr_buf_clear(&path);
-		mr_buf_printf(&path, "%s/", scan->table_path);
-		mr_buf_str(&path, scan->files.items[indexes ? indexes[i] : i].path);
+		if (name.ptr[0] != '/')
+			mr_buf_printf(&path, "%s/", scan->table_path);
+		mr_buf_str(&path, name);
 		mr_buf_cstr(out, i ? ", " : "");
 		delta_scan_put_path(out, mr_buf_view(&path));
 	}
-	mr_buf_cstr(out, "], hive_partitioning=false, schema=MAP{");
-	const char *comma = "";
-	for (size_t i = 0; i < scan->meta->column_count; i++) {
-		if (scan->meta->columns[i].partition)
-			continue;
-		mr_buf_cstr(out, comma);
-		sql_quote_literal(out, scan->meta->defs[i].name);
-		mr_buf_cstr(out, ": {name: ");
-		sql_quote_literal(out, scan->meta->defs[i].name);
-		mr_buf_cstr(out, ", type: ");
-		sql_quote_literal(out, scan->meta->columns[i].sql_type);
-		mr_buf_cstr(out, ", default_value: NULL}");
-		comma = ", ";
-	}
-	mr_buf_cstr(out, "})");
+	mr_buf_cstr(out, "], hive_partitioning=false, schema=");
+	put_schema(out, scan->meta);
+	mr_buf_char(out, ')');
 	mr_buf_release(&path);
+}
+
+/* The test that a row is not deleted; nothing when no file has a deletion vector. */
+static void put_live(struct mr_buf *out, const struct scan *scan, const size_t *indexes, size_t count)
+{
+	struct mr_buf spec = {0};
+	bool any = false;
+	delta_vectors_begin(&spec, scan->table_path);
+	for (size_t i = 0; i < count; i++) {
+		const struct delta_dv *dv = file_at(scan, indexes, i)->dv;
+		if (dv)
+			delta_vectors_add(&spec, i, dv);
+		any |= dv != NULL;
+	}
+	if (any) {
+		mr_buf_cstr(out, " WHERE delta_row_is_live(");
+		sql_quote_literal(out, mr_buf_view(&spec));
+		mr_buf_cstr(out, ", CAST(file_index AS BIGINT), CAST(file_row_number AS BIGINT))");
+	}
+	mr_buf_release(&spec);
+}
+
+/* A column that is no partition's, out of what was read. */
+static void put_stored(struct mr_buf *out, const struct table_meta *meta, size_t column)
+{
+	const struct table_column *c = &meta->columns[column];
+	struct mr_buf name = {0};
+	sql_quote_name(&name, meta->defs[column].name);
+	if (c->is_void)
+		mr_buf_printf(out, "CAST(NULL AS %.*s)", MR_FMT(c->sql_type));
+	else if (c->renamed)
+		delta_type_rename_sql(out, c->type, mr_buf_view(&name), false);
+	else
+		mr_buf_str(out, mr_buf_view(&name));
+	if (c->is_void || c->renamed) {
+		mr_buf_cstr(out, " AS ");
+		mr_buf_str(out, mr_buf_view(&name));
+	}
+	mr_buf_release(&name);
 }
 
 static size_t partition_position(const struct table_meta *meta, size_t column)
@@ -87,13 +145,16 @@ static void put_empty(struct mr_buf *out, const struct table_meta *meta)
 
 struct branch {
 	const mr_str *values;
+	bool has_dv; /* rows are tested only where some may be deleted */
 	MR_VEC(size_t) files;
 };
 
-static bool same_values(const struct table_meta *meta, const mr_str *a, const mr_str *b)
+static bool belongs(const struct table_meta *meta, const struct branch *branch, const struct scan_file *file)
 {
+	if (branch->has_dv != (file->dv != NULL))
+		return false;
 	for (size_t i = 0; i < meta->partition_count; i++)
-		if (!mr_str_eq(a[i], b[i]))
+		if (!mr_str_eq(branch->values[i], file->partition_values[i]))
 			return false;
 	return true;
 }
@@ -104,15 +165,17 @@ static bool sort_into_branches(const struct scan *scan, struct branch *branches,
 	*count = 0;
 	size_t last = 0; /* neighbours in the log mostly share a partition */
 	for (size_t i = 0; i < scan->files.len; i++) {
-		const mr_str *values = scan->files.items[i].partition_values;
+		const struct scan_file *file = &scan->files.items[i];
 		size_t at = last;
-		if (at >= *count || !same_values(scan->meta, branches[at].values, values))
-			for (at = 0; at < *count && !same_values(scan->meta, branches[at].values, values);)
+		if (at >= *count || !belongs(scan->meta, &branches[at], file))
+			for (at = 0; at < *count && !belongs(scan->meta, &branches[at], file);)
 				at++;
 		if (at == BRANCHES_MAX)
 			return false;
-		if (at == *count)
-			branches[(*count)++].values = values;
+		if (at == *count) {
+			branches[*count].values = file->partition_values;
+			branches[(*count)++].has_dv = file->dv != NULL;
+		}
 		mr_vec_push(&branches[at].files, i);
 		last = at;
 	}
@@ -129,37 +192,23 @@ static void put_branch(struct mr_buf *out, const struct scan *scan, const struct
 			delta_partition_literal_sql(out, meta, i,
 						    branch->values[partition_position(meta, i)]);
 			mr_buf_cstr(out, " AS ");
+			sql_quote_name(out, meta->defs[i].name);
+		} else {
+			put_stored(out, meta, i);
 		}
-		sql_quote_name(out, meta->defs[i].name);
 	}
 	mr_buf_cstr(out, " FROM ");
 	put_read(out, scan, branch->files.items, branch->files.len);
+	if (branch->has_dv)
+		put_live(out, scan, branch->files.items, branch->files.len);
 }
 
 /* ---- many: values joined by file index ---- */
 
-static void put_join(struct mr_buf *out, const struct scan *scan, bool with_place)
+static void put_values(struct mr_buf *out, const struct scan *scan)
 {
 	const struct table_meta *meta = scan->meta;
-	mr_buf_cstr(out, "(SELECT ");
-	for (size_t i = 0; i < meta->column_count; i++) {
-		mr_buf_cstr(out, i ? ", " : "");
-		if (meta->columns[i].partition)
-			mr_buf_printf(out, "v.p%zu AS ", partition_position(meta, i));
-		else
-			mr_buf_cstr(out, "f.");
-		sql_quote_name(out, meta->defs[i].name);
-	}
-	if (with_place)
-		mr_buf_cstr(out, ", f." DELTA_FILE_COLUMN ", f." DELTA_ROW_COLUMN);
-	mr_buf_cstr(out, " FROM (SELECT *, file_index AS " DELTA_FILE_COLUMN);
-	mr_buf_cstr(out, with_place ? ", file_row_number AS " DELTA_ROW_COLUMN " FROM " : " FROM ");
-	put_read(out, scan, NULL, scan->files.len);
-	if (!meta->partition_count) {
-		mr_buf_cstr(out, ") f)");
-		return;
-	}
-	mr_buf_cstr(out, ") f JOIN (VALUES ");
+	mr_buf_cstr(out, "(VALUES ");
 	for (size_t i = 0; i < scan->files.len; i++) {
 		mr_buf_printf(out, "%s(%zu", i ? ", " : "", i);
 		for (size_t j = 0; j < meta->partition_count; j++) {
@@ -169,10 +218,41 @@ static void put_join(struct mr_buf *out, const struct scan *scan, bool with_plac
 		}
 		mr_buf_char(out, ')');
 	}
-	mr_buf_cstr(out, ") v(i");
-	for (size_t j = 0; j < meta->partition_count; j++)
-		mr_buf_printf(out, ", p%zu", j);
-	mr_buf_cstr(out, ") ON f." DELTA_FILE_COLUMN " = v.i)");
+	mr_buf_char(out, ')');
+}
+
+/* With `positions`, the file's index and the row's position come last. */
+static void put_join(struct mr_buf *out, const struct scan *scan, bool positions)
+{
+	const struct table_meta *meta = scan->meta;
+	mr_buf_cstr(out, "(SELECT ");
+	for (size_t i = 0; i < meta->column_count; i++) {
+		mr_buf_cstr(out, i ? ", " : "");
+		if (meta->columns[i].partition) {
+			mr_buf_printf(out, "v.__mr_p%zu AS ", partition_position(meta, i));
+			sql_quote_name(out, meta->defs[i].name);
+		} else {
+			put_stored(out, meta, i);
+		}
+	}
+	if (positions)
+		mr_buf_cstr(out, ", " DELTA_FILE_COLUMN ", " DELTA_ROW_COLUMN);
+	mr_buf_cstr(out, " FROM (SELECT *, file_index AS " DELTA_FILE_COLUMN);
+	if (positions)
+		mr_buf_cstr(out, ", file_row_number AS " DELTA_ROW_COLUMN);
+	mr_buf_cstr(out, " FROM ");
+	put_read(out, scan, NULL, scan->files.len);
+	put_live(out, scan, NULL, scan->files.len);
+	mr_buf_cstr(out, ") f");
+	if (meta->partition_count) {
+		mr_buf_cstr(out, " JOIN ");
+		put_values(out, scan);
+		mr_buf_cstr(out, " v(__mr_i");
+		for (size_t j = 0; j < meta->partition_count; j++)
+			mr_buf_printf(out, ", __mr_p%zu", j);
+		mr_buf_cstr(out, ") ON f." DELTA_FILE_COLUMN " = v.__mr_i");
+	}
+	mr_buf_char(out, ')');
 }
 
 static void put_scan(struct mr_buf *out, const struct scan *scan)
@@ -202,7 +282,8 @@ void delta_scan_sql(const struct delta_snapshot *snapshot, struct mr_buf *out)
 	struct scan scan = {.table_path = snapshot->path, .meta = snapshot->meta};
 	struct file_cursor cursor = file_cursor(snapshot->files, snapshot->entry_count);
 	for (struct file_entry *entry; (entry = delta_snapshot_next_file(snapshot, &cursor));)
-		mr_vec_push(&scan.files, (struct scan_file){entry->path, entry->partition_values});
+		mr_vec_push(&scan.files,
+			    (struct scan_file){entry->path, entry->partition_values, file_entry_dv(entry)});
 	put_scan(out, &scan);
 	mr_vec_release(&scan.files);
 }
@@ -212,7 +293,8 @@ void delta_scan_files_sql(const struct delta_snapshot *snapshot, const struct de
 {
 	struct scan scan = {.table_path = snapshot->path, .meta = snapshot->meta};
 	for (size_t i = 0; i < count; i++)
-		mr_vec_push(&scan.files, (struct scan_file){files[i].path, files[i].partition_values});
+		mr_vec_push(&scan.files,
+			    (struct scan_file){files[i].path, files[i].partition_values, files[i].dv});
 	if (count) {
 		put_join(out, &scan, true);
 	} else {
@@ -227,23 +309,18 @@ void delta_scan_files_sql(const struct delta_snapshot *snapshot, const struct de
 void delta_partition_values_sql(const struct delta_snapshot *snapshot, const struct delta_data_file *files,
 				size_t count, struct mr_buf *out)
 {
-	const struct table_meta *meta = snapshot->meta;
-	mr_buf_cstr(out, "(SELECT * FROM (VALUES ");
-	for (size_t i = 0; i < count; i++) {
-		mr_buf_printf(out, "%s(%zu", i ? ", " : "", i);
-		for (size_t j = 0; j < meta->partition_count; j++) {
-			mr_buf_cstr(out, ", ");
-			delta_partition_literal_sql(out, meta, meta->partition_index[j],
-						    files[i].partition_values[j]);
-		}
-		mr_buf_char(out, ')');
-	}
-	mr_buf_cstr(out, ") v(" DELTA_FILE_COLUMN);
-	for (size_t j = 0; j < meta->partition_count; j++) {
+	struct scan scan = {.table_path = snapshot->path, .meta = snapshot->meta};
+	for (size_t i = 0; i < count; i++)
+		mr_vec_push(&scan.files, (struct scan_file){files[i].path, files[i].partition_values, NULL});
+	mr_buf_cstr(out, "(SELECT * FROM ");
+	put_values(out, &scan);
+	mr_buf_cstr(out, " v(" DELTA_FILE_COLUMN);
+	for (size_t j = 0; j < snapshot->meta->partition_count; j++) {
 		mr_buf_cstr(out, ", ");
-		sql_quote_name(out, meta->partition_names[j]);
+		sql_quote_name(out, snapshot->meta->partition_names[j]);
 	}
 	mr_buf_cstr(out, "))");
+	mr_vec_release(&scan.files);
 }
 
 /* ---- since ---- */
@@ -263,20 +340,23 @@ static int collect_added(void *arg, const struct action *action, struct mr_error
 		return 0;
 	if (action->kind == ACTION_REMOVE)
 		return mr_fail(err, MR_ERR_UNSUPPORTED, "rows were removed or changed, not only added");
-	if (action->file.has_deletion_vector)
-		return mr_fail(err, MR_ERR_UNSUPPORTED, "a file has a deletion vector (deletionVectors)");
 	struct scan_file file = {0};
 	int rc = delta_path_decode(action->file.path, since->arena, &file.path, err);
 	if (rc < 0)
 		return rc;
 	mr_str *values = arena_calloc(since->arena, meta->partition_count + 1, sizeof *values);
 	for (size_t i = 0; i < meta->partition_count; i++) {
-		mr_str value =
-		    json_str(json_get_str(action->file.partition_values, meta->partition_names[i]));
+		mr_str value = json_str(json_get_str(action->file.partition_values,
+						     meta->columns[meta->partition_index[i]].physical));
 		if (value.len)
 			values[i] = arena_copy(since->arena, value);
 	}
 	file.partition_values = values;
+	if (action->file.has_dv) {
+		struct file_extra *extra;
+		delta_file_extra_read(since->arena, &action->file, &extra);
+		file.dv = &extra->dv;
+	}
 	mr_vec_push(&since->scan->files, file);
 	return 0;
 }

@@ -1,93 +1,10 @@
 /* delta/schema.c - schemaString and the rest of metaData, both ways.
  *
  * A field: {"name":..,"type":..,"nullable":..,"metadata":{}}; a type is a primitive's name or an
- * object {"type":"struct|array|map", ..} (protocol, "Schema Serialization Format"). Nested
+ * object {"type":"struct|array|map", ..} (protocol, "Schema Serialization Format"; type.c). Nested
  * columns are read as DuckDB's own nested types; in column_def they are COL_JSON.
  */
 #include "delta/internal.h"
-
-#define NESTING_MAX 64
-
-static const char *const sql_types[] = {
-    [COL_BOOLEAN] = "BOOLEAN",
-    [COL_BYTE] = "TINYINT",
-    [COL_SHORT] = "SMALLINT",
-    [COL_INTEGER] = "INTEGER",
-    [COL_LONG] = "BIGINT",
-    [COL_FLOAT] = "FLOAT",
-    [COL_DOUBLE] = "DOUBLE",
-    [COL_DECIMAL] = "DECIMAL",
-    [COL_STRING] = "VARCHAR",
-    [COL_BINARY] = "BLOB",
-    [COL_DATE] = "DATE",
-    [COL_TIMESTAMP] = "TIMESTAMPTZ",
-    [COL_TIMESTAMP_NTZ] = "TIMESTAMP",
-    [COL_JSON] = "VARCHAR",
-};
-
-static int put_type(struct mr_buf *out, struct json_value type, int depth, struct column_def *def,
-		    struct mr_error *err);
-
-static int put_primitive(struct mr_buf *out, mr_str name, struct column_def *def, struct mr_error *err)
-{
-	if (mr_str_is(name, "void")) { /* a column of NULLs only; never stored */
-		def->type = COL_INTEGER;
-	} else if (mr_str_is(name, "json") || column_type_parse(name, def, NULL) < 0) {
-		mr_fail(err, MR_ERR_UNSUPPORTED, "type %.*s is not known here",
-			(int)mr_min_size(name.len, 64), name.ptr);
-		return MR_ERR_UNSUPPORTED;
-	}
-	mr_buf_cstr(out, sql_types[def->type]);
-	if (def->type == COL_DECIMAL)
-		mr_buf_printf(out, "(%u,%u)", def->precision, def->scale);
-	return 0;
-}
-
-static int put_struct(struct mr_buf *out, struct json_value fields, int depth, struct mr_error *err)
-{
-	mr_buf_cstr(out, "STRUCT(");
-	const char *comma = "";
-	for (struct json_iter it = json_iter(fields); json_next(&it); comma = ", ") {
-		struct column_def inner;
-		mr_buf_cstr(out, comma);
-		sql_quote_name(out, json_str(json_get(it.value, "name")));
-		mr_buf_char(out, ' ');
-		int rc = put_type(out, json_get(it.value, "type"), depth + 1, &inner, err);
-		if (rc < 0)
-			return rc;
-	}
-	mr_buf_char(out, ')');
-	return 0;
-}
-
-static int put_type(struct mr_buf *out, struct json_value type, int depth, struct column_def *def,
-		    struct mr_error *err)
-{
-	if (json_type(type) == JSON_STRING)
-		return put_primitive(out, json_str(type), def, err);
-	mr_str kind = json_str(json_get(type, "type"));
-	struct column_def inner;
-	int rc;
-	if (depth > NESTING_MAX)
-		return mr_fail(err, MR_ERR_LIMIT, "types nest deeper than %d", NESTING_MAX);
-	def->type = COL_JSON;
-	if (mr_str_is(kind, "struct"))
-		return put_struct(out, json_get(type, "fields"), depth, err);
-	if (mr_str_is(kind, "array")) {
-		rc = put_type(out, json_get(type, "elementType"), depth + 1, &inner, err);
-		mr_buf_cstr(out, "[]");
-		return rc;
-	}
-	if (!mr_str_is(kind, "map"))
-		return mr_fail(err, MR_ERR_CORRUPT, "schemaString has a type that is none");
-	mr_buf_cstr(out, "MAP(");
-	rc = put_type(out, json_get(type, "keyType"), depth + 1, &inner, err);
-	mr_buf_cstr(out, ", ");
-	if (rc == 0)
-		rc = put_type(out, json_get(type, "valueType"), depth + 1, &inner, err);
-	mr_buf_char(out, ')');
-	return rc;
-}
 
 /* At any depth; a column that merely bears such a name is refused too, which is safe. */
 static bool schema_mentions(const struct table_meta *meta, const char *key)
@@ -101,27 +18,58 @@ static void note_column_metadata(struct table_meta *meta)
 	meta->has_generated = schema_mentions(meta, "\"delta.generationExpression\"");
 	meta->has_identity = schema_mentions(meta, "\"delta.identity.");
 	meta->has_defaults = schema_mentions(meta, "\"CURRENT_DEFAULT\"");
+	meta->has_ntz = schema_mentions(meta, "\"timestamp_ntz\"");
+	meta->has_variant = schema_mentions(meta, "\"variant\"");
 }
 
 static int read_field(struct table_meta *meta, struct json_value field, size_t at, struct mr_error *err)
 {
 	struct column_def *def = &meta->defs[at];
-	def->name = arena_copy(&meta->arena, json_str(json_get(field, "name")));
+	struct table_column *column = &meta->columns[at];
+	struct type_part part = {0};
+	int rc = delta_field_parse(field, &meta->arena, &part, err);
+	if (rc < 0)
+		return part.name.len ? (mr_error_wrap(err, rc, "column %.*s", MR_FMT(part.name)), rc) : rc;
 	struct json_value nullable = json_get(field, "nullable");
+	*def = part.type->def;
+	def->name = part.name;
 	def->not_null = json_type(nullable) == JSON_BOOL && !json_bool(nullable);
-	if (!def->name.len)
-		return mr_fail(err, MR_ERR_CORRUPT, "schemaString has a field without a name");
 	for (size_t i = 0; i < at; i++)
 		if (mr_str_eq(meta->defs[i].name, def->name))
 			return mr_fail(err, MR_ERR_CORRUPT, "schemaString has two columns %.*s",
 				       MR_FMT(def->name));
+	bool mapped = meta->mapping != MAPPING_NONE;
+	column->type = part.type;
+	column->physical = mapped ? part.physical : part.name;
+	column->field_id = mapped ? part.field_id : 0;
+	column->nested = part.type->kind != TYPE_PRIMITIVE || part.type->is_variant;
+	column->renamed = mapped && delta_type_is_renamed(part.type);
+	column->is_void = part.type->is_void;
+	if (meta->mapping == MAPPING_ID && !column->field_id)
+		return mr_fail(err, MR_ERR_CORRUPT, "column %.*s has no field id", MR_FMT(def->name));
 	struct mr_buf type = {0};
-	int rc = put_type(&type, json_get(field, "type"), 0, def, err);
-	meta->columns[at].sql_type = arena_copy(&meta->arena, mr_buf_view(&type));
-	meta->columns[at].nested = json_type(json_get(field, "type")) == JSON_OBJECT;
+	delta_type_sql(&type, part.type, false);
+	column->sql_type = arena_copy(&meta->arena, mr_buf_view(&type));
+	mr_buf_clear(&type);
+	delta_type_sql(&type, part.type, mapped);
+	column->read_type = arena_copy(&meta->arena, mr_buf_view(&type));
 	mr_buf_release(&type);
-	if (rc < 0)
-		return mr_error_wrap(err, rc, "column %.*s", MR_FMT(def->name)), rc;
+	return 0;
+}
+
+static int read_mapping(struct table_meta *meta, struct mr_error *err)
+{
+	mr_str mode = delta_meta_property(meta, "delta.columnMapping.mode");
+	if (!mode.len || mr_str_is(mode, "none"))
+		meta->mapping = MAPPING_NONE;
+	else if (mr_str_is(mode, "name"))
+		meta->mapping = MAPPING_NAME;
+	else if (mr_str_is(mode, "id"))
+		meta->mapping = MAPPING_ID;
+	else
+		return mr_fail(err, MR_ERR_UNSUPPORTED,
+			       "delta.columnMapping.mode is %.*s, which is not known here",
+			       (int)mr_min_size(mode.len, 64), mode.ptr);
 	return 0;
 }
 
@@ -191,7 +139,9 @@ int delta_meta_parse(struct json_parser *parser, const struct action_metadata *a
 	struct table_meta *meta = mr_calloc(1, sizeof *meta);
 	meta->refs = 1;
 	copy_body(meta, action->body);
-	int rc = read_fields(meta, parser, err);
+	int rc = read_mapping(meta, err);
+	if (rc == 0)
+		rc = read_fields(meta, parser, err);
 	if (rc == 0)
 		rc = place_partitions(meta, err);
 	if (rc < 0) {

@@ -63,27 +63,33 @@ static mr_str *copy_partition_values(struct delta_log_state *state, struct json_
 		return NULL;
 	mr_str *out = arena_calloc(&state->files->arena, meta->partition_count, sizeof *out);
 	for (size_t i = 0; i < meta->partition_count; i++) {
-		mr_str value = json_str(json_get_str(values, meta->partition_names[i]));
+		mr_str value =
+		    json_str(json_get_str(values, meta->columns[meta->partition_index[i]].physical));
 		if (value.len) /* '' means null as well */
 			out[i] = arena_copy(&state->files->arena, value);
 	}
 	return out;
 }
 
-/* Newer actions on a path replace older ones, within a version too. */
+static int check_add(const struct delta_log_state *state, const struct action_file *add, struct mr_error *err)
+{
+	if (!state->meta)
+		return mr_fail(err, MR_ERR_CORRUPT, "files are added before there is metaData");
+	if (add->size < 0)
+		return mr_fail(err, MR_ERR_CORRUPT, "a file of %lld bytes", (long long)add->size);
+	if (add->has_dv && (add->dv.cardinality < 0 || add->dv.size < 0 || !strchr("uip", add->dv.storage)))
+		return mr_fail(err, MR_ERR_CORRUPT, "a deletionVector lacks what tells where it is");
+	return 0;
+}
+
+/* Newer actions on a file replace older ones, within a version too. */
 static int apply_add(struct delta_log_state *state, const struct action_file *add, struct mr_error *err)
 {
 	mr_str path;
-	if (!state->meta)
-		return mr_fail(err, MR_ERR_CORRUPT, "files are added before there is metaData");
-	if (add->has_deletion_vector) {
-		mr_fail(err, MR_ERR_UNSUPPORTED,
-			"a file has a deletion vector: the feature deletionVectors cannot be read here");
-		return MR_ERR_UNSUPPORTED;
-	}
-	if (add->size < 0)
-		return mr_fail(err, MR_ERR_CORRUPT, "a file of %lld bytes", (long long)add->size);
-	int rc = delta_path_decode(add->path, &state->files->arena, &path, err);
+	int rc = check_add(state, add, err);
+	if (rc < 0)
+		return rc;
+	rc = delta_path_decode(add->path, &state->files->arena, &path, err);
 	if (rc < 0)
 		return rc;
 	struct file_entry *entry = delta_file_set_add(state->files);
@@ -93,6 +99,9 @@ static int apply_add(struct delta_log_state *state, const struct action_file *ad
 	entry->modified_ms = add->time_ms;
 	entry->stats = add->stats.len ? arena_copy(&state->files->arena, add->stats) : MR_STR_NULL;
 	entry->rows = delta_stats_rows(entry->stats);
+	delta_file_extra_read(&state->files->arena, add, &entry->extra);
+	if (add->has_dv && entry->rows >= 0)
+		entry->rows -= add->dv.cardinality;
 	entry->added = state->version;
 	entry->data_change = add->data_change;
 	struct file_entry *before = mr_map_put(&state->live, path, entry);
@@ -108,8 +117,12 @@ static int apply_remove(struct delta_log_state *state, const struct action_file 
 	int rc = delta_path_decode(remove->path, &state->files->arena, &path, err);
 	if (rc < 0)
 		return rc;
-	struct file_entry *entry = mr_map_remove(&state->live, path);
-	if (entry) {
+	struct file_entry *entry = mr_map_get(&state->live, path);
+	bool same = entry && delta_dv_same(file_entry_dv(entry), remove->has_dv ? &remove->dv : NULL);
+	if (entry && !same && entry->added == state->version)
+		return 0; /* its successor came first, and took its place */
+	if (same) {
+		mr_map_remove(&state->live, path);
 		kill_file(state, entry, state->version, remove->time_ms);
 		return 0;
 	}
@@ -121,6 +134,7 @@ static int apply_remove(struct delta_log_state *state, const struct action_file 
 	entry->added = state->version;
 	entry->removed_ms = remove->time_ms;
 	atomic_store(&entry->removed, state->version);
+	delta_file_extra_read(&state->files->arena, remove, &entry->extra);
 	if (state->meta)
 		entry->partition_values = copy_partition_values(state, remove->partition_values);
 	return 0;
@@ -199,6 +213,7 @@ static void copy_entry(struct file_set *to, const struct file_entry *from, size_
 	*entry = *from;
 	entry->path = arena_copy(&to->arena, from->path);
 	entry->stats = from->stats.len ? arena_copy(&to->arena, from->stats) : MR_STR_NULL;
+	entry->extra = delta_file_extra_copy(&to->arena, from->extra);
 	if (!from->partition_values)
 		return;
 	entry->partition_values = arena_calloc(&to->arena, partitions, sizeof *entry->partition_values);
@@ -363,13 +378,20 @@ size_t delta_files(const struct delta_snapshot *snapshot, struct arena *arena, s
 	    arena_alloc(arena, ((size_t)snapshot->file_count + 1) * sizeof *files);
 	size_t count = 0;
 	struct file_cursor cursor = file_cursor(snapshot->files, snapshot->entry_count);
-	for (struct file_entry *entry; (entry = delta_snapshot_next_file(snapshot, &cursor));)
-		files[count++] = (struct delta_data_file){.path = entry->path,
-							  .partition_values = entry->partition_values,
-							  .size = entry->size,
-							  .rows = entry->rows,
-							  .modified_ms = entry->modified_ms,
-							  .stats = entry->stats};
+	for (struct file_entry *entry; (entry = delta_snapshot_next_file(snapshot, &cursor));) {
+		const struct file_extra *extra = entry->extra;
+		files[count++] = (struct delta_data_file){
+		    .path = entry->path,
+		    .partition_values = entry->partition_values,
+		    .size = entry->size,
+		    .rows = entry->rows,
+		    .modified_ms = entry->modified_ms,
+		    .stats = entry->stats,
+		    .dv = file_entry_dv(entry),
+		    .base_row_id = extra ? extra->base_row_id : -1,
+		    .default_row_commit_version = extra ? extra->default_row_commit_version : -1,
+		};
+	}
 	*out = files;
 	return count;
 }

@@ -82,8 +82,8 @@ static bool put_number(struct json_writer *w, mr_str name, mr_str text)
 	return true;
 }
 
-static void put_bound(struct json_writer *w, const struct column_def *def, struct json_value figures,
-		      bool is_max)
+static void put_bound(struct json_writer *w, const struct column_def *def, mr_str name,
+		      struct json_value figures, bool is_max)
 {
 	struct json_value bound = json_get(figures, is_max ? "max" : "min");
 	mr_str text = json_str(bound);
@@ -93,20 +93,20 @@ static void put_bound(struct json_writer *w, const struct column_def *def, struc
 	switch (def->type) {
 	case COL_STRING:
 	case COL_JSON:
-		put_string(w, def->name, text, is_max);
+		put_string(w, name, text, is_max);
 		break;
 	case COL_DATE:
-		put_date(w, def->name, text);
+		put_date(w, name, text);
 		break;
 	case COL_TIMESTAMP:
 	case COL_TIMESTAMP_NTZ:
-		put_timestamp(w, def->name, text, is_max, def->type == COL_TIMESTAMP);
+		put_timestamp(w, name, text, is_max, def->type == COL_TIMESTAMP);
 		break;
 	case COL_BOOLEAN:
 	case COL_BINARY:
 		break;
 	default:
-		put_number(w, def->name, text);
+		put_number(w, name, text);
 	}
 }
 
@@ -129,7 +129,8 @@ static int64_t null_count(struct json_value figures)
 
 static bool has_figures(const struct table_meta *meta, size_t i)
 {
-	return i < STATS_COLUMNS && !meta->columns[i].partition && !meta->columns[i].nested;
+	return i < STATS_COLUMNS && !meta->columns[i].partition && !meta->columns[i].nested &&
+	       !meta->columns[i].is_void;
 }
 
 static void put_bounds(struct json_writer *w, const struct table_meta *meta, struct json_value figures,
@@ -139,7 +140,8 @@ static void put_bounds(struct json_writer *w, const struct table_meta *meta, str
 	json_begin_object(w);
 	for (size_t i = 0; i < meta->column_count; i++)
 		if (has_figures(meta, i))
-			put_bound(w, &meta->defs[i], figures_of(figures, meta->defs[i].name), is_max);
+			put_bound(w, &meta->defs[i], meta->columns[i].physical,
+				  figures_of(figures, meta->columns[i].physical), is_max);
 	json_end_object(w);
 }
 
@@ -155,11 +157,11 @@ void delta_stats_write(struct mr_buf *out, const struct table_meta *meta, int64_
 	json_begin_object(&w);
 	*null_column = SIZE_MAX;
 	for (size_t i = 0; i < meta->column_count; i++) {
-		int64_t nulls = null_count(figures_of(figures, meta->defs[i].name));
+		int64_t nulls = null_count(figures_of(figures, meta->columns[i].physical));
 		if (nulls > 0 && meta->defs[i].not_null && *null_column == SIZE_MAX)
 			*null_column = i;
 		if (nulls >= 0 && has_figures(meta, i)) {
-			json_key_str(&w, meta->defs[i].name);
+			json_key_str(&w, meta->columns[i].physical);
 			json_put_int(&w, nulls);
 		}
 	}

@@ -12,6 +12,9 @@ int delta_open(const struct env *env, struct sql_engine *engine, const char *pat
 		len--;
 	if (!len)
 		return mr_fail(err, MR_ERR_INVALID, "a table needs a folder");
+	int rc = engine ? delta_vectors_install(env, engine, err) : 0;
+	if (rc < 0)
+		return rc;
 	struct delta_table *table = mr_calloc(1, sizeof *table);
 	table->env = env;
 	table->engine = engine;
@@ -137,16 +140,11 @@ static void write_metadata(struct json_writer *w, const struct delta_create *cre
 static void write_first_commit(struct mr_buf *out, struct delta_table *table,
 			       const struct delta_create *create)
 {
-	static mr_str ntz[] = {{"timestampNtz", 12}, {"appendOnly", 10}, {"invariants", 10}};
-	struct table_protocol protocol = {.reader = 1, .writer = 2};
-	if (delta_schema_needs_ntz(create)) {
-		protocol = (struct table_protocol){.reader = 3,
-						   .writer = 7,
-						   .reader_features = ntz,
-						   .reader_feature_count = 1,
-						   .writer_features = ntz,
-						   .writer_feature_count = 3};
-	}
+	static const char *const ntz[] = {"timestampNtz"};
+	struct table_protocol protocol;
+	bool changed;
+	int rc = delta_protocol_extend(NULL, ntz, delta_schema_needs_ntz(create), &protocol, &changed, NULL);
+	MR_ASSERT(rc == 0);
 	char id[37];
 	rng_uuid(table->env->rng, id);
 	int64_t now_ms = clock_wall_ms(table->env->clock);
@@ -162,6 +160,7 @@ static void write_first_commit(struct mr_buf *out, struct delta_table *table,
 		json_end_object(&w);
 		mr_buf_char(out, '\n');
 	}
+	delta_protocol_release(&protocol);
 }
 
 int delta_create(struct delta_table *table, const struct delta_create *create, struct mr_error *err)

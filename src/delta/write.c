@@ -62,11 +62,31 @@ static void put_column(struct mr_buf *sql, const struct table_meta *meta, size_t
 	mr_buf_printf(&expression, "%s AS %.*s)", json ? ")" : "", MR_FMT(meta->columns[at].sql_type));
 	if (meta->columns[at].partition)
 		delta_partition_text_sql(sql, &meta->defs[at], mr_buf_view(&expression));
+	else if (meta->columns[at].renamed)
+		delta_type_rename_sql(sql, meta->columns[at].type, mr_buf_view(&expression), true);
 	else
 		mr_buf_str(sql, mr_buf_view(&expression));
 	mr_buf_cstr(sql, " AS ");
-	sql_quote_name(sql, meta->defs[at].name);
+	sql_quote_name(sql, meta->columns[at].physical);
 	mr_buf_release(&expression);
+}
+
+/* Readers that map columns by id find them so. */
+static void put_field_ids(struct mr_buf *sql, const struct table_meta *meta)
+{
+	const char *comma = ", FIELD_IDS {";
+	for (size_t i = 0; i < meta->column_count; i++) {
+		const struct table_column *column = &meta->columns[i];
+		struct type_part part = {
+		    .physical = column->physical, .field_id = column->field_id, .type = column->type};
+		if (!column->field_id || column->partition || column->is_void)
+			continue;
+		mr_buf_cstr(sql, comma);
+		delta_type_field_ids_sql(sql, &part);
+		comma = ", ";
+	}
+	if (comma[2] != 'F')
+		mr_buf_char(sql, '}');
 }
 
 static void put_target(struct mr_buf *sql, const struct writing *w)
@@ -86,12 +106,13 @@ static void put_target(struct mr_buf *sql, const struct writing *w)
 			      kind);
 		for (size_t i = 0; i < w->meta->partition_count; i++) {
 			mr_buf_cstr(sql, i ? ", " : "");
-			sql_quote_name(sql, w->meta->partition_names[i]);
+			sql_quote_name(sql, w->meta->columns[w->meta->partition_index[i]].physical);
 		}
 		mr_buf_char(sql, ')');
 	} else {
 		mr_buf_cstr(sql, ", USE_TMP_FILE false"); /* the name is unique already */
 	}
+	put_field_ids(sql, w->meta);
 	mr_buf_char(sql, ')');
 	mr_buf_release(&path);
 }
@@ -107,8 +128,12 @@ static int put_copy(struct mr_buf *sql, const struct writing *w, struct sql_conn
 	if (rc < 0)
 		return rc;
 	mr_buf_cstr(sql, "COPY (SELECT ");
+	const char *comma = "";
 	for (size_t i = 0; i < w->meta->column_count; i++) {
-		mr_buf_cstr(sql, i ? ", " : "");
+		if (w->meta->columns[i].is_void)
+			continue;
+		mr_buf_cstr(sql, comma);
+		comma = ", ";
 		put_column(sql, w->meta, i, find_column(defs, count, w->meta->defs[i].name));
 	}
 	mr_buf_cstr(sql, w->changes ? ", _change_type" : "");
@@ -152,7 +177,7 @@ static int read_partition_values(struct writing *w, struct sql_result *result, s
 	file->partition_values =
 	    arena_calloc(w->arena, meta->partition_count, sizeof *file->partition_values);
 	for (size_t i = 0; i < meta->partition_count && rc == 0; i++) {
-		mr_str value = json_str(json_get_str(keys, meta->partition_names[i]));
+		mr_str value = json_str(json_get_str(keys, meta->columns[meta->partition_index[i]].physical));
 		if (value.len) /* '' cannot be told from null in Delta */
 			file->partition_values[i] = arena_copy(w->arena, value);
 	}

@@ -146,6 +146,7 @@ void sql_engine_close(struct sql_engine *engine)
 	if (engine->db)
 		duckdb_close(&engine->db);
 	sql_sources_free(engine->sources);
+	sql_filters_free(engine->filters);
 	pthread_mutex_destroy(&engine->lock);
 	free(engine);
 }

@@ -104,3 +104,20 @@ struct sql_source {
 };
 MR_NODISCARD int sql_register_source(struct sql_engine *engine, const struct sql_source *source,
 				     struct mr_error *err);
+
+/* ---- tests on rows, as a scalar function ----
+ *
+ * WHERE name('which', a, b), with a constant text and two BIGINTs that are not NULL: bind reads
+ * the text once a statement, probe answers for `count` pairs. probe may run in many threads at
+ * once; bound lives until unbind.
+ */
+struct sql_filter {
+	const char *name; /* a literal */
+	void *arg;
+	int (*bind)(void *arg, mr_str which, void **bound, struct mr_error *err);
+	void (*probe)(void *bound, const int64_t *a, const int64_t *b, size_t count, bool *out);
+	void (*unbind)(void *bound);
+};
+/* 1, and nothing is done, when there is one of that name. */
+MR_NODISCARD int sql_register_filter(struct sql_engine *engine, const struct sql_filter *filter,
+				     struct mr_error *err);

@@ -10,12 +10,18 @@
 
 struct registered_source;
 
+struct registered_filter {
+	struct sql_filter filter;
+	struct registered_filter *next;
+};
+
 struct sql_engine {
 	duckdb_database db;
 	duckdb_connection admin; /* registrations; under `lock` */
 	pthread_mutex_t lock;
 	int64_t next_catalog;
 	struct registered_source *sources; /* freed after the database is closed */
+	struct registered_filter *filters; /* likewise */
 };
 
 struct sql_conn {
@@ -62,3 +68,4 @@ void sql_value_json(const struct sql_type *type, duckdb_vector vector, idx_t row
 int sql_prepare(struct sql_conn *conn, mr_str sql, duckdb_prepared_statement *out, struct mr_error *err);
 
 void sql_sources_free(struct registered_source *sources);
+void sql_filters_free(struct registered_filter *filters);

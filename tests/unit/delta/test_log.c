@@ -58,11 +58,12 @@ TEST(delta_log_refuses_what_is_broken)
 	check_log(PROTOCOL METADATA ADD("a/%2e%2E/b"), MR_ERR_CORRUPT, "not a path below the table");
 	check_log(PROTOCOL METADATA ADD("a%00b"), MR_ERR_CORRUPT, "not a path below the table");
 	check_log(PROTOCOL METADATA ADD(""), MR_ERR_CORRUPT, "not a path");
-	check_log(PROTOCOL METADATA ADD("/etc/passwd"), MR_ERR_UNSUPPORTED, "absolute");
-	check_log(PROTOCOL METADATA ADD("s3://bucket/x"), MR_ERR_UNSUPPORTED, "absolute");
+	check_log(PROTOCOL METADATA ADD("/other/a.parquet"), 0, "");
+	check_log(PROTOCOL METADATA ADD("s3://bucket/x"), MR_ERR_UNSUPPORTED, "store");
+	check_log(PROTOCOL METADATA ADD("file:///a/../../etc/passwd"), MR_ERR_CORRUPT, "not a path");
 	check_log(PROTOCOL METADATA "{\"add\":{\"path\":\"a\",\"size\":1,\"partitionValues\":{},"
 				    "\"deletionVector\":{\"storageType\":\"u\"}}}\n",
-		  MR_ERR_UNSUPPORTED, "deletionVectors");
+		  MR_ERR_CORRUPT, "deletionVector");
 	/* what is not known is passed over; blank lines and CRLF are fine */
 	check_log(PROTOCOL METADATA
 		  "{\"cdc\":{\"path\":\"x\"}}\r\n\n{\"futureAction\":{\"a\":1}}\n{}\n" ADD("..a.parquet"),
@@ -110,9 +111,13 @@ TEST(delta_gate_refuses_features_by_name)
 		       "", MR_ERR_UNSUPPORTED, "rowTracking");
 	check_protocol("{\"minReaderVersion\":3,\"minWriterVersion\":7,\"readerFeatures\":[\"v2Checkpoint\"],"
 		       "\"writerFeatures\":[\"v2Checkpoint\"]}",
-		       "", MR_ERR_UNSUPPORTED, "v2Checkpoint");
+		       "", 1, "");
 	check_protocol("{\"minReaderVersion\":2,\"minWriterVersion\":5}",
-		       "\"delta.columnMapping.mode\":\"name\"", MR_ERR_UNSUPPORTED, "columnMapping");
+		       "\"delta.columnMapping.mode\":\"name\"", 1, "");
+	check_protocol("{\"minReaderVersion\":2,\"minWriterVersion\":5}",
+		       "\"delta.columnMapping.mode\":\"runes\"", MR_ERR_UNSUPPORTED, "columnMapping.mode");
+	check_protocol("{\"minReaderVersion\":2,\"minWriterVersion\":5}",
+		       "\"delta.columnMapping.mode\":\"id\"", MR_ERR_CORRUPT, "field id");
 	check_protocol("{\"minReaderVersion\":1,\"minWriterVersion\":3}", "\"delta.constraints.c\":\"n > 0\"",
 		       MR_ERR_UNSUPPORTED, "checkConstraints");
 	check_protocol("{\"minReaderVersion\":4,\"minWriterVersion\":7}", "", MR_ERR_UNSUPPORTED,
