@@ -1,4 +1,4 @@
-/* cli/cmd_show.c - commands that are one query over system.*: table, pipeline, status. */
+/* cli/cmd_show.c - commands that are one query over system.*: pipeline, status. */
 #include "cli/command.h"
 
 #include "base/mem.h"
@@ -75,20 +75,6 @@ static int show(const char *command, const struct view *views, size_t count, int
 	}
 	target_close(target);
 	return rc < 0 ? command_failed(&err) : EXIT_OK;
-}
-
-int cmd_table(int argc, char **argv)
-{
-	static const struct view views[] = {
-	    {"list", false,
-	     "SELECT table_name, kind, version, rows, files, bytes FROM system.tables ORDER BY table_name"},
-	    {"describe", true, "DESCRIBE @; SELECT * FROM system.tables WHERE table_name = $"},
-	    {"history", true,
-	     "SELECT version, timestamp, operation, operation_parameters, operation_metrics FROM "
-	     "system.table_history "
-	     "WHERE table_name = $ ORDER BY version DESC"},
-	};
-	return show("table", views, MR_COUNT(views), argc, argv);
 }
 
 int cmd_pipeline(int argc, char **argv)

@@ -19,7 +19,7 @@ static const struct {
     {"up", cmd_up, "run a project: gateway, broker, ingest, flows, HTTP"},
     {"sql", cmd_sql, "query every table and topic"},
     {"topic", cmd_topic, "list, describe, create, delete, produce, consume topics"},
-    {"table", cmd_table, "list, describe tables, and their history"},
+    {"table", cmd_table, "list, describe, history, optimize, vacuum, restore tables"},
     {"pipeline", cmd_pipeline, "list the flows; validate the project's SQL"},
     {"dag", cmd_dag, "schedules, trigger rules and DAGs"},
     {"status", cmd_status, "what runs, how far, what failed"},

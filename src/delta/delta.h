@@ -87,6 +87,11 @@ struct delta_data_file {
 };
 /* Those that the snapshot sees; they live as long as it does, the array in arena. */
 size_t delta_files(const struct delta_snapshot *snapshot, struct arena *arena, struct delta_data_file **out);
+/* Paths of files that left the table at that time or later, as far as the log still knows. */
+size_t delta_removed_since(const struct delta_snapshot *snapshot, int64_t ms, struct arena *arena,
+			   mr_str **out);
+/* MR_ERR_UNSUPPORTED, naming the feature, for a table that cannot be written here. */
+MR_NODISCARD int delta_check_writable(struct delta_table *table, struct mr_error *err);
 /* As delta_scan_sql, of these files only, with two columns more: DELTA_FILE_COLUMN, the index into
  * files, and DELTA_ROW_COLUMN, the row's position in its file. Deleted rows do not show. */
 #define DELTA_FILE_COLUMN "__mr_file"

@@ -279,3 +279,13 @@ int delta_snapshot_at_time(struct delta_table *table, int64_t ms, struct delta_s
 	pthread_mutex_unlock(&table->lock);
 	return rc;
 }
+
+int delta_check_writable(struct delta_table *table, struct mr_error *err)
+{
+	pthread_mutex_lock(&table->lock);
+	int rc = delta_log_advance(table, err);
+	if (rc == 0)
+		rc = delta_gate_write(table->state->protocol, table->state->meta, true, err);
+	pthread_mutex_unlock(&table->lock);
+	return rc;
+}

@@ -4,7 +4,7 @@
 
 int change_open(struct change *c, struct lake_session *s, struct delta_table *table, struct mr_error *err)
 {
-	*c = (struct change){.s = s, .table = table};
+	*c = (struct change){.s = s, .table = table, .alias = MR_STR("t")};
 	int rc = delta_snapshot(table, &c->base, err);
 	if (rc < 0)
 		return rc;
@@ -120,9 +120,7 @@ static int collect(struct change *c, mr_str query, const size_t *of, size_t **ou
 	return rc;
 }
 
-/* Files of partitions for which the condition is true. 1: the condition is not one on partition
- * columns alone. */
-static int find_by_partition(struct change *c, mr_str condition, size_t **chosen, size_t *count)
+int change_find_partitions(struct change *c, mr_str condition, size_t **chosen, size_t *count)
 {
 	const mr_str *names;
 	if (!delta_partition_columns(c->base, &names) || !c->file_count)
@@ -131,7 +129,7 @@ static int find_by_partition(struct change *c, mr_str condition, size_t **chosen
 	int64_t ignored;
 	mr_buf_cstr(&sql, "SELECT " DELTA_FILE_COLUMN ", 1 FROM ");
 	delta_partition_values_sql(c->base, c->files, c->file_count, &sql);
-	mr_buf_printf(&sql, " AS t WHERE %.*s ORDER BY 1", MR_FMT(condition));
+	mr_buf_printf(&sql, " AS %.*s WHERE %.*s ORDER BY 1", MR_FMT(c->alias), MR_FMT(condition));
 	/* Other columns are not there: such a query does not bind. */
 	int rc = collect(c, mr_buf_view(&sql), NULL, chosen, count, &ignored, NULL);
 	mr_buf_release(&sql);
@@ -149,7 +147,7 @@ int change_find(struct change *c, mr_str condition, size_t **chosen, size_t *cou
 	struct mr_buf sql = {0};
 	mr_buf_cstr(&sql, "SELECT " DELTA_FILE_COLUMN ", count(*) FROM ");
 	change_scan(c, all, c->file_count, &sql);
-	mr_buf_printf(&sql, " AS t WHERE %.*s GROUP BY 1 ORDER BY 1", MR_FMT(condition));
+	mr_buf_printf(&sql, " AS %.*s WHERE %.*s GROUP BY 1 ORDER BY 1", MR_FMT(c->alias), MR_FMT(condition));
 	int rc = collect(c, mr_buf_view(&sql), all, chosen, count, rows, err);
 	mr_buf_release(&sql);
 	return rc;
@@ -167,7 +165,7 @@ static int feed_deleted(struct change *c, const size_t *chosen, size_t count, mr
 	change_columns(c, "", &sql);
 	mr_buf_cstr(&sql, ", 'delete' AS _change_type FROM ");
 	change_scan(c, chosen, count, &sql);
-	mr_buf_printf(&sql, " AS t WHERE %.*s", MR_FMT(condition));
+	mr_buf_printf(&sql, " AS %.*s WHERE %.*s", MR_FMT(c->alias), MR_FMT(condition));
 	int rc = change_add_feed(c, mr_buf_view(&sql), err);
 	mr_buf_release(&sql);
 	return rc;
@@ -178,7 +176,7 @@ int change_delete_where(struct change *c, mr_str condition, struct mr_error *err
 	size_t *chosen, count;
 	int64_t rows = 0;
 	/* Whole partitions: their files go, unread. */
-	if (find_by_partition(c, condition, &chosen, &count) == 0) {
+	if (change_find_partitions(c, condition, &chosen, &count) == 0) {
 		for (size_t i = 0; i < count; i++) {
 			change_remove(c, chosen[i]);
 			c->rows_removed += mr_max_i64(c->files[chosen[i]].rows, 0);
@@ -195,7 +193,7 @@ int change_delete_where(struct change *c, mr_str condition, struct mr_error *err
 	change_columns(c, "", &sql);
 	mr_buf_cstr(&sql, " FROM ");
 	change_scan(c, chosen, count, &sql);
-	mr_buf_printf(&sql, " AS t WHERE (%.*s) IS NOT TRUE", MR_FMT(condition));
+	mr_buf_printf(&sql, " AS %.*s WHERE (%.*s) IS NOT TRUE", MR_FMT(c->alias), MR_FMT(condition));
 	rc = change_add_rows(c, mr_buf_view(&sql), err);
 	mr_buf_release(&sql);
 	for (size_t i = 0; i < count; i++)
@@ -214,7 +212,8 @@ static bool may_match(void *arg, const mr_str *partition_values)
 	struct sql_result *result = NULL;
 	mr_buf_cstr(&sql, "SELECT count(*) FROM ");
 	delta_partition_values_sql(c->base, &file, 1, &sql);
-	mr_buf_printf(&sql, " AS t WHERE (%.*s) IS NOT FALSE", MR_FMT(c->partition_condition));
+	mr_buf_printf(&sql, " AS %.*s WHERE (%.*s) IS NOT FALSE", MR_FMT(c->alias),
+		      MR_FMT(c->partition_condition));
 	int rc = sql_query(c->s->conn, mr_buf_view(&sql), &result, NULL);
 	if (rc == 0)
 		rc = sql_next(result, NULL);

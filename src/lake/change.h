@@ -15,6 +15,7 @@ struct change {
 	struct lake_session *s;
 	struct delta_table *table;
 	struct delta_snapshot *base;
+	mr_str alias;                  /* by which conditions may name the table, quoted */
 	struct delta_data_file *files; /* of base */
 	size_t file_count;
 	bool *removed; /* by index into files */
@@ -44,6 +45,9 @@ void change_metric(struct change *c, const char *name, int64_t value);
 
 /* Rows for which the condition is true go. */
 MR_NODISCARD int change_delete_where(struct change *c, mr_str condition, struct mr_error *err);
+/* Files of partitions for which the condition is true. 1: it is not one on partition columns alone,
+ * or there are none. */
+MR_NODISCARD int change_find_partitions(struct change *c, mr_str condition, size_t **chosen, size_t *count);
 /* Files that hold rows for which the condition is true: *chosen (indexes, in the session's arena),
  * and how many such rows. Marks what was looked at. */
 MR_NODISCARD int change_find(struct change *c, mr_str condition, size_t **chosen, size_t *count,

@@ -74,3 +74,12 @@ int lake_create_or_replace(struct lake_session *s, struct parser *p, struct mr_b
 int lake_drop(struct lake_session *s, struct parser *p, struct mr_buf *report);
 int lake_insert_into(struct lake_session *s, struct parser *p, struct mr_buf *report);
 int lake_insert_overwrite(struct lake_session *s, struct parser *p, struct mr_buf *report);
+int lake_delete(struct lake_session *s, struct parser *p, struct mr_buf *report);
+int lake_update(struct lake_session *s, struct parser *p, struct mr_buf *report);
+int lake_merge(struct lake_session *s, struct parser *p, struct mr_buf *report);
+int lake_optimize(struct lake_session *s, struct parser *p, struct mr_buf *report);
+int lake_vacuum(struct lake_session *s, struct parser *p, struct mr_buf *report);
+int lake_restore(struct lake_session *s, struct parser *p, struct mr_buf *report);
+int lake_history(struct lake_session *s, struct parser *p, struct mr_buf *report);
+int lake_detail(struct lake_session *s, struct parser *p, struct mr_buf *report);
+int lake_alter(struct lake_session *s, struct parser *p, struct mr_buf *report);

@@ -141,6 +141,24 @@ int parser_table(struct parser *p, struct table_name *out)
 	return rc;
 }
 
+int parser_alias(struct parser *p, const struct table_name *name, const char *const *not_alias, mr_str *out)
+{
+	const char *dot = name->name.len ? memrchr(name->name.ptr, '.', name->name.len) : NULL;
+	mr_str alias = !name->name.len ? MR_STR("t")
+		       : dot           ? mr_str_tail(name->name, (size_t)(dot - name->name.ptr) + 1)
+				       : name->name;
+	int rc = 0;
+	bool said = parser_take(p, "as");
+	for (; !said && not_alias && *not_alias; not_alias++)
+		if (parser_is(p, *not_alias))
+			break;
+	if (said || (is_name(parser_peek(p)) && (!not_alias || !*not_alias)))
+		rc = parser_word(p, "an alias", &alias);
+	if (rc == 0)
+		*out = arena_printf(p->arena, "\"%.*s\"", MR_FMT(alias));
+	return rc;
+}
+
 int parser_names(struct parser *p, mr_str **out, size_t *count)
 {
 	MR_VEC(mr_str) names = {0};

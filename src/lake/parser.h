@@ -45,6 +45,10 @@ MR_NODISCARD int parser_end(struct parser *p);
 int parser_fail(struct parser *p, const char *what);
 
 MR_NODISCARD int parser_table(struct parser *p, struct table_name *out);
+/* [AS] alias, quoted for SQL; else the name's last part (a path has none: "t"). A word of `not_alias`
+ * is none. */
+MR_NODISCARD int parser_alias(struct parser *p, const struct table_name *name, const char *const *not_alias,
+			      mr_str *out);
 MR_NODISCARD int parser_word(struct parser *p, const char *what, mr_str *out); /* a name, unquoted */
 MR_NODISCARD int parser_string(struct parser *p, const char *what, mr_str *out);
 MR_NODISCARD int parser_integer(struct parser *p, const char *what, int64_t *out);

@@ -37,6 +37,17 @@ static const struct {
     {"drop table", lake_drop},
     {"insert into", lake_insert_into},
     {"insert overwrite", lake_insert_overwrite},
+    {"delete from", lake_delete},
+    {"update", lake_update},
+    {"merge into", lake_merge},
+    {"optimize", lake_optimize},
+    {"vacuum", lake_vacuum},
+    {"restore", lake_restore},
+    {"describe history", lake_history},
+    {"desc history", lake_history},
+    {"describe detail", lake_detail},
+    {"desc detail", lake_detail},
+    {"alter table", lake_alter},
 };
 
 int lake_execute(struct lake_session *session, mr_str statement, struct mr_buf *report, struct mr_error *err)

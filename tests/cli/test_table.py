@@ -74,3 +74,138 @@ def test_a_project_and_its_server(t):
         except urllib.error.HTTPError as refused:
             assert "own folder" in refused.read().decode()
     assert not (t.folder / "b").exists()
+
+
+def rows(t, table):
+    return [(r["id"], r["s"], r["p"]) for r in t.sql(f"SELECT * FROM {table} ORDER BY id")]
+
+
+def filled(t, clauses="PARTITIONED BY (p)", **kw):
+    table = make(t, clauses=clauses, **kw)
+    t.run("sql", "-c", f"INSERT INTO {table} SELECT range, 'v' || range, range % 3 FROM range(9)")
+    return table
+
+
+def refused(t, statement, word):
+    _, error = t.run("sql", "-c", statement, code=None)
+    assert word in error, error
+
+
+def test_delete_and_update(t):
+    table = filled(t)
+    assert t.sql(f"DELETE FROM {table} WHERE p = 1")[0]["num_affected_rows"] == 3
+    assert t.sql(f"DELETE FROM {table} AS x WHERE x.id = 8 OR x.s = 'v3'")[0]["num_affected_rows"] == 2
+    assert ids(t, table) == [0, 2, 5, 6]
+    done = t.sql(f"UPDATE {table} SET s = upper(s), id = id + 100 WHERE id >= 5")
+    assert done[0]["num_affected_rows"] == 2
+    assert rows(t, table) == [(0, "v0", 0), (2, "v2", 2), (105, "V5", 2), (106, "V6", 0)]
+    t.run("sql", "-c", f"UPDATE {table} SET p = 7 WHERE id = 0")
+    assert rows(t, table)[0] == (0, "v0", 7)
+    t.run("sql", "-c", f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE id > 100)")
+    assert ids(t, table) == [0, 2]
+    t.run("sql", "-c", f"DELETE FROM {table}")
+    assert ids(t, table) == []
+    assert t.value(f"SELECT count(*) FROM {table} VERSION AS OF 1") == 9
+
+
+def test_merge_every_clause(t):
+    table, source = filled(t), make(t, name="s")
+    t.run("sql", "-c", f"INSERT INTO {source} VALUES (1, 'new', 1), (2, 'gone', 2), (3, 'skip', 0), (20, 'in', 5), "
+                       "(21, 'out', 5)")
+    done = t.sql(f"""MERGE INTO {table} AS t USING {source} AS s ON t.id = s.id
+        WHEN MATCHED AND s.s = 'gone' THEN DELETE
+        WHEN MATCHED AND s.s <> 'skip' THEN UPDATE SET s = s.s || t.s
+        WHEN NOT MATCHED AND s.s = 'in' THEN INSERT *
+        WHEN NOT MATCHED BY SOURCE AND t.id = 8 THEN DELETE
+        WHEN NOT MATCHED BY SOURCE AND t.id = 7 THEN UPDATE SET s = 'alone'""")[0]
+    assert (done["num_updated_rows"], done["num_deleted_rows"], done["num_inserted_rows"]) == (2, 2, 1), done
+    assert rows(t, table) == [(0, "v0", 0), (1, "newv1", 1), (3, "v3", 0), (4, "v4", 1), (5, "v5", 2), (6, "v6", 0),
+                              (7, "alone", 1), (20, "in", 5)]
+    t.run("sql", "-c", f"INSERT INTO {source} VALUES (1, 'again', 1)")
+    refused(t, f"MERGE INTO {table} t USING {source} s ON t.id = s.id WHEN MATCHED THEN UPDATE SET *", "more than one")
+    t.run("sql", "-c", f"MERGE INTO {table} t USING {source} s ON t.id = s.id WHEN MATCHED THEN DELETE")
+    assert ids(t, table) == [0, 4, 5, 6, 7]
+    t.run("sql", "-c", f"MERGE INTO {table} t USING (SELECT 4 AS id, 'q' AS s, 9 AS p UNION ALL SELECT 40, 'r', 9) q "
+                       "ON t.id = q.id WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT (id, p) VALUES "
+                       "(q.id * 2, q.p)")
+    assert rows(t, table)[1:2] + rows(t, table)[-1:] == [(4, "q", 9), (80, None, 9)]
+
+
+def test_merge_touches_only_files_that_match(t):
+    table = make(t, clauses="")
+    for first in (0, 100):
+        t.run("sql", "-c", f"INSERT INTO {table} SELECT range, 'x', 0 FROM range({first}, {first + 10})")
+    before = {p.name for p in t.folder.glob("t/*.parquet")}
+    t.run("sql", "-c", f"MERGE INTO {table} t USING (SELECT 105 AS id) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET s = 'y'")
+    assert len({p.name for p in t.folder.glob("t/*.parquet")} - before) == 1
+    assert t.value(f"SELECT count(*) FROM {table} WHERE s = 'y'") == 1 and len(ids(t, table)) == 20
+
+
+def test_what_a_table_asks_of_rows(t):
+    table = make(t, columns="id BIGINT NOT NULL, s STRING DEFAULT 'none', p INT, "
+                            "twice BIGINT GENERATED ALWAYS AS (id * 2)", clauses="")
+    t.run("sql", "-c", f"INSERT INTO {table} (id, p) VALUES (1, 1), (2, 2)")
+    assert t.sql(f"SELECT * FROM {table} WHERE id = 2") == [{"id": 2, "s": "none", "p": 2, "twice": 4}]
+    t.run("sql", "-c", f"UPDATE {table} SET id = 5, s = DEFAULT WHERE id = 2")
+    assert t.value(f"SELECT twice FROM {table} WHERE id = 5") == 10
+    refused(t, f"INSERT INTO {table} VALUES (1, 'a', 1, 3)", "generated column twice")
+    refused(t, f"INSERT INTO {table} (p) VALUES (1)", "NOT NULL")
+    t.run("sql", "-c", f"ALTER TABLE {table} ADD CONSTRAINT small CHECK (p < 10)")
+    refused(t, f"INSERT INTO {table} (id, p) VALUES (1, 10)", "CHECK constraint small")
+    refused(t, f"INSERT INTO {table} (id) VALUES (1)", "CHECK constraint small")
+    refused(t, f"UPDATE {table} SET p = 11", "CHECK constraint small")
+    refused(t, f"ALTER TABLE {table} ADD CONSTRAINT no CHECK (p > 1)", "1 rows")
+    t.run("sql", "-c", f"ALTER TABLE {table} DROP CONSTRAINT small; INSERT INTO {table} (id, p) VALUES (9, 10)")
+    t.run("sql", "-c", f"ALTER TABLE {table} ADD COLUMNS (n DOUBLE, m MAP<STRING, INT>)")
+    t.run("sql", "-c", f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.appendOnly' = 'true')")
+    refused(t, f"DELETE FROM {table}", "append-only")
+    assert t.value(f"SELECT count(n) + count(*) FROM {table}") == 3
+
+
+def test_optimize_vacuum_restore(t):
+    table = make(t)
+    for i in range(4):
+        t.run("sql", "-c", f"INSERT INTO {table} SELECT range, 'x', range % 2 FROM range({i * 10}, {i * 10 + 10})")
+    done = t.sql(f"OPTIMIZE {table} WHERE p = 0")[0]
+    assert (done["files_added"], done["files_removed"]) == (1, 4), done
+    t.run("sql", "-c", f"OPTIMIZE {table} ZORDER BY (id, s)")
+    assert ids(t, table) == list(range(40))
+    files = list(t.folder.glob("t/p=*/*.parquet"))
+    assert t.sql(f"VACUUM {table}")[0]["files_deleted"] == 0
+    refused(t, f"VACUUM {table} RETAIN 0 HOURS", "168")
+    t.run("sql", "-c", f"DELETE FROM {table} WHERE p = 0; RESTORE TABLE {table} TO VERSION AS OF 2")
+    assert ids(t, table) == list(range(20))
+    t.run("sql", "-c", f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.deletedFileRetentionDuration' = 'interval 0 hours')")
+    import time
+    time.sleep(0.01)
+    assert len(t.sql(f"VACUUM {table} RETAIN 0 HOURS DRY RUN")) == len(files) - 4
+    assert t.sql(f"VACUUM {table} RETAIN 0 HOURS")[0]["files_deleted"] == len(files) - 4
+    assert ids(t, table) == list(range(20))
+    refused(t, f"RESTORE {table} TO VERSION AS OF 4", "not there any more")
+    history = t.sql(f"DESCRIBE HISTORY {table}")
+    assert [h["operation"] for h in history][::-1] == ["CREATE TABLE", *["WRITE"] * 4, "OPTIMIZE", "OPTIMIZE", "DELETE",
+                                                       "RESTORE", "SET TBLPROPERTIES"]
+    assert t.sql(f"DESCRIBE DETAIL {table}")[0]["numFiles"] == 4
+
+
+def test_change_data_is_written(t):
+    table = filled(t, clauses="TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')")
+    t.run("sql", "-c", f"UPDATE {table} SET s = 'u' WHERE id = 1; DELETE FROM {table} WHERE id = 2")
+    t.run("sql", "-c", f"MERGE INTO {table} t USING (SELECT 3 AS id UNION ALL SELECT 50) s ON t.id = s.id "
+                       "WHEN MATCHED THEN UPDATE SET s = 'm' WHEN NOT MATCHED THEN INSERT (id) VALUES (s.id)")
+    changes = t.sql(f"SELECT id, s, _change_type AS c FROM read_parquet('{t.folder}/t/_change_data/*.parquet') ORDER BY id, c")
+    assert [(r["id"], r["s"], r["c"]) for r in changes] == [
+        (1, "u", "update_postimage"), (1, "v1", "update_preimage"), (2, "v2", "delete"),
+        (3, "m", "update_postimage"), (3, "v3", "update_preimage"), (50, None, "insert")], changes
+
+
+def test_the_table_command_takes_paths(t):
+    table = filled(t)
+    folder = str(t.folder / "t")
+    assert "numFiles" in t.run("table", "describe", folder)[0]
+    assert "CREATE TABLE" in t.run("table", "history", folder)[0]
+    t.run("table", "optimize", folder, "--zorder", "id")
+    t.run("table", "restore", folder, "--version", "0")
+    assert ids(t, table) == []
+    assert t.run("table", "vacuum", folder, "--dry-run")[0].split() == ["path"]
+    assert "--version" in t.run("table", "restore", folder, code=None)[1]

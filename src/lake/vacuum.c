@@ -1,0 +1,205 @@
+/* lake/vacuum.c - VACUUM t [RETAIN n HOURS] [DRY RUN]: files that no version within the retention
+ * time needs.
+ *
+ * Kept: files of the newest version, files that left it less than the retention time ago, files
+ * younger than that (a writer may be about to commit them), and whatever is below a folder or has a
+ * name that starts with '_' or '.', but for _change_data.
+ */
+#include "lake/internal.h"
+
+#include <unistd.h>
+
+#define HOUR_MS ((int64_t)3600 * 1000)
+#define RETAIN_HOURS_DEFAULT 168
+#define DEPTH_MAX 32
+
+struct vacuum {
+	struct lake_session *s;
+	struct delta_table *table;
+	struct mr_map keep;
+	int64_t cutoff_ms, bytes;
+	MR_VEC(char *) doomed; /* relative paths */
+	const char *folder;
+	int depth;
+	struct mr_error *err;
+};
+
+static int visit_folder(struct vacuum *v, const char *relative);
+
+static bool is_hidden(const char *name)
+{
+	return (name[0] == '_' || name[0] == '.') && strcmp(name, "_change_data") != 0 && !strchr(name, '=');
+}
+
+static int visit(void *arg, const char *name, const struct file_info *info)
+{
+	struct vacuum *v = arg;
+	if (is_hidden(name))
+		return 0;
+	char *path = *v->folder ? mr_asprintf("%s/%s", v->folder, name) : mr_strdup(name);
+	int rc = 0;
+	if (info->is_dir) {
+		rc = visit_folder(v, path);
+	} else if (!mr_map_get(&v->keep, mr_str_from(path)) && info->mtime_ms < v->cutoff_ms) {
+		v->bytes += info->size;
+		mr_vec_push(&v->doomed, path);
+		return 0;
+	}
+	free(path);
+	return rc;
+}
+
+static int visit_folder(struct vacuum *v, const char *relative)
+{
+	if (v->depth == DEPTH_MAX)
+		return mr_fail(v->err, MR_ERR_LIMIT, "folders nest deeper than %d", DEPTH_MAX);
+	const char *before = v->folder;
+	char *path = mr_asprintf("%s/%s", delta_path(v->table), relative);
+	v->folder = relative;
+	v->depth++;
+	int rc = disk_list(v->s->lake->options.env->disk, path, visit, v, v->err);
+	v->depth--;
+	v->folder = before;
+	free(path);
+	return rc;
+}
+
+static void note_kept(struct vacuum *v, const struct delta_snapshot *snapshot)
+{
+	struct delta_data_file *files;
+	mr_str *removed;
+	size_t count = delta_files(snapshot, &v->s->arena, &files);
+	for (size_t i = 0; i < count; i++)
+		mr_map_put(&v->keep, files[i].path, v);
+	count = delta_removed_since(snapshot, v->cutoff_ms, &v->s->arena, &removed);
+	for (size_t i = 0; i < count; i++)
+		mr_map_put(&v->keep, removed[i], v);
+}
+
+static int remove_doomed(struct vacuum *v)
+{
+	int rc = 0;
+	for (size_t i = 0; i < v->doomed.len && rc == 0; i++) {
+		char *path = mr_asprintf("%s/%s", delta_path(v->table), v->doomed.items[i]);
+		rc = disk_unlink(v->s->lake->options.env->disk, path, v->err);
+		if (rc == MR_ERR_NOT_FOUND) /* another VACUUM was there */
+			rc = 0;
+		free(path);
+	}
+	return rc;
+}
+
+/* "interval 30 days", "interval 12 hours": Delta's way to say it; other text is the default. */
+static int64_t retention_hours(const struct delta_snapshot *snapshot)
+{
+	mr_str text = delta_property(snapshot, "delta.deletedFileRetentionDuration");
+	char unit[16] = "";
+	long long n = 0;
+	char *copy = mr_strndup(text);
+	const char *at = copy;
+	at += strspn(at, " ");
+	if (strncasecmp(at, "interval", 8) == 0)
+		at += 8;
+	char *end;
+	n = strtoll(at, &end, 10);
+	end += strspn(end, " ");
+	size_t len = mr_min_size(strcspn(end, " s"), sizeof unit - 1);
+	memcpy(unit, end, len);
+	free(copy);
+	if (n < 0 || n > 1000000)
+		return RETAIN_HOURS_DEFAULT;
+	return strcasecmp(unit, "week") == 0   ? n * 168
+	       : strcasecmp(unit, "day") == 0  ? n * 24
+	       : strcasecmp(unit, "hour") == 0 ? n
+					       : RETAIN_HOURS_DEFAULT;
+}
+
+static int check_age(const struct delta_snapshot *snapshot, int64_t hours, struct mr_error *err)
+{
+	int64_t least = retention_hours(snapshot);
+	if (hours >= least)
+		return 0;
+	mr_fail(err, MR_ERR_INVALID,
+		"RETAIN %lld HOURS is less than the table's %lld: readers of older versions and writers that "
+		"have "
+		"not committed would lose files",
+		(long long)hours, (long long)least);
+	return mr_hint(err,
+		       "if none runs: ALTER TABLE ... SET TBLPROPERTIES "
+		       "('delta.deletedFileRetentionDuration' = 'interval %lld hours')",
+		       (long long)hours);
+}
+
+static void put_report(const struct vacuum *v, bool dry_run, struct mr_buf *report)
+{
+	if (!dry_run) {
+		mr_buf_printf(
+		    report,
+		    "SELECT CAST(%zu AS BIGINT) AS files_deleted, CAST(%lld AS BIGINT) AS bytes_deleted",
+		    v->doomed.len, (long long)v->bytes);
+		return;
+	}
+	mr_buf_cstr(report, "SELECT unnest(CAST([");
+	for (size_t i = 0; i < v->doomed.len; i++) {
+		mr_buf_cstr(report, i ? ", " : "");
+		sql_quote_literal(report, mr_str_from(v->doomed.items[i]));
+	}
+	mr_buf_cstr(report, "] AS VARCHAR[])) AS path");
+}
+
+static int vacuum(struct vacuum *v, int64_t hours, bool dry_run, struct mr_buf *report)
+{
+	struct delta_snapshot *snapshot;
+	int rc = delta_snapshot(v->table, &snapshot, v->err);
+	if (rc < 0)
+		return rc;
+	if (hours < 0)
+		hours = retention_hours(snapshot);
+	v->cutoff_ms = clock_wall_ms(v->s->lake->options.env->clock) - hours * HOUR_MS;
+	rc = check_age(snapshot, hours, v->err);
+	/* Who cannot write the table cannot know which of its files matter. */
+	if (rc == 0)
+		rc = delta_check_writable(v->table, v->err);
+	if (rc == 0) {
+		note_kept(v, snapshot);
+		rc = visit_folder(v, "");
+	}
+	if (rc == 0 && !dry_run)
+		rc = remove_doomed(v);
+	if (rc == 0)
+		put_report(v, dry_run, report);
+	delta_snapshot_unref(snapshot);
+	return rc;
+}
+
+int lake_vacuum(struct lake_session *s, struct parser *p, struct mr_buf *report)
+{
+	struct table_name name;
+	struct vacuum v = {.s = s, .err = p->err, .folder = ""};
+	int64_t hours = -1;
+	bool dry_run = false;
+	int rc = parser_table(p, &name);
+	if (rc == 0 && parser_take(p, "retain")) {
+		rc = parser_integer(p, "a number of hours", &hours);
+		if (rc == 0)
+			rc = parser_expect(p, "hours");
+		if (rc == 0 && hours > 1000000)
+			return mr_fail(p->err, MR_ERR_INVALID, "RETAIN %lld HOURS is too long",
+				       (long long)hours);
+	}
+	if (rc == 0)
+		dry_run = parser_take(p, "dry run");
+	if (rc == 0)
+		rc = parser_end(p);
+	if (rc == 0)
+		rc = lake_resolve(s, &name, false, &v.table, p->err);
+	if (rc == 1)
+		rc = mr_fail(p->err, MR_ERR_NOT_FOUND, "there is no Delta table %.*s", MR_FMT(name.text));
+	if (rc == 0)
+		rc = vacuum(&v, hours, dry_run, report);
+	for (size_t i = 0; i < v.doomed.len; i++)
+		free(v.doomed.items[i]);
+	mr_vec_release(&v.doomed);
+	mr_map_release(&v.keep);
+	return rc < 0 ? rc : 1;
+}
