@@ -345,9 +345,12 @@ static bool day_fits(const struct cron *cron, int64_t days)
 		return false;
 	int32_t month_days = civil_month_days(at.year, at.month);
 	bool by_day = cron->any_day || (cron->days >> at.day & 1) || (cron->last_day && at.day == month_days);
-	if (cron->nearest_weekday)
-		by_day = at.day == nearest_weekday(at.year, at.month, cron->nearest_weekday);
 	bool by_weekday = cron->any_weekday || weekday_fits(cron, days, at.day, month_days);
+	bool by_nearest =
+	    !cron->nearest_weekday || at.day == nearest_weekday(at.year, at.month, cron->nearest_weekday);
+	/* croniter keeps # and W apart from the two fields: beside them the other field is not asked. */
+	if (cron->has_nth || cron->nearest_weekday)
+		return (!cron->has_nth || by_weekday) && by_nearest;
 	if (cron->any_day || cron->any_weekday)
 		return by_day && by_weekday;
 	return by_day || by_weekday;

@@ -43,6 +43,8 @@ struct scheduler {
 	pthread_cond_t mail, work, done, look;
 	pthread_t decide, write, watch;
 	bool running;
+	uint64_t
+	    seen; /* the folder's mark when it was loaded last; taken before, so that no change is missed */
 	/* Below: under the lock. */
 	struct letter *first, **last;
 	size_t mailbox;
@@ -408,7 +410,6 @@ static struct dag_set *load(struct scheduler *s)
 static void *watch(void *arg)
 {
 	struct scheduler *s = arg;
-	uint64_t seen = dag_folder_mark(s->options.load.disk, s->options.folder);
 	pthread_mutex_lock(&s->lock);
 	while (!s->stopping) {
 		if (!s->reload)
@@ -416,10 +417,10 @@ static void *watch(void *arg)
 		s->reload = false;
 		pthread_mutex_unlock(&s->lock);
 		uint64_t mark = dag_folder_mark(s->options.load.disk, s->options.folder);
-		if (mark != seen) {
+		if (mark != s->seen) {
 			struct letter *letter = letter_new(LETTER_SET);
 			letter->set = load(s);
-			seen = mark;
+			s->seen = mark;
 			post(s, letter);
 		}
 		pthread_mutex_lock(&s->lock);
@@ -503,6 +504,7 @@ static int reattach(struct scheduler *s, struct mr_error *err)
 
 int scheduler_start(struct scheduler *s, struct mr_error *err)
 {
+	s->seen = dag_folder_mark(s->options.load.disk, s->options.folder);
 	struct dag_set *set = load(s);
 	core_set_dags(s->core, set);
 	dag_set_release(set);

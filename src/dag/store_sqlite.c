@@ -6,8 +6,8 @@
  * held by a CHECK that dag/state.def writes.
  *
  * Durability: WAL with synchronous=FULL: a batch that apply returned 0 for survives power loss.
- * Threading: apply uses the writer's connection (one thread); everything else the reader's, under a
- * lock. A memory database has one connection for both.
+ * Threading: apply and claim use the writer's connection, everything else the reader's; each has a
+ * lock. A memory database has one connection and one lock for both.
  */
 #include "dag/store.h"
 
@@ -189,8 +189,9 @@ static const char more_schema[] =
 struct sqlite_store {
 	struct dag_store base;
 	sqlite3 *writer;
-	sqlite3 *reader;      /* the writer's, of a memory database */
-	pthread_mutex_t lock; /* of the reader; of both when they are one */
+	sqlite3 *reader; /* the writer's, of a memory database */
+	pthread_mutex_t read_lock, write_lock;
+	pthread_mutex_t *reading; /* of a memory database: the writer's */
 	sqlite3_stmt *insert[TABLES];
 	sqlite3_stmt *begin, *commit, *rollback, *epoch, *forget_xcoms, *clear_waits, *remove_task;
 };
@@ -434,8 +435,7 @@ static bool shared(const struct sqlite_store *store)
 static int store_apply(struct dag_store *base, const struct store_batch *batch, struct mr_error *err)
 {
 	struct sqlite_store *store = store_of(base);
-	if (shared(store))
-		pthread_mutex_lock(&store->lock);
+	pthread_mutex_lock(&store->write_lock);
 	int rc = run(store->begin, err);
 	if (rc == 0) {
 		rc = write_rows(store, batch, err);
@@ -444,8 +444,7 @@ static int store_apply(struct dag_store *base, const struct store_batch *batch, 
 		if (rc < 0 && !sqlite3_get_autocommit(store->writer))
 			run(store->rollback, NULL);
 	}
-	if (shared(store))
-		pthread_mutex_unlock(&store->lock);
+	pthread_mutex_unlock(&store->write_lock);
 	return rc;
 }
 
@@ -453,7 +452,7 @@ static int store_claim(struct dag_store *base, mr_str who, uint64_t *epoch, stru
 {
 	struct sqlite_store *store = store_of(base);
 	sqlite3_stmt *claim = NULL;
-	pthread_mutex_lock(&store->lock);
+	pthread_mutex_lock(&store->write_lock);
 	int rc = prepare(store->writer,
 			 "INSERT INTO scheduler VALUES (1, 1, ?1) ON CONFLICT (one) DO UPDATE SET "
 			 "epoch = epoch + 1, hostname = ?1 RETURNING epoch",
@@ -468,7 +467,7 @@ static int store_claim(struct dag_store *base, mr_str who, uint64_t *epoch, stru
 		}
 	}
 	sqlite3_finalize(claim);
-	pthread_mutex_unlock(&store->lock);
+	pthread_mutex_unlock(&store->write_lock);
 	return rc;
 }
 
@@ -567,7 +566,7 @@ static int store_load(struct dag_store *base, const struct store_visitor *v, str
 	struct store_run one = {0};
 	struct store_task task = {0};
 	struct store_asset_wait wait = {0};
-	pthread_mutex_lock(&store->lock);
+	pthread_mutex_lock(store->reading);
 	int rc = visit_numbers(store, v, err);
 	if (rc == 0)
 		rc = visit(store, POOLS, "ORDER BY pool", NULL, 0, &pool, VISIT(v->pool), v->arg, err);
@@ -581,7 +580,7 @@ static int store_load(struct dag_store *base, const struct store_visitor *v, str
 			   NULL, 0, &task, VISIT(v->task), v->arg, err);
 	if (rc == 0)
 		rc = visit(store, WAITS, "ORDER BY id", NULL, 0, &wait, VISIT(v->asset_wait), v->arg, err);
-	pthread_mutex_unlock(&store->lock);
+	pthread_mutex_unlock(store->reading);
 	return rc;
 }
 
@@ -606,7 +605,7 @@ static int store_load_run(struct dag_store *base, mr_str dag_id, mr_str run_id, 
 	struct store_task task = {0};
 	mr_str params[] = {dag_id, run_id};
 	char number[24];
-	pthread_mutex_lock(&store->lock);
+	pthread_mutex_lock(store->reading);
 	int rc =
 	    visit(store, RUNS, "WHERE dag_id = ? AND run_id = ?", params, 2, &one, note_run, &found, err);
 	if (rc == 0 && found.run_no < 0)
@@ -617,7 +616,7 @@ static int store_load_run(struct dag_store *base, mr_str dag_id, mr_str run_id, 
 	if (rc == 0)
 		rc = visit(store, TASKS, "WHERE run_no = CAST(? AS INTEGER) ORDER BY task_id, map_index",
 			   &param, 1, &task, VISIT(v->task), v->arg, err);
-	pthread_mutex_unlock(&store->lock);
+	pthread_mutex_unlock(store->reading);
 	return rc;
 }
 
@@ -626,7 +625,7 @@ static int store_source(struct dag_store *base, mr_str dag_id, mr_str version, s
 {
 	struct sqlite_store *store = store_of(base);
 	sqlite3_stmt *stmt = NULL;
-	pthread_mutex_lock(&store->lock);
+	pthread_mutex_lock(store->reading);
 	int rc = prepare(store->reader, "SELECT source FROM dag_version WHERE dag_id = ? AND dag_version = ?",
 			 &stmt, err);
 	if (rc == 0) {
@@ -640,7 +639,7 @@ static int store_source(struct dag_store *base, mr_str dag_id, mr_str version, s
 				     MR_FMT(version), MR_FMT(dag_id));
 	}
 	sqlite3_finalize(stmt);
-	pthread_mutex_unlock(&store->lock);
+	pthread_mutex_unlock(store->reading);
 	return rc;
 }
 
@@ -650,7 +649,7 @@ static int store_xcom_get(struct dag_store *base, int64_t run_no, mr_str task_id
 	struct sqlite_store *store = store_of(base);
 	sqlite3_stmt *stmt = NULL;
 	size_t rows = 0;
-	pthread_mutex_lock(&store->lock);
+	pthread_mutex_lock(store->reading);
 	int rc =
 	    prepare(store->reader,
 		    "SELECT value, map_index FROM xcom WHERE run_no = ?1 AND task_id = ?2 AND key = ?3 AND "
@@ -673,7 +672,7 @@ static int store_xcom_get(struct dag_store *base, int64_t run_no, mr_str task_id
 	if (list)
 		mr_buf_char(out, ']');
 	sqlite3_finalize(stmt);
-	pthread_mutex_unlock(&store->lock);
+	pthread_mutex_unlock(store->reading);
 	return rc < 0 ? rc : rows ? 0 : 1;
 }
 
@@ -708,7 +707,7 @@ static int store_query(struct dag_store *base, const char *sql, const mr_str *pa
 	struct sqlite_store *store = store_of(base);
 	sqlite3_stmt *stmt = NULL;
 	int step = SQLITE_DONE;
-	pthread_mutex_lock(&store->lock);
+	pthread_mutex_lock(store->reading);
 	int rc = prepare(store->reader, sql, &stmt, err);
 	if (rc == 0 && !sqlite3_stmt_readonly(stmt))
 		rc = mr_fail(err, MR_ERR_INVALID, "a query of the scheduler's store only reads");
@@ -719,7 +718,7 @@ static int store_query(struct dag_store *base, const char *sql, const mr_str *pa
 	if (rc == 0 && step != SQLITE_DONE && step != SQLITE_ROW)
 		rc = failed(store->reader, err, "read");
 	sqlite3_finalize(stmt);
-	pthread_mutex_unlock(&store->lock);
+	pthread_mutex_unlock(store->reading);
 	return rc;
 }
 
@@ -738,7 +737,8 @@ static void store_free(struct dag_store *base)
 	if (!shared(store))
 		sqlite3_close(store->reader);
 	sqlite3_close(store->writer);
-	pthread_mutex_destroy(&store->lock);
+	pthread_mutex_destroy(&store->read_lock);
+	pthread_mutex_destroy(&store->write_lock);
 	free(store);
 }
 
@@ -769,7 +769,9 @@ int store_sqlite_open(const char *path, struct dag_store **out, struct mr_error 
 {
 	struct sqlite_store *store = mr_calloc(1, sizeof *store);
 	store->base.ops = &ops;
-	pthread_mutex_init(&store->lock, NULL);
+	pthread_mutex_init(&store->read_lock, NULL);
+	pthread_mutex_init(&store->write_lock, NULL);
+	store->reading = &store->write_lock;
 	int rc = open_one(path, &store->writer, err);
 	store->reader = store->writer;
 	if (rc == 0)
@@ -778,6 +780,7 @@ int store_sqlite_open(const char *path, struct dag_store **out, struct mr_error 
 		rc = prepare_all(store, err);
 	if (rc == 0 && strcmp(path, ":memory:") != 0) {
 		store->reader = NULL;
+		store->reading = &store->read_lock;
 		rc = open_one(path, &store->reader, err);
 	}
 	if (rc < 0) {
