@@ -5,7 +5,8 @@
  * Lists, ranges (also wrapping: 22-3, fri-mon), steps (also 10/5: from 10 on), names of months and
  * days, `?`, L (last day), 15W (the weekday nearest), fri#2, L5 (the last Friday), and @hourly,
  * @daily, @midnight, @weekly, @monthly, @quarterly, @yearly, @annually. Days of month and week both
- * given: either is enough; beside a # or W the other field is not looked at. An equal range (1-1) is the whole cycle.
+ * given: either is enough; beside a # or W the other field is not looked at. An equal range (1-1) is the
+ * whole cycle.
  *
  * Works on wall-clock seconds without a zone; timetable.h adds zones. Pure; safe from any thread.
  */
