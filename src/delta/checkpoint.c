@@ -1,9 +1,9 @@
-/* delta/checkpoint.c - classic checkpoints: the state as one Parquet file, and back.
+/* delta/checkpoint.c - writing classic checkpoints: the state as one Parquet file.
  *
- * Both ways go through the JSON of actions, so that a checkpoint says exactly what commits
- * would. Writing: the actions as JSON lines into a temporary file, COPY from there into
- * Parquet, sync, rename, then _last_checkpoint (a hint to others; we list). Reading:
- * to_json of each action column that the file has.
+ * It goes through the JSON of actions, so that a checkpoint says exactly what commits
+ * would: the actions as JSON lines into a temporary file, COPY from there into
+ * Parquet, sync, rename, then _last_checkpoint (a hint to others; we list).
+ * checkpoint_read.c goes the way back.
  */
 #include "delta/internal.h"
 
@@ -217,84 +217,5 @@ int delta_checkpoint(struct delta_table *table, struct mr_error *err)
 	if (rc == 0)
 		rc = delta_checkpoint_write(table, err);
 	pthread_mutex_unlock(&table->lock);
-	return rc;
-}
-
-/* ---- reading ---- */
-
-static void put_file_list(struct mr_buf *sql, const struct delta_table *table,
-			  const struct delta_log_part *parts, size_t count)
-{
-	mr_buf_cstr(sql, "read_parquet([");
-	for (size_t i = 0; i < count; i++) {
-		struct mr_buf path = {0};
-		mr_buf_printf(&path, "%s/%s", table->log_path, parts[i].name);
-		mr_buf_cstr(sql, i ? ", " : "");
-		delta_scan_put_path(sql, mr_buf_view(&path));
-		mr_buf_release(&path);
-	}
-	mr_buf_cstr(sql, "], hive_partitioning=false, union_by_name=true)");
-}
-
-static int apply_column(struct delta_table *table, struct sql_conn *conn, const char *column, mr_str from,
-			struct delta_log_state *state, struct mr_error *err)
-{
-	struct mr_buf sql = {0};
-	mr_buf_printf(&sql, "SELECT to_json(\"%s\") FROM %.*s WHERE \"%s\" IS NOT NULL", column, MR_FMT(from),
-		      column);
-	struct sql_result *result = NULL;
-	int rc = sql_query(conn, mr_buf_view(&sql), &result, err);
-	while (rc >= 0 && (rc = sql_next(result, err)) == 1) {
-		mr_str body = sql_str(result, 0);
-		struct action action;
-		mr_buf_clear(&sql);
-		mr_buf_printf(&sql, "{\"%s\":", column);
-		mr_buf_str(&sql, body);
-		mr_buf_char(&sql, '}');
-		rc = delta_action_parse(table->parser, mr_buf_view(&sql), &action, err);
-		if (rc == 0)
-			rc = delta_state_apply(state, table->parser, &action, err);
-	}
-	sql_result_free(result);
-	mr_buf_release(&sql);
-	return rc;
-}
-
-/* In this order: files are read by the metadata. */
-static const char *const columns_in_order[] = {"protocol",       "metaData", "txn",
-					       "domainMetadata", "add",      "remove"};
-
-static int read_columns(struct delta_table *table, struct sql_conn *conn, mr_str from,
-			struct delta_log_state *state, struct mr_error *err)
-{
-	struct arena arena = {0};
-	struct column_def *defs;
-	size_t count;
-	struct mr_buf sql = {0};
-	mr_buf_printf(&sql, "SELECT * FROM %.*s", MR_FMT(from));
-	int rc = sql_describe(conn, mr_buf_view(&sql), &arena, &defs, &count, err);
-	for (size_t i = 0; i < MR_COUNT(columns_in_order) && rc == 0; i++)
-		for (size_t j = 0; j < count && rc == 0; j++)
-			if (mr_str_is(defs[j].name, columns_in_order[i]))
-				rc = apply_column(table, conn, columns_in_order[i], from, state, err);
-	mr_buf_release(&sql);
-	arena_release(&arena);
-	return rc;
-}
-
-int delta_checkpoint_read(struct delta_table *table, const struct delta_log_part *parts, size_t count,
-			  struct delta_log_state *state, struct mr_error *err)
-{
-	struct sql_conn *conn;
-	int rc = sql_connect(table->engine, &conn, err);
-	if (rc < 0)
-		return rc;
-	struct mr_buf from = {0};
-	put_file_list(&from, table, parts, count);
-	rc = read_columns(table, conn, mr_buf_view(&from), state, err);
-	if (rc == 0)
-		rc = delta_state_check(state, err);
-	mr_buf_release(&from);
-	sql_disconnect(conn);
 	return rc;
 }

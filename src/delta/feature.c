@@ -106,7 +106,7 @@ static const struct delta_feature features[] = {
     {"changeDataFeed", false, DELTA_YES, DELTA_YES, 0, 4, {0}, uses_change_feed},
     {"generatedColumns", false, DELTA_YES, DELTA_CHECKED, 0, 4, {0}, uses_generated},
     {"columnMapping", true, DELTA_YES, DELTA_YES, 2, 5, {0}, uses_mapping},
-    {"identityColumns", false, DELTA_YES, DELTA_CHECKED, 0, 6, {0}, uses_identity},
+    {"identityColumns", false, DELTA_YES, DELTA_UNUSED, 0, 6, {0}, uses_identity},
     {"allowColumnDefaults", false, DELTA_YES, DELTA_YES, 0, 0, {0}, uses_defaults},
     {"deletionVectors", true, DELTA_YES, DELTA_YES, 0, 0, {0}, uses_vectors},
     {"timestampNtz", true, DELTA_YES, DELTA_YES, 0, 0, {0}, uses_ntz},

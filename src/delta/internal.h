@@ -235,7 +235,6 @@ struct delta_log_part {
 struct delta_log_listing {
 	MR_VEC(struct delta_log_version) commits; /* ascending */
 	MR_VEC(struct delta_log_part) checkpoints;
-	bool has_foreign_checkpoint; /* named by UUID: v2Checkpoint */
 };
 
 int delta_store_list(struct delta_table *table, struct delta_log_listing *out, struct mr_error *err);
@@ -248,7 +247,7 @@ int delta_store_read_commit(struct delta_table *table, int64_t version, struct m
 int delta_store_put_commit(struct delta_table *table, int64_t version, mr_str bytes, struct mr_error *err);
 int delta_store_sync_file(struct delta_table *table, const char *path, struct mr_error *err);
 
-/* ---- checkpoint.c ---- */
+/* ---- checkpoint.c, checkpoint_read.c ---- */
 
 int delta_checkpoint_read(struct delta_table *table, const struct delta_log_part *parts, size_t count,
 			  struct delta_log_state *state, struct mr_error *err);

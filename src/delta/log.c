@@ -105,15 +105,9 @@ static int load_commits(struct delta_table *table, const struct delta_log_listin
 		int64_t version = listing->commits.items[i].version;
 		if (version <= state->version || version > version_max)
 			continue;
-		if (version != state->version + 1) {
-			mr_fail(err, MR_ERR_CORRUPT, "%s: version %lld is missing from the log", table->path,
-				(long long)state->version + 1);
-			if (listing->has_foreign_checkpoint)
-				mr_hint(
-				    err,
-				    "its checkpoints need the feature v2Checkpoint, which is not known here");
-			return MR_ERR_CORRUPT;
-		}
+		if (version != state->version + 1)
+			return mr_fail(err, MR_ERR_CORRUPT, "%s: version %lld is missing from the log",
+				       table->path, (long long)state->version + 1);
 		int rc = read_and_apply(table, state, version, err);
 		if (rc < 0)
 			return rc;
@@ -139,10 +133,12 @@ int delta_log_load(struct delta_table *table, int64_t version_max, struct delta_
 	struct mr_error why = {0};
 	load_checkpoint(table, &listing, version_max, &state, &why);
 	rc = load_commits(table, &listing, version_max, state, err);
+	if (rc == 0 && !listing.commits.len && state->version < 0)
+		rc = why.code ? mr_fail(err, MR_ERR_CORRUPT,
+					"%s: all that is left of the log is a checkpoint", table->path)
+			      : no_table(table, err);
 	if (rc == MR_ERR_CORRUPT && why.code && err && !err->hint[0])
 		mr_hint(err, "and its checkpoint cannot be read: %s", why.message);
-	if (rc == 0 && !listing.commits.len && state->version < 0)
-		rc = no_table(table, err);
 	if (rc == 0 && version_max != INT64_MAX && state->version != version_max)
 		rc = mr_fail(err, MR_ERR_NOT_FOUND, "%s has no version %lld", table->path,
 			     (long long)version_max);

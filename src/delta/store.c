@@ -84,20 +84,24 @@ static bool take_digits(const char **at, size_t digits, int64_t *out)
 	return true;
 }
 
+/* "UUID.json" or "UUID.parquet". */
+static bool is_v2_name(const char *rest)
+{
+	size_t len = strspn(rest, "0123456789abcdefABCDEF-");
+	return len == 36 && (strcmp(rest + len, ".json") == 0 || strcmp(rest + len, ".parquet") == 0);
+}
+
 static void note_checkpoint(struct delta_log_listing *listing, int64_t version, const char *name,
 			    const char *rest)
 {
 	int64_t part = 0, parts = 0;
-	bool known = strcmp(rest, "parquet") == 0;
+	bool known = strcmp(rest, "parquet") == 0 || is_v2_name(rest);
 	if (!known)
 		known = take_digits(&rest, 10, &part) && *rest++ == '.' && take_digits(&rest, 10, &parts) &&
 			strcmp(rest, ".parquet") == 0 && part >= 1 && part <= parts && parts <= 100000;
-	if (!known) {
-		listing->has_foreign_checkpoint = true;
-		return;
-	}
-	mr_vec_push(&listing->checkpoints,
-		    (struct delta_log_part){version, (int)part, (int)parts, mr_strdup(name)});
+	if (known)
+		mr_vec_push(&listing->checkpoints,
+			    (struct delta_log_part){version, (int)part, (int)parts, mr_strdup(name)});
 }
 
 static int note_name(void *arg, const char *name, const struct file_info *info)

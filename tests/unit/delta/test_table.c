@@ -251,3 +251,66 @@ TEST(delta_create_refuses_bad_shapes)
 	CHECK_INT(delta_fixture_try_create(&f, "a long", "a"), MR_ERR_INVALID);
 	delta_fixture_close(&f);
 }
+
+/* Turns the classic checkpoint of `version` into a V2 one whose files are in a sidecar, and removes
+ * the commits up to it. */
+static void make_v2(struct delta_fixture *f, int version, const char *sidecar)
+{
+	const char *log = test_path("%s/_delta_log", f->path);
+	CHECK_OK(disk_mkdir_all(env_linux()->disk, test_path("%s/_sidecars", log), &f->err), f->err);
+	CHECK_OK(sql_execf(f->conn, &f->err,
+			   "COPY (SELECT add FROM '%s/%020d.checkpoint.parquet' WHERE add IS NOT NULL) TO "
+			   "'%s/_sidecars/s.parquet' (FORMAT parquet)",
+			   log, version, log),
+		 f->err);
+	CHECK_OK(
+	    sql_execf(
+		f->conn, &f->err,
+		"COPY (SELECT line FROM (SELECT to_json({protocol: protocol})::VARCHAR AS line FROM "
+		"'%s/%020d.checkpoint.parquet' WHERE protocol IS NOT NULL UNION ALL SELECT "
+		"to_json({metaData: metaData})::VARCHAR FROM '%s/%020d.checkpoint.parquet' WHERE metaData "
+		"IS NOT NULL UNION ALL SELECT '{\"checkpointMetadata\":{\"version\":%d}}' UNION ALL SELECT "
+		"'{\"sidecar\":{\"path\":\"%s\",\"sizeInBytes\":1,\"modificationTime\":1}}')) TO "
+		"'%s/%020d.checkpoint.80a083e8-7026-4e79-81be-64bd76c43a11.json' (FORMAT csv, HEADER false, "
+		"QUOTE '', DELIM '\x01')",
+		log, version, log, version, version, sidecar, log, version),
+	    f->err);
+	CHECK_OK(
+	    disk_unlink(env_linux()->disk, test_path("%s/%020d.checkpoint.parquet", log, version), &f->err),
+	    f->err);
+	for (int i = 0; i <= version; i++)
+		CHECK_OK(disk_unlink(env_linux()->disk, test_path("%s/%020d.json", log, i), &f->err), f->err);
+}
+
+static int read_v2(struct delta_fixture *f, const char *sidecar)
+{
+	delta_fixture_open(f);
+	delta_fixture_create(f, "n long, p string", "p");
+	delta_append(f, "SELECT range AS n, 'p' || range % 3 AS p FROM range(100)");
+	delta_append(f, "SELECT range + 100 AS n, 'q' AS p FROM range(10)");
+	CHECK_OK(delta_checkpoint(f->table, &f->err), f->err);
+	make_v2(f, 2, sidecar);
+	delta_close(f->table);
+	CHECK_OK(delta_open(env_linux(), f->engine, f->path, &f->table, &f->err), f->err);
+	struct delta_snapshot *s;
+	int rc = delta_snapshot(f->table, &s, &f->err);
+	if (rc == 0)
+		delta_snapshot_unref(s);
+	return rc;
+}
+
+TEST(delta_v2_checkpoints_with_sidecars_are_read)
+{
+	struct delta_fixture f;
+	CHECK_OK(read_v2(&f, "s.parquet"), f.err);
+	CHECK_NOW(&f, "count(*) || ' ' || sum(n)", "110 5995");
+	CHECK_INT(delta_append(&f, "SELECT 1 AS n, 'r' AS p"), 3); /* and it goes on from there */
+	CHECK_NOW(&f, "count(*)", "111");
+	delta_fixture_close(&f);
+	CHECK_INT(read_v2(&f, "../s.parquet"), MR_ERR_CORRUPT);
+	CHECK(strstr(f.err.hint, "sidecar"));
+	delta_fixture_close(&f);
+	CHECK_INT(read_v2(&f, "lost.parquet"), MR_ERR_CORRUPT);
+	CHECK(strstr(f.err.hint, "lost.parquet"));
+	delta_fixture_close(&f);
+}
