@@ -30,6 +30,7 @@ struct app {
 	struct log_store *store;
 	struct broker *broker;
 	struct groups *groups;
+	struct txns *txns;
 	struct auth *auth;
 	struct sql_engine *engine;
 	struct topic_source *topic_source;
@@ -71,6 +72,16 @@ static int open_groups(struct app *app, struct mr_error *err)
 	options.env = app->env;
 	options.broker = app->broker;
 	return groups_open(&options, &app->groups, err);
+}
+
+static int open_txns(struct app *app, struct mr_error *err)
+{
+	struct txns_options options;
+	txns_options_default(&options);
+	options.env = app->env;
+	options.broker = app->broker;
+	options.groups = app->groups;
+	return txns_open(&options, &app->txns, err);
 }
 
 static int open_auth(struct app *app, struct mr_error *err)
@@ -263,7 +274,7 @@ static int load_cluster_id(struct app *app, struct mr_error *err)
 int app_open(const struct env *env, const struct project *project, struct app **out, struct mr_error *err)
 {
 	static int (*const steps[])(struct app *, struct mr_error *) = {
-	    load_cluster_id, open_log,    open_auth,    open_groups,
+	    load_cluster_id, open_log,    open_auth,    open_groups, open_txns,
 	    declare_topics,  open_engine, open_ingests, open_catalog};
 	int rc = disk_mkdir_all(env->disk, project->data, err);
 	if (rc < 0)
@@ -310,6 +321,7 @@ static int serve_kafka(struct app *app, struct mr_error *err)
 	    .env = app->env,
 	    .broker = app->broker,
 	    .groups = app->groups,
+	    .txns = app->txns,
 	    .auth = app->auth,
 	    .listen = texts[0],
 	    .advertised = texts[1],
@@ -439,6 +451,7 @@ void app_close(struct app *app)
 	topic_source_free(app->topic_source);
 	system_tables_free(app->system);
 	free(app->system_rows);
+	txns_close(app->txns);
 	groups_close(app->groups);
 	auth_free(app->auth);
 	broker_free(app->broker);

@@ -18,6 +18,7 @@
 #include "group/group.h"
 #include "kafka/errors.h"
 #include "kafka/messages.h"
+#include "txn/txn.h"
 
 #include <stdatomic.h>
 
@@ -138,6 +139,7 @@ struct kafka_core {
 	const struct env *env;
 	struct broker *broker;
 	struct groups *groups;
+	struct txns *txns;
 	struct log_store *store;
 	struct auth *auth; /* NULL: everybody may do everything */
 	struct loop *loop;

@@ -2,6 +2,7 @@
 
 #include "broker/broker.h"
 #include "group/group.h"
+#include "txn/txn.h"
 
 static const struct row {
 	int code;
@@ -69,4 +70,22 @@ int16_t kafka_group_error(int code)
 {
 	bool known = code >= 0 && (size_t)code < MR_COUNT(group_codes);
 	return known ? group_codes[code] : KE_COORDINATOR_NOT_AVAILABLE;
+}
+
+static const int16_t txn_codes[] = {
+    [TXN_OK] = KE_NONE,
+    [TXN_INVALID_REQUEST] = KE_INVALID_REQUEST,
+    [TXN_INVALID_TIMEOUT] = KE_INVALID_TRANSACTION_TIMEOUT,
+    [TXN_INVALID_STATE] = KE_INVALID_TXN_STATE,
+    [TXN_CONCURRENT] = KE_CONCURRENT_TRANSACTIONS,
+    [TXN_FENCED] = KE_PRODUCER_FENCED,
+    [TXN_UNKNOWN_MAPPING] = KE_INVALID_PRODUCER_ID_MAPPING,
+    [TXN_NOT_FOUND] = KE_TRANSACTIONAL_ID_NOT_FOUND,
+    [TXN_NOT_AVAILABLE] = KE_COORDINATOR_NOT_AVAILABLE,
+};
+
+int16_t kafka_txn_error(int code)
+{
+	bool known = code >= 0 && (size_t)code < MR_COUNT(txn_codes);
+	return known ? txn_codes[code] : KE_COORDINATOR_NOT_AVAILABLE;
 }

@@ -5,6 +5,22 @@
  */
 #include "kafka/handler.h"
 
+#define TRANSACTION_VERSION 2
+
+/* KIP-584. Level 2 of transactions: the epoch rises with each of them, and Produce adds its partitions
+ * by itself (KIP-890). Versions before 4 do not allow a least version of 0. */
+static void advertise_features(struct request *r, struct api_versions_response *out)
+{
+	const mr_str name = MR_STR("transaction.version");
+	int16_t least = r->header.version >= 4 ? 0 : 1;
+	out->finalized_features_epoch = 0;
+	request_array(r, &out->supported_features, 1);
+	out->supported_features.items[0] = (struct api_versions_supported){name, least, TRANSACTION_VERSION};
+	request_array(r, &out->finalized_features, 1);
+	out->finalized_features.items[0] =
+	    (struct api_versions_finalized){name, TRANSACTION_VERSION, TRANSACTION_VERSION};
+}
+
 enum step api_versions_step(struct request *r)
 {
 	struct api_versions_response *out = r->out;
@@ -17,5 +33,7 @@ enum step api_versions_step(struct request *r)
 		    .max_version = kafka_apis[i].max,
 		};
 	}
+	if (r->in)
+		advertise_features(r, out);
 	return STEP_DONE;
 }

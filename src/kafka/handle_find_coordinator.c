@@ -1,7 +1,7 @@
 /* FindCoordinator (10), versions 0-6: this node, for groups and for transactions alike.
  *
- * Asking for a group's coordinator makes the internal topic of offsets when there is none yet, as
- * with Kafka. Shares have no coordinator: INVALID_REQUEST.
+ * Asking for a coordinator makes its internal topic when there is none yet, as with Kafka. Shares have no
+ * coordinator: INVALID_REQUEST.
  */
 #include "kafka/group_request.h"
 
@@ -27,6 +27,11 @@ static struct find_coordinator_reply find(struct request *r, int8_t key_type, mr
 		return none;
 	}
 	if (key_type == KEY_GROUP && groups_prepare(request_core(r)->groups, &err) < 0) {
+		none.error_code = KE_COORDINATOR_NOT_AVAILABLE;
+		none.error_message = arena_copy(&r->arena, mr_str_from(err.message));
+		return none;
+	}
+	if (key_type == KEY_TRANSACTION && txns_prepare(request_core(r)->txns, &err) < 0) {
 		none.error_code = KE_COORDINATOR_NOT_AVAILABLE;
 		none.error_message = arena_copy(&r->arena, mr_str_from(err.message));
 		return none;

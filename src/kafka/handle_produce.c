@@ -6,15 +6,23 @@
  * one copy, and it is safe or it is not. acks=0 gets no reply; when its append fails the
  * connection is closed, as Kafka does, since there is no other way to tell.
  *
+ * A transactional batch enters a partition only as part of its producer's transaction: versions
+ * before 12 must have added the partition (INVALID_TXN_STATE), later ones add it here (KIP-890).
+ *
  * A full log (MR_ERR_BUSY) holds the request where it is: the partitions before have been
  * appended and are not appended again. The request's timeout ends both kinds of waiting, with
  * REQUEST_TIMED_OUT.
  */
 #include "kafka/handler.h"
-#include "kafka/security.h"
+#include "kafka/txn_request.h"
+#include "log/transactions.h"
 
 #define ATTRIBUTES_AT 21
 #define MAGIC_AT 16
+#define PRODUCER_ID_AT 43
+#define PRODUCER_EPOCH_AT 51
+
+enum { FIRST_THAT_ADDS = 12 };
 
 struct produce_part { /* one partition of the request */
 	const struct produce_partition *in;
@@ -29,6 +37,9 @@ struct produce_progress {
 	size_t count;
 	size_t appended; /* parts before this one had their append */
 	bool waiting;
+	struct txns *txns;
+	struct txn_ticket *ticket; /* of the partitions that join the transaction */
+	bool entered;              /* each part is of its transaction, or refused */
 };
 
 static void refuse(struct request *r, struct produce_part *part, int16_t code, mr_str message)
@@ -38,14 +49,17 @@ static void refuse(struct request *r, struct produce_part *part, int16_t code, m
 	part->out->error_message = message;
 }
 
+static bool request_may_transact(const struct request *r, mr_str id)
+{
+	return id.ptr && id.len > 0 && request_may(r, ACL_WRITE, ACL_TRANSACTIONAL_ID, id);
+}
+
 /* What may be refused by the request or the batch header alone. */
 static void check_part(struct request *r, struct produce_part *part)
 {
 	const struct produce_request *in = r->in;
 	mr_str batch = part->in->records;
-	if (in->transactional_id.ptr) {
-		refuse(r, part, KE_INVALID_TXN_STATE, MR_STR("transactions are not served"));
-	} else if (in->acks < -1 || in->acks > 1) {
+	if (in->acks < -1 || in->acks > 1) {
 		refuse(r, part, KE_INVALID_REQUIRED_ACKS, MR_STR("acks is -1, 0 or 1"));
 	} else if (batch.len == 0) {
 		refuse(r, part, KE_INVALID_RECORD, MR_STR("a partition without a record batch"));
@@ -57,8 +71,8 @@ static void check_part(struct request *r, struct produce_part *part)
 		int attributes = (int16_t)mr_get_be16(batch.ptr + ATTRIBUTES_AT);
 		if (attributes & BATCH_CONTROL)
 			refuse(r, part, KE_INVALID_RECORD, MR_STR("control batches are the broker's own"));
-		else if (attributes & BATCH_TRANSACTIONAL)
-			refuse(r, part, KE_INVALID_TXN_STATE, MR_STR("transactions are not served"));
+		else if ((attributes & BATCH_TRANSACTIONAL) && !request_may_transact(r, in->transactional_id))
+			refuse(r, part, KE_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, MR_STR_NULL);
 		else if ((attributes & BATCH_CODEC_MASK) > BATCH_ZSTD ||
 			 ((attributes & BATCH_CODEC_MASK) == BATCH_ZSTD && r->header.version < 7))
 			refuse(r, part, KE_UNSUPPORTED_COMPRESSION_TYPE,
@@ -203,17 +217,101 @@ static void throttle(struct request *r, const struct produce_progress *p)
 	((struct produce_response *)r->out)->throttle_time_ms = request_throttle(r, QUOTA_PRODUCE, bytes);
 }
 
+/* ---- transactions ---- */
+
+static void produce_release(struct request *r)
+{
+	struct produce_progress *p = r->progress;
+	txn_ticket_drop(p->txns, p->ticket);
+}
+
+/* Of a transaction that the partition does not know of yet? */
+static bool must_enter(const struct produce_part *part, struct txn_producer *who)
+{
+	if (part->out->error_code != KE_NONE)
+		return false;
+	const char *batch = part->in->records.ptr;
+	if (!(mr_get_be16(batch + ATTRIBUTES_AT) & BATCH_TRANSACTIONAL))
+		return false;
+	who->producer_id = (int64_t)mr_get_be64(batch + PRODUCER_ID_AT);
+	who->epoch = (int16_t)mr_get_be16(batch + PRODUCER_EPOCH_AT);
+	return !log_in_transaction(part->partition, who->producer_id);
+}
+
+static struct txn_partition_ref ref_of(const struct produce_part *part)
+{
+	return (struct txn_partition_ref){log_topic_name(log_partition_topic(part->partition)),
+					  log_partition_index(part->partition)};
+}
+
+/* Clients of KIP-890 leave it to Produce to add partitions; all its batches are of one producer. */
+static void add_parts(struct request *r, struct produce_progress *p, struct txn_producer *who)
+{
+	struct txn_partition_ref *refs = arena_alloc(&r->arena, (p->count + 1) * sizeof *refs);
+	size_t count = 0;
+	for (size_t i = 0; i < p->count; i++) {
+		if (must_enter(&p->parts[i], who))
+			refs[count++] = ref_of(&p->parts[i]);
+	}
+	if (count > 0)
+		txns_add(p->txns, who, refs, count, &p->ticket);
+}
+
+/* Older ones have added them: a batch that comes after its transaction's end must not begin another
+ * that nobody ends. */
+static void verify_part(struct request *r, struct produce_progress *p, struct produce_part *part)
+{
+	const struct produce_request *in = r->in;
+	struct txn_producer who = {.id = in->transactional_id};
+	if (!must_enter(part, &who))
+		return;
+	struct txn_partition_ref ref = ref_of(part);
+	int16_t code = kafka_txn_error(txns_verify(p->txns, &who, &ref));
+	if (code == KE_CONCURRENT_TRANSACTIONS)
+		code = KE_NOT_ENOUGH_REPLICAS; /* what such a client tries again after */
+	if (code != KE_NONE)
+		refuse(r, part, code == KE_PRODUCER_FENCED ? KE_INVALID_PRODUCER_EPOCH : code, MR_STR_NULL);
+}
+
+static enum step enter_transaction(struct request *r, struct produce_progress *p)
+{
+	const struct produce_request *in = r->in;
+	struct txn_producer who = {.id = in->transactional_id};
+	if (r->header.version < FIRST_THAT_ADDS || !in->transactional_id.ptr)
+		return STEP_DONE;
+	if (!p->ticket)
+		add_parts(r, p, &who);
+	int16_t code;
+	if (!p->ticket)
+		return STEP_DONE;
+	if (request_await_txn(r, p->ticket, &code) == STEP_WAIT)
+		return STEP_WAIT;
+	for (size_t i = 0; i < p->count && code != KE_NONE; i++) {
+		if (must_enter(&p->parts[i], &who))
+			refuse(r, &p->parts[i], code == KE_PRODUCER_FENCED ? KE_INVALID_PRODUCER_EPOCH : code,
+			       MR_STR_NULL);
+	}
+	return STEP_DONE;
+}
+
 enum step produce_step(struct request *r)
 {
 	struct produce_progress *p = r->progress;
 	if (!p) {
 		const struct produce_request *in = r->in;
 		p = r->progress = plan(r);
+		p->txns = request_core(r)->txns;
+		r->release = produce_release;
 		r->silent = in->acks == 0;
 		request_deadline(r, mr_max_i64(in->timeout_ms, 0) * 1000);
 	}
+	if (!p->entered && enter_transaction(r, p) == STEP_WAIT)
+		return STEP_WAIT;
+	p->entered = true;
 	for (; p->appended < p->count; p->appended++) {
 		struct produce_part *part = &p->parts[p->appended];
+		if (r->header.version < FIRST_THAT_ADDS)
+			verify_part(r, p, part);
 		if (part->out->error_code == KE_NONE && append_part(r, part) == MR_ERR_BUSY)
 			return STEP_BUSY;
 	}

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "kafka/messages_group.h"
+#include "kafka/messages_txn.h"
 #include "kafka/messages_auth.h"
 #include "kafka/wire.h"
 
@@ -251,10 +252,23 @@ struct api_versions_range {
 	int16_t min_version;
 	int16_t max_version;
 };
+struct api_versions_supported {
+	mr_str name;
+	int16_t min_version;
+	int16_t max_version;
+};
+struct api_versions_finalized {
+	mr_str name;
+	int16_t max_version_level;
+	int16_t min_version_level;
+};
 struct api_versions_response {
 	int16_t error_code;
 	WIRE_ARRAY(struct api_versions_range) api_keys;
 	int32_t throttle_time_ms;
+	WIRE_ARRAY(struct api_versions_supported) supported_features;
+	int64_t finalized_features_epoch;
+	WIRE_ARRAY(struct api_versions_finalized) finalized_features;
 };
 
 /* ---- CreateTopics (19) ---- */

@@ -378,11 +378,32 @@ static const struct wire_field api_versions_range_fields[] = {
 CHILD(api_versions_range);
 #undef THIS
 
+#define THIS api_versions_supported
+static const struct wire_field api_versions_supported_fields[] = {
+    F(STRING, name, 3, ALL),
+    F(INT16, min_version, 3, ALL),
+    F(INT16, max_version, 3, ALL),
+};
+CHILD(api_versions_supported);
+#undef THIS
+
+#define THIS api_versions_finalized
+static const struct wire_field api_versions_finalized_fields[] = {
+    F(STRING, name, 3, ALL),
+    F(INT16, max_version_level, 3, ALL),
+    F(INT16, min_version_level, 3, ALL),
+};
+CHILD(api_versions_finalized);
+#undef THIS
+
 #define THIS api_versions_response
 static const struct wire_field api_versions_response_fields[] = {
     F(INT16, error_code, 0, ALL),
     AS(api_versions_range, api_keys, 0, ALL),
     F(INT32, throttle_time_ms, 1, ALL),
+    TAS(0, api_versions_supported, supported_features, 3),
+    TF(1, INT64, finalized_features_epoch, 3, -1),
+    TAS(2, api_versions_finalized, finalized_features, 3),
 };
 MESSAGE(api_versions_response);
 #undef THIS

@@ -31,11 +31,8 @@ CHILD(txn_topic_result);
 
 #define THIS add_partitions_to_txn_transaction
 static const struct wire_field add_partitions_to_txn_transaction_fields[] = {
-    F(STRING, transactional_id, 4, ALL),
-    F(INT64, producer_id, 4, ALL),
-    F(INT16, producer_epoch, 4, ALL),
-    F(BOOL, verify_only, 4, ALL),
-    AS(txn_topic, topics, 4, ALL),
+    F(STRING, transactional_id, 4, ALL), F(INT64, producer_id, 4, ALL), F(INT16, producer_epoch, 4, ALL),
+    F(BOOL, verify_only, 4, ALL),        AS(txn_topic, topics, 4, ALL),
 };
 CHILD(add_partitions_to_txn_transaction);
 #undef THIS
@@ -115,12 +112,8 @@ MESSAGE(end_txn_response);
 
 #define THIS write_txn_markers_marker
 static const struct wire_field write_txn_markers_marker_fields[] = {
-    F(INT64, producer_id, 0, ALL),
-    F(INT16, producer_epoch, 0, ALL),
-    F(BOOL, transaction_result, 0, ALL),
-    AS(txn_topic, topics, 0, ALL),
-    F(INT32, coordinator_epoch, 0, ALL),
-    F(INT8, transaction_version, 2, ALL),
+    F(INT64, producer_id, 0, ALL), F(INT16, producer_epoch, 0, ALL),    F(BOOL, transaction_result, 0, ALL),
+    AS(txn_topic, topics, 0, ALL), F(INT32, coordinator_epoch, 0, ALL), F(INT8, transaction_version, 2, ALL),
 };
 CHILD(write_txn_markers_marker);
 #undef THIS
@@ -200,12 +193,9 @@ MESSAGE(describe_producers_request);
 
 #define THIS describe_producers_producer
 static const struct wire_field describe_producers_producer_fields[] = {
-    F(INT64, producer_id, 0, ALL),
-    F(INT32, producer_epoch, 0, ALL),
-    FD(INT32, last_sequence, 0, ALL, -1),
-    FD(INT64, last_timestamp, 0, ALL, -1),
-    F(INT32, coordinator_epoch, 0, ALL),
-    FD(INT64, current_txn_start_offset, 0, ALL, -1),
+    F(INT64, producer_id, 0, ALL),        F(INT32, producer_epoch, 0, ALL),
+    FD(INT32, last_sequence, 0, ALL, -1), FD(INT64, last_timestamp, 0, ALL, -1),
+    F(INT32, coordinator_epoch, 0, ALL),  FD(INT64, current_txn_start_offset, 0, ALL, -1),
 };
 CHILD(describe_producers_producer);
 #undef THIS

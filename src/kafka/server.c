@@ -318,6 +318,7 @@ static void stop_listening(struct kafka_server *server)
 {
 	log_unlisten(server->core.store, &server->log_listener);
 	groups_listen(server->core.groups, NULL, NULL);
+	txns_listen(server->core.txns, NULL, NULL);
 }
 
 static void take_inbox(struct kafka_server *server)
@@ -453,6 +454,7 @@ static int server_open(struct kafka_server *server, const struct kafka_server_op
 		return rc;
 	kafka_core_init(&server->core, options->env, options->broker, server->loop);
 	server->core.groups = options->groups;
+	server->core.txns = options->txns;
 	if (options->request_bytes_max)
 		server->core.request_bytes_max = options->request_bytes_max;
 	server->cluster_id = mr_strdup(options->cluster_id ? options->cluster_id : "");
@@ -487,6 +489,7 @@ int kafka_server_start(const struct kafka_server_options *options, struct kafka_
 	server->log_listener = (struct log_listener){.fn = log_moved, .arg = server};
 	log_listen(server->core.store, &server->log_listener);
 	groups_listen(server->core.groups, ticket_answered, server);
+	txns_listen(server->core.txns, ticket_answered, server);
 	int failed = pthread_create(&server->thread, NULL, run, server);
 	if (failed) {
 		stop_listening(server);

@@ -14,6 +14,7 @@
 #include "env/env.h"
 #include "group/group.h"
 #include "kafka/tls.h"
+#include "txn/txn.h"
 
 struct kafka_server;
 
@@ -21,6 +22,7 @@ struct kafka_server_options {
 	const struct env *env;
 	struct broker *broker;
 	struct groups *groups;
+	struct txns *txns;
 	struct auth *auth;      /* NULL: everybody may do everything */
 	const char *listen;     /* "127.0.0.1:9092"; NULL: no plain listener */
 	const char *advertised; /* "host:port"; NULL: the address the client connected to */

@@ -34,7 +34,7 @@ struct txn_fields { /* what is written; partitions beside it */
 	int64_t update_ms;            /* wall */
 	int32_t timeout_ms;
 	int16_t epoch;
-	int16_t last_epoch; /* -1; whose producer may ask again for what raised it */
+	int16_t last_epoch;     /* -1; whose producer may ask again for what raised it */
 	int16_t client_version; /* 2: the epoch rises with every transaction */
 	enum txn_state state;
 };

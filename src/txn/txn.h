@@ -35,24 +35,24 @@ enum txn_state {
 const char *txn_state_word(enum txn_state state);
 
 enum txn_code { /* kafka/errors.c has the table to Kafka's codes */
-	TXN_OK,
-	TXN_INVALID_REQUEST,
-	TXN_INVALID_TIMEOUT,
-	TXN_INVALID_STATE,
-	TXN_CONCURRENT, /* ask again a little later */
-	TXN_FENCED,     /* another producer has taken over */
-	TXN_UNKNOWN_MAPPING,
-	TXN_NOT_FOUND,
-	TXN_NOT_AVAILABLE, /* the disk refuses: ask again */
+		TXN_OK,
+		TXN_INVALID_REQUEST,
+		TXN_INVALID_TIMEOUT,
+		TXN_INVALID_STATE,
+		TXN_CONCURRENT, /* ask again a little later */
+		TXN_FENCED,     /* another producer has taken over */
+		TXN_UNKNOWN_MAPPING,
+		TXN_NOT_FOUND,
+		TXN_NOT_AVAILABLE, /* the disk refuses: ask again */
 };
 
 struct txns_options {
 	const struct env *env;
 	struct broker *broker;
 	struct groups *groups;
-	bool manual;                /* no thread: the owner calls txns_tick (tests) */
-	int32_t timeout_max_ms;     /* transaction.max.timeout.ms */
-	int64_t id_expiration_ms;   /* transactional.id.expiration.ms */
+	bool manual;              /* no thread: the owner calls txns_tick (tests) */
+	int32_t timeout_max_ms;   /* transaction.max.timeout.ms */
+	int64_t id_expiration_ms; /* transactional.id.expiration.ms */
 };
 void txns_options_default(struct txns_options *options);
 

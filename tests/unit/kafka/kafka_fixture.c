@@ -23,10 +23,17 @@ void kafka_fixture_start_with(struct kafka_fixture *f, const char *folder,
 	groups.env = env_linux();
 	groups.broker = f->broker;
 	CHECK_OK(groups_open(&groups, &f->groups, &err), err);
+	struct txns_options txns;
+	txns_options_default(&txns);
+	txns.env = env_linux();
+	txns.broker = f->broker;
+	txns.groups = f->groups;
+	CHECK_OK(txns_open(&txns, &f->txns, &err), err);
 	struct kafka_server_options server = *options;
 	server.env = env_linux();
 	server.broker = f->broker;
 	server.groups = f->groups;
+	server.txns = f->txns;
 	server.cluster_id = FIXTURE_CLUSTER_ID;
 	CHECK_OK(kafka_server_start(&server, &f->server, &err), err);
 	snprintf(f->address, sizeof f->address, "127.0.0.1:%d", kafka_server_port(f->server));
@@ -35,6 +42,7 @@ void kafka_fixture_start_with(struct kafka_fixture *f, const char *folder,
 void kafka_fixture_stop(struct kafka_fixture *f)
 {
 	kafka_server_stop(f->server, 2000);
+	txns_close(f->txns);
 	groups_close(f->groups);
 	broker_free(f->broker);
 	log_store_close(f->store);

@@ -7,6 +7,7 @@ struct kafka_fixture {
 	struct log_store *store;
 	struct broker *broker;
 	struct groups *groups;
+	struct txns *txns;
 	struct kafka_server *server;
 	char address[64];
 };

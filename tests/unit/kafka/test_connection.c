@@ -66,6 +66,13 @@ static void bench_open_in(struct bench *b, const struct env *env, const char *fo
 	groups.broker = b->broker;
 	groups.manual = true;
 	CHECK_OK(groups_open(&groups, &b->core.groups, &err), err);
+	struct txns_options txns;
+	txns_options_default(&txns);
+	txns.env = env;
+	txns.broker = b->broker;
+	txns.groups = b->core.groups;
+	txns.manual = true;
+	CHECK_OK(txns_open(&txns, &b->core.txns, &err), err);
 	b->core.cluster_id = MR_STR("cluster");
 	conn_init(&b->conn, &b->core, on_output);
 	b->listener = (struct log_listener){.fn = on_moved, .arg = b};
@@ -84,6 +91,7 @@ static void bench_close(struct bench *b)
 	log_unlisten(b->store, &b->listener);
 	kafka_core_release(&b->core);
 	loop_free(b->loop);
+	txns_close(b->core.txns);
 	groups_close(b->core.groups);
 	broker_free(b->broker);
 	log_store_close(b->store);
@@ -507,7 +515,7 @@ TEST(produce_refuses_by_kafkas_codes)
 	mr_put_be16(bad + 21, BATCH_CONTROL);
 	CHECK_INT(refusal(&b, 9, -1, 0, mr_str_n(bad, good.len)), KE_INVALID_RECORD);
 	mr_put_be16(bad + 21, BATCH_TRANSACTIONAL);
-	CHECK_INT(refusal(&b, 9, -1, 0, mr_str_n(bad, good.len)), KE_INVALID_TXN_STATE);
+	CHECK_INT(refusal(&b, 9, -1, 0, mr_str_n(bad, good.len)), KE_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
 	mr_put_be16(bad + 21, BATCH_ZSTD);
 	CHECK_INT(refusal(&b, 6, -1, 0, mr_str_n(bad, good.len)), KE_UNSUPPORTED_COMPRESSION_TYPE);
 	CHECK_INT(log_end_offset(log_partition_at(topic(&b, "t"), 0)), 0);
@@ -589,18 +597,6 @@ TEST(produce_knows_an_idempotent_producers_retries)
 		CHECK_INT(p->base_offset, tries[i].offset);
 	}
 	CHECK_INT(log_end_offset(log_partition_at(topic(&b, "t"), 0)), 6);
-	bench_close(&b);
-}
-
-TEST(transactions_are_refused_by_name)
-{
-	struct bench b;
-	bench_open(&b, 0);
-	struct init_producer_id_request ask = {.transactional_id = MR_STR("tx"), .producer_id = -1};
-	conn_feed(&b.conn, frame(&b, API_InitProducerId, 5, &ask));
-	const struct init_producer_id_response *given = reply_to(&b, API_InitProducerId, 5);
-	CHECK_INT(given->error_code, KE_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
-	CHECK_INT(given->producer_id, -1);
 	bench_close(&b);
 }
 

@@ -196,8 +196,11 @@ TEST(security_refuses_to_listen_to_the_world)
 {
 	struct kafka_fixture f = {0};
 	kafka_fixture_start(&f, test_folder());
-	struct kafka_server_options options = {
-	    .env = env_linux(), .broker = f.broker, .groups = f.groups, .listen = "0.0.0.0:0"};
+	struct kafka_server_options options = {.env = env_linux(),
+					       .broker = f.broker,
+					       .groups = f.groups,
+					       .txns = f.txns,
+					       .listen = "0.0.0.0:0"};
 	struct kafka_server *server;
 	struct mr_error err;
 	CHECK_INT(kafka_server_start(&options, &server, &err), MR_ERR_INVALID);
