@@ -106,6 +106,10 @@ def test_delete_and_update(t):
     t.run("sql", "-c", f"DELETE FROM {table}")
     assert ids(t, table) == []
     assert t.value(f"SELECT count(*) FROM {table} VERSION AS OF 1") == 9
+    # A condition that is NULL is not true: the row stays as it is.
+    t.run("sql", "-c", f"INSERT INTO {table} VALUES (1, NULL, 0), (2, 'b', 0), (3, 'c', 0)")
+    t.run("sql", "-c", f"DELETE FROM {table} WHERE s = 'b'; UPDATE {table} SET id = 30 WHERE s = 'c'")
+    assert ids(t, table) == [1, 30]
 
 
 def test_merge_every_clause(t):

@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""Every operation on a Delta table by millrace, read by delta-rs and by DuckDB's delta reader; and
+theirs on the same table, read and gone on with here. After each step the three see the same rows."""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import peers
+
+PACKAGES = ["deltalake==1.6.6", "pyarrow==26.0.1", "duckdb==1.5.5", "duckdb-extension-delta==1.5.5"]
+COLUMNS = "id, s, p"
+SOURCE = "(SELECT range AS id, 'm' AS s, 5 AS p FROM range(90, 120)) s"
+
+# (name, statement), $ is the table
+OURS_FIRST = [
+    ("create", "CREATE TABLE $ (id BIGINT, s STRING, p INT) USING delta PARTITIONED BY (p)"),
+    ("insert", "INSERT INTO $ SELECT range, 'v' || range, range % 3 FROM range(100)"),
+    ("update", "UPDATE $ SET s = 'u' WHERE id % 7 = 0"),
+    ("delete", "DELETE FROM $ WHERE id % 11 = 0 OR p = 2 AND id < 20"),
+    ("merge", f"MERGE INTO $ t USING {SOURCE} ON t.id = s.id WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN "
+              "INSERT * WHEN NOT MATCHED BY SOURCE AND t.id = 1 THEN DELETE"),
+    ("optimize", "OPTIMIZE $"),
+    ("z-order", "OPTIMIZE $ ZORDER BY (id)"),
+    ("overwrite a partition", "INSERT OVERWRITE $ PARTITION (p = 5) SELECT 1000, 'o'"),
+    ("replace where", "INSERT INTO $ REPLACE WHERE id > 50 SELECT 60, 'r', 1"),
+    ("restore", "RESTORE TABLE $ TO VERSION AS OF 3"),
+    ("add a column", "ALTER TABLE $ ADD COLUMNS (x DOUBLE)"),
+]
+OURS_LAST = [
+    ("update after delta-rs", "UPDATE $ SET x = id WHERE id > 20"),
+    ("constraint", "ALTER TABLE $ ADD CONSTRAINT positive CHECK (id >= 0)"),
+]
+
+
+class Checks:
+    def __init__(self, binary, folder):
+        import duckdb
+        import duckdb_extension_delta
+        self.binary, self.table = binary, str(folder / "t")
+        self.passed = self.failed = 0
+        self.duck = duckdb.connect()
+        self.duck.execute(f"load '{next(Path(duckdb_extension_delta.__file__).parent.rglob('*.duckdb_extension'))}'")
+
+    def sql(self, text):
+        done = subprocess.run([self.binary, "sql", "-o", "json", "-c", text], capture_output=True, text=True,
+                              cwd=Path(self.table).parent)
+        if done.returncode:
+            raise AssertionError(done.stderr.strip())
+        return json.loads(done.stdout) if done.stdout.strip() else []
+
+    def same_rows(self):
+        import pyarrow as pa
+        from deltalake import DeltaTable, QueryBuilder
+        query = f"SELECT {COLUMNS} FROM %s ORDER BY id, s"
+        ours = [tuple(row.values()) for row in self.sql(query % f"delta_scan('{self.table}')")]
+        reader = QueryBuilder().register("t", DeltaTable(self.table)).execute(query % "t")
+        theirs = [tuple(row.values()) for row in pa.table(reader).to_pylist()]
+        ducks = self.duck.execute(query % f"delta_scan('{self.table}')").fetchall()
+        assert ours == theirs, f"delta-rs sees {len(theirs)} rows, millrace {len(ours)}"
+        assert ours == ducks, f"DuckDB sees {len(ducks)} rows, millrace {len(ours)}"
+
+    def run(self, name, step):
+        try:
+            step()
+            self.same_rows()
+            self.passed += 1
+            print(f"ok {name}", flush=True)
+        except Exception as e:
+            self.failed += 1
+            print(f"FAILED {name}: {type(e).__name__}: {str(e)[:500]}", flush=True)
+
+    def statements(self, list):
+        for name, text in list:
+            self.run(name, lambda: self.sql(text.replace("$", f"delta.`{self.table}`")))
+
+
+def append(table, id):
+    import pyarrow as pa
+    from deltalake import write_deltalake
+    write_deltalake(table, pa.table({"id": pa.array([id], pa.int64()), "s": ["rs"], "p": pa.array([0], pa.int32()),
+                                     "x": [1.5]}), mode="append")
+
+
+def breaks_our_constraint(table):
+    try:
+        append(table, -1)
+    except Exception:
+        return
+    raise AssertionError("delta-rs wrote a row that breaks the constraint")
+
+
+def main():
+    from deltalake import DeltaTable
+    p = argparse.ArgumentParser()
+    p.add_argument("--build", default="build/release")
+    options = p.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        checks = Checks(os.path.abspath(f"{options.build}/millrace"), Path(folder))
+        checks.statements(OURS_FIRST)
+        checks.run("delta-rs appends", lambda: append(checks.table, 5000))
+        checks.run("delta-rs deletes", lambda: DeltaTable(checks.table).delete("id < 10"))
+        checks.run("delta-rs optimizes", lambda: DeltaTable(checks.table).optimize.compact())
+        checks.statements(OURS_LAST)
+        checks.run("delta-rs holds our constraint", lambda: breaks_our_constraint(checks.table))
+        print(f"{checks.passed} passed, {checks.failed} failed")
+        return 1 if checks.failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        import deltalake  # noqa: F401
+        import duckdb_extension_delta  # noqa: F401
+    except ImportError:
+        interpreter = peers.python("delta-ops", *PACKAGES)
+        os.execv(interpreter, [interpreter, __file__, *sys.argv[1:]])
+    sys.exit(main())
