@@ -25,7 +25,7 @@ LAYERS = {
     "delta": f"{CORE} codec sql store",
     "broker": f"{CORE} codec log",
     "http": f"{CORE} codec",
-    "jinja": f"{CORE} codec",
+    "jinja": f"{CORE} codec conf",
     "group": f"{CORE} codec log broker",
     "txn": f"{CORE} codec log broker group",
     "auth": f"{CORE} codec log broker",
