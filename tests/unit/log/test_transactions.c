@@ -3,6 +3,7 @@
 #include "log_kit.h"
 
 #include "base/mem.h"
+#include "env/disk_sim.h"
 #include "log/transactions.h"
 
 #include <unistd.h>
@@ -131,6 +132,38 @@ TEST(log_markers_fence_old_epochs)
 	CHECK_INT(producers[0].txn_first_offset, 2);
 	free(producers);
 	log_store_close(store);
+}
+
+TEST(log_transactions_that_a_fault_took_back)
+{
+	struct mr_error err;
+	struct sim_clock clock;
+	struct mr_rng rng;
+	sim_clock_init(&clock, 1700000000LL * 1000000);
+	rng_seed(&rng, 1);
+	struct mr_disk *disk = sim_disk_new(1);
+	struct env env = {&clock.base, disk, &rng};
+	struct log_store_options options = {
+	    .env = &env, .dir = "data", .journal_bytes = 1 << 20, .manual = true};
+	struct log_store *store;
+	CHECK_OK(log_store_open(&options, &store, &err), err);
+	struct log_partition *p = log_partition_at(kit_topic(store, "t", 1), 0);
+	CHECK_INT(add(p, 1, 0, 0, "a", true), 0);
+	CHECK_OK(log_store_commit(store, &err), err);
+	CHECK_INT(mark(p, 1, 0, false), 1);
+	CHECK_INT(add(p, 2, 0, 0, "b", true), 2);
+	CHECK(!log_in_transaction(p, 1) && log_in_transaction(p, 2));
+	sim_disk_set_space(disk, 0);
+	CHECK(log_store_commit(store, &err) < 0);
+	CHECK(log_in_transaction(p, 1) && !log_in_transaction(p, 2));
+	sim_disk_set_space(disk, -1);
+	CHECK_INT(mark(p, 1, 0, true), -MR_ERR_NO_SPACE); /* fenced; asks for it to be mended */
+	CHECK_OK(log_store_commit(store, &err), err);
+	CHECK_INT(mark(p, 1, 0, true), 3);
+	CHECK_OK(log_store_commit(store, &err), err);
+	CHECK_COMMITTED(p, "a ");
+	log_store_close(store);
+	sim_disk_free(disk);
 }
 
 /* ---- restarts ---- */

@@ -199,3 +199,50 @@ TEST(txns_power_cut_at_every_step_of_an_end)
 		}
 	}
 }
+
+/* ---- a disk that is full for a while ---- */
+
+/* Some of the markers, or what comes after them, find no room and are taken back. */
+static void full_with(int64_t room, int at_round)
+{
+	struct txn_fixture f;
+	txn_fixture_init(&f, 7);
+	txn_fixture_open(&f);
+	struct txn_producer who = txn_fixture_start(&f, "tx");
+	CHECK_INT(txn_fixture_add(&f, &who, 0), TXN_OK);
+	CHECK_INT(txn_fixture_add(&f, &who, 1), TXN_OK);
+	CHECK_INT(txn_fixture_write(&f, &who, 0, 0, "x"), 0);
+	CHECK_INT(txn_fixture_write(&f, &who, 1, 0, "x"), 0);
+	txn_fixture_settle(&f);
+	struct txn_ticket *ticket;
+	txns_end(f.txns, &who, true, true, &ticket);
+	for (int round = 0; round < 4; round++) {
+		struct mr_error err;
+		if (round == at_round)
+			sim_disk_set_space(f.disk, room);
+		(void)!log_store_commit(f.store, &err);
+		txns_tick(f.txns);
+		sim_disk_set_space(f.disk, -1);
+	}
+	for (int i = 0; i < 3; i++)
+		txn_fixture_settle(&f);
+	CHECK(txn_ticket_done(f.txns, ticket));
+	bool committed = ticket->code == TXN_OK;
+	CHECK(committed || ticket->code == TXN_NOT_AVAILABLE); /* the decision itself was lost */
+	txn_ticket_drop(f.txns, ticket);
+	for (int i = 0; i < 2; i++) {
+		CHECK_INT(log_in_transaction(f.partitions[i], who.producer_id), !committed);
+		CHECK_COMMITTED(&f, i, committed ? "x " : "");
+	}
+	CHECK(committed || at_round == 0);
+	txn_fixture_close(&f);
+	txn_fixture_release(&f);
+}
+
+TEST(txns_outlive_a_full_disk)
+{
+	for (int at_round = 0; at_round < 3; at_round++) {
+		for (int64_t room = 0; room <= 320; room += 20)
+			full_with(room, at_round);
+	}
+}
