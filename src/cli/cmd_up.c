@@ -21,7 +21,7 @@ static void print_where(struct app *app)
 	if (app_kafka(app) && kafka_server_port(app_kafka(app)))
 		fprintf(stderr, "  kafka    127.0.0.1:%d\n", kafka_server_port(app_kafka(app)));
 	if (app_kafka(app) && kafka_server_tls_port(app_kafka(app)))
-		fprintf(stderr, "  kafka    port %d, TLS\n", kafka_server_tls_port(app_kafka(app)));
+		fprintf(stderr, "  kafka    127.0.0.1:%d (TLS)\n", kafka_server_tls_port(app_kafka(app)));
 	for (size_t i = 0; app_gateway(app) && i < gateway_listener_count(app_gateway(app)); i++) {
 		mr_str protocol;
 		char address[64];

@@ -409,7 +409,8 @@ static int check_exposure(const struct kafka_server_options *options, const char
 	mr_fail(err, MR_ERR_INVALID,
 		"%s is reached from other machines, and there are no users: nobody would be refused",
 		address);
-	mr_hint(err, "make a user (users: in millrace.yml, or 'millrace user create'), or say --insecure");
+	mr_hint(err, "make a user (users: in millrace.yml, or 'kafka-configs --entity-type users'), or say "
+		     "--insecure");
 	return MR_ERR_INVALID;
 }
 
