@@ -21,9 +21,12 @@
 #define SESSIONS_MAX 8
 #define STOP_MS 3000
 
+#define EPHEMERAL_JOURNAL_BYTES ((size_t)4 << 20)
+
 struct app {
 	const struct env *env;
 	const struct project *project;
+	enum app_part part;
 	int lock_fd;
 	int64_t started_ms;
 	_Atomic bool ready;
@@ -55,13 +58,18 @@ struct app {
 
 static int open_log(struct app *app, struct mr_error *err)
 {
-	struct log_store_options options = {.env = app->env, .dir = app->project->data};
+	bool ephemeral = app->part == APP_EPHEMERAL;
+	struct log_store_options options = {.env = app->env,
+					    .dir = app->project->data,
+					    .journal_bytes = ephemeral ? EPHEMERAL_JOURNAL_BYTES : 0};
 	int rc = log_store_open(&options, &app->store, err);
 	if (rc < 0)
 		return rc;
 	struct broker_options broker = {
 	    .env = app->env, .store = app->store, .auto_create = app->project->auto_create_topics};
 	log_topic_config_default(&broker.topic_default);
+	if (ephemeral)
+		broker.topic_default.durability = LOG_RELAXED;
 	return broker_new(&broker, &app->broker, err);
 }
 
@@ -271,22 +279,37 @@ static int load_cluster_id(struct app *app, struct mr_error *err)
 	return rc;
 }
 
-int app_open(const struct env *env, const struct project *project, struct app **out, struct mr_error *err)
+typedef int app_step(struct app *app, struct mr_error *err);
+
+static int run_steps(struct app *app, app_step *const *steps, size_t count, struct mr_error *err)
 {
-	static int (*const steps[])(struct app *, struct mr_error *) = {
-	    load_cluster_id, open_log,    open_auth,    open_groups, open_txns,
-	    declare_topics,  open_engine, open_ingests, open_catalog};
+	int rc = 0;
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = steps[i](app, err);
+	return rc;
+}
+
+static app_step *const broker_steps[] = {load_cluster_id, open_log,  open_auth,
+					 open_groups,     open_txns, declare_topics};
+static app_step *const table_steps[] = {open_engine, open_ingests, open_catalog};
+
+int app_open(const struct env *env, const struct project *project, enum app_part part, struct app **out,
+	     struct mr_error *err)
+{
 	int rc = disk_mkdir_all(env->disk, project->data, err);
 	if (rc < 0)
 		return rc;
 	struct app *app = mr_calloc(1, sizeof *app);
+	app->part = part;
 	app->env = env;
 	app->project = project;
 	app->lock_fd = -1;
 	app->started_ms = clock_wall_ms(env->clock);
 	rc = data_lock(project->data, &app->lock_fd, err);
-	for (size_t i = 0; i < MR_COUNT(steps) && rc == 0; i++)
-		rc = steps[i](app, err);
+	if (rc == 0)
+		rc = run_steps(app, broker_steps, MR_COUNT(broker_steps), err);
+	if (rc == 0 && part == APP_ALL)
+		rc = run_steps(app, table_steps, MR_COUNT(table_steps), err);
 	if (rc < 0) {
 		app_close(app);
 		return rc;
@@ -397,11 +420,14 @@ static void stop_ingests(struct app *app)
 
 int app_serve(struct app *app, struct mr_error *err)
 {
-	static int (*const steps[])(struct app *, struct mr_error *) = {serve_kafka, serve_gateway,
-									serve_http, write_run_file};
-	int rc = confine_engine(app, err);
-	for (size_t i = 0; i < MR_COUNT(steps) && rc == 0; i++)
-		rc = steps[i](app, err);
+	static app_step *const steps[] = {confine_engine, serve_kafka, serve_gateway, serve_http,
+					  write_run_file};
+	if (app->part != APP_ALL) {
+		int rc = serve_kafka(app, err);
+		app->ready = rc == 0;
+		return rc;
+	}
+	int rc = run_steps(app, steps, MR_COUNT(steps), err);
 	if (rc < 0)
 		return rc;
 	start_ingests(app);

@@ -22,8 +22,13 @@
 
 struct app;
 
-MR_NODISCARD int app_open(const struct env *env, const struct project *project, struct app **out,
-			  struct mr_error *err);
+enum app_part {
+	APP_ALL,
+	APP_BROKER,    /* topics and the Kafka endpoint alone: no SQL, tables, flows, HTTP */
+	APP_EPHEMERAL, /* the same for data that nobody will miss: topics are relaxed when they say nothing */
+};
+MR_NODISCARD int app_open(const struct env *env, const struct project *project, enum app_part part,
+			  struct app **out, struct mr_error *err);
 /* Stops the listeners, makes safe what was received, commits what ingest has, closes. At most
  * a few seconds. NULL is fine. */
 void app_close(struct app *app);

@@ -259,7 +259,7 @@ static int demo_in_folder(struct demo *demo, struct mr_error *err)
 	if (rc < 0)
 		return rc;
 	use_free_ports(project);
-	rc = app_open(env_linux(), project, &demo->app, err);
+	rc = app_open(env_linux(), project, APP_ALL, &demo->app, err);
 	if (rc == 0) {
 		rc = app_serve(demo->app, err);
 		if (rc == 0)

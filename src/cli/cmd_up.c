@@ -3,10 +3,9 @@
 
 #include "app/app.h"
 #include "base/log.h"
+#include "cli/process.h"
 
-#include <signal.h>
 #include <stdio.h>
-#include <sys/resource.h>
 
 static const struct arg_option options[] = {
     {"log-format", 0, "FORMAT", "logfmt (default) or json", false},
@@ -46,28 +45,6 @@ static void print_pipeline_errors(struct app *app)
 			count > 1 ? "s are" : " is");
 }
 
-/* Before any thread starts: every thread inherits the mask, so only sigwait sees them. */
-static sigset_t block_signals(void)
-{
-	sigset_t set;
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	signal(SIGXFSZ, SIG_IGN); /* a file size limit then is an error like a full disk */
-	return set;
-}
-
-/* A partition in use holds a descriptor, and so does a connection: take all that the system gives. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
 int cmd_up(int argc, char **argv)
 {
 	struct args args;
@@ -77,15 +54,15 @@ int cmd_up(int argc, char **argv)
 	const char *format = args_get(&args, "log-format");
 	mr_log_setup(args_has(&args, "verbose") ? MR_LOG_DEBUG : MR_LOG_INFO,
 		     format && strcmp(format, "json") == 0 ? MR_LOG_JSON : MR_LOG_LOGFMT);
-	sigset_t signals = block_signals();
-	raise_descriptor_limit();
+	sigset_t signals = process_block_signals();
+	process_raise_descriptor_limit();
 	struct mr_error err;
 	struct project *project;
 	const char *folder = args_positional(&args, 0) ? args_positional(&args, 0) : ".";
 	if (project_load(folder, &project, &err) < 0)
 		return command_failed(&err);
 	struct app *app;
-	int rc = app_open(env_linux(), project, &app, &err);
+	int rc = app_open(env_linux(), project, APP_ALL, &app, &err);
 	if (rc == 0) {
 		print_pipeline_errors(app);
 		if (args_has(&args, "insecure"))

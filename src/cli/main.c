@@ -17,6 +17,7 @@ static const struct {
     {"init", cmd_init, "make a project folder to start from"},
     {"demo", cmd_demo, "the whole platform on a real access log, in a minute"},
     {"up", cmd_up, "run a project: gateway, broker, ingest, flows, HTTP"},
+    {"broker", cmd_broker, "topics and the Kafka endpoint alone; --ephemeral for tests"},
     {"sql", cmd_sql, "query every table and topic"},
     {"topic", cmd_topic, "list, describe, create, delete, produce, consume topics"},
     {"table", cmd_table, "list, describe, history, optimize, vacuum, restore tables"},

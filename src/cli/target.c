@@ -23,7 +23,7 @@ int target_open(const char *folder, struct target **out, struct mr_error *err)
 	if (rc == 0)
 		rc = app_find_server(env_linux(), target->project->data, target->address, err);
 	if (rc == MR_ERR_NOT_FOUND && target->project)
-		rc = app_open(env_linux(), target->project, &target->app, err);
+		rc = app_open(env_linux(), target->project, APP_ALL, &target->app, err);
 	if (rc < 0) {
 		target_close(target);
 		return rc;

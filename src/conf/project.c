@@ -128,6 +128,23 @@ int project_load(const char *folder, struct project **out, struct mr_error *err)
 	return 0;
 }
 
+int project_default(const char *data, struct project **out, struct mr_error *err)
+{
+	struct project *project = mr_calloc(1, sizeof *project);
+	arena_init(&project->arena, 4096);
+	project->folder = project->file = "";
+	struct option_reader reader = {
+	    .arena = &project->arena, .disk = env_linux()->disk, .file = "", .folder = "."};
+	int rc = options_fill(&reader, &conf_project_table, NULL, project, err);
+	if (rc < 0) {
+		project_free(project);
+		return rc;
+	}
+	project->data = arena_strdup(&project->arena, data);
+	*out = project;
+	return 0;
+}
+
 void project_free(struct project *project)
 {
 	if (!project)

@@ -131,6 +131,8 @@ struct project {
 
 /* folder: holds millrace.yml or spark-pipeline.yml. On success *out is the caller's. */
 MR_NODISCARD int project_load(const char *folder, struct project **out, struct mr_error *err);
+/* What an empty file says, for a program that has no project: everything at its default. */
+MR_NODISCARD int project_default(const char *data, struct project **out, struct mr_error *err);
 void project_free(struct project *project); /* NULL is fine */
 
 /* Every key of the project file with type, default and meaning, as Markdown, appended. */
