@@ -23,7 +23,7 @@ LAYERS = {
     "stream": f"{CORE} conf",
     "store": f"{CORE} codec",
     "delta": f"{CORE} codec sql store",
-    "broker": f"{CORE} codec log",
+    "broker": f"{CORE} codec conf log",
     "http": f"{CORE} codec",
     "jinja": f"{CORE} codec conf",
     "group": f"{CORE} codec log broker",

@@ -30,6 +30,9 @@ enum log_cleanup { LOG_CLEANUP_DELETE = 1, LOG_CLEANUP_COMPACT = 2 };
 
 enum log_durability { LOG_DURABLE, LOG_RELAXED };
 
+#define LOG_COMPRESSION_PRODUCER (-1)
+#define LOG_SETTINGS_MAX (128 << 10) /* bytes of a topic's settings */
+
 #define LOG_PARTITIONS_MAX 10000
 #define LOG_TOPIC_NAME_MAX 249 /* Kafka's limit: 249 of [a-zA-Z0-9._-], not "." or ".." */
 
@@ -63,6 +66,15 @@ struct log_topic_config {
 	int64_t min_compaction_lag_ms;   /* default 0 */
 	int64_t max_compaction_lag_ms;   /* default INT64_MAX: no limit */
 	int64_t delete_retention_ms;     /* how long tombstones stay; default 1 day */
+	/* The broker's, who looks at records: compression.type as enum batch_codec, or as the producer
+	 * sent it; how far a record's timestamp may be in the past and in the future. */
+	int32_t compression;
+	int64_t timestamp_before_max_ms; /* default INT64_MAX: no limit */
+	int64_t timestamp_after_max_ms;  /* default one hour */
+	/* Lines "name=value", kept with the topic and never looked at here: what was set by name, and by
+	 * whom the rest of this struct was made (broker/topic_config.h). Copied when it is given; what
+	 * log_topic_config hands out lives as long as the store. NULL means none. */
+	const char *settings;
 };
 
 void log_topic_config_default(struct log_topic_config *config); /* one partition, durable */

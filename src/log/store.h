@@ -93,12 +93,18 @@ struct log_partition {
 	struct partition_checkpoint checkpoint; /* only while the store opens */
 };
 
+struct settings {
+	struct settings *older;
+	char text[];
+};
+
 struct log_topic {
 	struct log_store *store;
 	char *name;
 	uint8_t id[16];
 	pthread_mutex_t lock;
-	struct log_topic_config config;    /* lock */
+	struct log_topic_config config;    /* lock; its settings are the newest of `settings` */
+	struct settings *settings;         /* lock; all there ever were, newest first */
 	struct log_partition **partitions; /* lock; config.partitions of them */
 	int32_t partition_count;           /* lock */
 	bool deleted;                      /* topics_lock */

@@ -5,6 +5,7 @@
  *   version: 1              partitions: 6            segment_bytes: 1073741824
  *   id: <32 hex digits>     retention_ms: -1         ... one line for each field of the config
  *   state: live             (or "deleting": the folders are being removed)
+ *   set: retention.ms=-1    one line for each of its settings
  *
  * The file is the truth. A topic exists once its file does; partition folders are made after it
  * and again at start when a crash took them. A deletion writes "deleting" first, then removes the
@@ -19,7 +20,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { TOPIC_FILE_MAX = 4096 };
+enum { TOPIC_FILE_MAX = LOG_SETTINGS_MAX + 4096 };
 
 /* The fields of the config that are plain numbers. */
 struct number_field {
@@ -47,6 +48,9 @@ static const struct number_field number_fields[] = {
     FIELD(min_compaction_lag_ms, 0, INT64_MAX),
     FIELD(max_compaction_lag_ms, 1, INT64_MAX),
     FIELD(delete_retention_ms, 0, INT64_MAX),
+    FIELD(compression, LOG_COMPRESSION_PRODUCER, BATCH_CODEC_COUNT - 1),
+    FIELD(timestamp_before_max_ms, 0, INT64_MAX),
+    FIELD(timestamp_after_max_ms, 0, INT64_MAX),
 };
 
 static int64_t field_get(const struct log_topic_config *config, const struct number_field *field)
@@ -87,11 +91,34 @@ void log_topic_config_default(struct log_topic_config *config)
 	    .min_cleanable_dirty_ppm = 500000,
 	    .max_compaction_lag_ms = INT64_MAX,
 	    .delete_retention_ms = 24LL * 3600 * 1000,
+	    .compression = LOG_COMPRESSION_PRODUCER,
+	    .timestamp_before_max_ms = INT64_MAX,
+	    .timestamp_after_max_ms = 3600LL * 1000,
 	};
+}
+
+/* The text is copied: readers of older settings keep them. Before others see the topic, or locked. */
+static void take_config(struct log_topic *topic, const struct log_topic_config *config)
+{
+	const char *now = topic->config.settings;
+	size_t size = config->settings ? strlen(config->settings) + 1 : 0;
+	bool same = now && size && strcmp(now, config->settings) == 0;
+	topic->config = *config;
+	topic->config.settings = same ? now : NULL;
+	if (size <= 1 || same)
+		return;
+	struct settings *settings = mr_alloc(sizeof *settings + size);
+	memcpy(settings->text, config->settings, size);
+	settings->older = topic->settings;
+	topic->settings = settings;
+	topic->config.settings = settings->text;
 }
 
 static int check_config(mr_str name, const struct log_topic_config *config, struct mr_error *err)
 {
+	if (config->settings && strlen(config->settings) > LOG_SETTINGS_MAX)
+		return mr_fail(err, MR_ERR_LIMIT, "topic %.*s: its settings take more than %d bytes",
+			       MR_FMT(name), LOG_SETTINGS_MAX);
 	for (size_t i = 0; i < MR_COUNT(number_fields); i++) {
 		const struct number_field *field = &number_fields[i];
 		int64_t value = field_get(config, field);
@@ -123,6 +150,16 @@ static char *topic_path(const struct log_store *store, const char *name)
 	return mr_asprintf("%s/topics/%s", store->dir, name);
 }
 
+static bool next_line(mr_str *rest, mr_str *line)
+{
+	if (rest->len == 0)
+		return false;
+	const char *end = memchr(rest->ptr, '\n', rest->len);
+	*line = mr_str_n(rest->ptr, end ? (size_t)(end - rest->ptr) : rest->len);
+	*rest = mr_str_tail(*rest, line->len + 1);
+	return true;
+}
+
 static int write_topic(const struct log_topic *topic, const struct log_topic_config *config,
 		       const char *state, struct mr_error *err)
 {
@@ -134,6 +171,9 @@ static int write_topic(const struct log_topic *topic, const struct log_topic_con
 	for (size_t i = 0; i < MR_COUNT(number_fields); i++)
 		mr_buf_printf(&text, "%s: %lld\n", number_fields[i].name,
 			      (long long)field_get(config, &number_fields[i]));
+	mr_str rest = mr_str_from(config->settings), line;
+	while (next_line(&rest, &line))
+		mr_buf_printf(&text, "set: %.*s\n", MR_FMT(line));
 	char *path = topic_path(topic->store, topic->name);
 	int rc = disk_replace_file(topic->store->env->disk, path, mr_buf_view(&text), err);
 	free(path);
@@ -168,8 +208,14 @@ static bool parse_number(mr_str text, int64_t *out)
 	return errno == 0 && *end == 0;
 }
 
+struct topic_file {
+	struct log_topic_config config;
+	struct mr_buf settings;
+	bool deleting, has_id;
+};
+
 /* One "key: value" line; false when it is none. Unknown keys are a later version's: ignored. */
-static bool parse_line(mr_str line, struct log_topic *topic, bool *deleting, bool *has_id)
+static bool parse_line(mr_str line, struct log_topic *topic, struct topic_file *file)
 {
 	const char *colon = memchr(line.ptr, ':', line.len);
 	if (!colon || colon + 2 > line.ptr + line.len)
@@ -177,16 +223,20 @@ static bool parse_line(mr_str line, struct log_topic *topic, bool *deleting, boo
 	mr_str key = {line.ptr, (size_t)(colon - line.ptr)};
 	mr_str value = mr_str_tail(line, key.len + 2);
 	if (mr_str_is(key, "id"))
-		return *has_id = parse_id(value, topic->id);
+		return file->has_id = parse_id(value, topic->id);
 	if (mr_str_is(key, "state"))
-		*deleting = mr_str_is(value, "deleting");
+		file->deleting = mr_str_is(value, "deleting");
+	if (mr_str_is(key, "set")) {
+		mr_buf_str(&file->settings, value);
+		mr_buf_char(&file->settings, '\n');
+	}
 	for (size_t i = 0; i < MR_COUNT(number_fields); i++) {
 		int64_t number;
 		if (!mr_str_is(key, number_fields[i].name))
 			continue;
 		if (!parse_number(value, &number))
 			return false;
-		field_set(&topic->config, &number_fields[i], number);
+		field_set(&file->config, &number_fields[i], number);
 	}
 	return true;
 }
@@ -195,23 +245,26 @@ static int read_topic(struct log_topic *topic, bool *deleting, struct mr_error *
 {
 	char *path = topic_path(topic->store, topic->name);
 	struct mr_buf text = {0};
-	bool has_id = false;
-	log_topic_config_default(&topic->config);
+	struct topic_file file = {0};
+	log_topic_config_default(&file.config);
 	int rc = disk_read_file(topic->store->env->disk, path, TOPIC_FILE_MAX, &text, err);
-	mr_str rest = mr_buf_view(&text);
-	while (rc == 0 && rest.len > 0) {
-		const char *end = memchr(rest.ptr, '\n', rest.len);
-		mr_str line = {rest.ptr, end ? (size_t)(end - rest.ptr) : rest.len};
-		if (!parse_line(line, topic, deleting, &has_id))
+	mr_str rest = mr_buf_view(&text), line;
+	while (rc == 0 && next_line(&rest, &line)) {
+		if (!parse_line(line, topic, &file))
 			rc = mr_fail(err, MR_ERR_CORRUPT, "%s has a bad line: %.*s", path, MR_FMT(line));
-		rest = mr_str_tail(rest, line.len + 1);
 	}
-	if (rc == 0 && !has_id)
+	if (rc == 0 && !file.has_id)
 		rc = mr_fail(err, MR_ERR_CORRUPT, "%s has no topic id", path);
+	file.config.settings = mr_buf_view(&file.settings).ptr;
 	if (rc == 0)
-		rc = check_config(mr_str_from(topic->name), &topic->config, err);
+		rc = check_config(mr_str_from(topic->name), &file.config, err);
+	if (rc == 0) {
+		take_config(topic, &file.config);
+		*deleting = file.deleting;
+	}
 	free(path);
 	mr_buf_release(&text);
+	mr_buf_release(&file.settings);
 	return rc;
 }
 
@@ -228,6 +281,11 @@ void topic_free(struct log_topic *topic)
 {
 	for (int32_t i = 0; i < topic->partition_count; i++)
 		partition_free(topic->partitions[i]);
+	while (topic->settings) {
+		struct settings *settings = topic->settings;
+		topic->settings = settings->older;
+		free(settings);
+	}
 	free(topic->partitions);
 	pthread_mutex_destroy(&topic->lock);
 	free(topic->name);
@@ -395,7 +453,7 @@ int log_topic_create(struct log_store *store, mr_str name, const struct log_topi
 		rc = mr_fail(err, MR_ERR_EXISTS, "topic %.*s exists already", MR_FMT(name));
 	} else {
 		topic = topic_new(store, name);
-		topic->config = *config;
+		take_config(topic, config);
 		rc = create(store, topic, err);
 	}
 	if (rc == 0) {
@@ -467,7 +525,7 @@ int log_topic_alter(struct log_topic *topic, const struct log_topic_config *conf
 		rc = make_partitions(topic, config->partitions, err);
 	if (rc == 0) {
 		pthread_mutex_lock(&topic->lock);
-		topic->config = *config;
+		take_config(topic, config);
 		pthread_mutex_unlock(&topic->lock);
 	}
 	fair_unlock(&store->io_lock);
