@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/vec.h"
+#include "broker/admin.h"
 #include "codec/json.h"
 #include "codec/jsonschema.h"
 #include "http/server.h"
@@ -56,6 +57,27 @@ struct app {
 
 /* ---- opening ---- */
 
+static void note(struct app *app, const char *name, const char *protocol, mr_str value)
+{
+	struct mr_buf text = {0};
+	if (value.len) {
+		mr_buf_printf(&text, "%s%.*s", protocol, MR_FMT(value));
+		broker_config_note(broker_config_of(app->broker), name, mr_buf_view(&text));
+	}
+	mr_buf_release(&text);
+}
+
+/* What kafka-configs shows as STATIC_BROKER_CONFIG. */
+static void note_static_configs(struct app *app)
+{
+	const struct project *project = app->project;
+	note(app, "listeners", "PLAINTEXT://", project->kafka_listen);
+	note(app, "advertised.listeners", "PLAINTEXT://", project->kafka_advertised);
+	note(app, "log.dirs", "", mr_str_from(project->data));
+	if (!project->auto_create_topics)
+		note(app, "auto.create.topics.enable", "", MR_STR("false"));
+}
+
 static int open_log(struct app *app, struct mr_error *err)
 {
 	bool ephemeral = app->part == APP_EPHEMERAL;
@@ -65,12 +87,19 @@ static int open_log(struct app *app, struct mr_error *err)
 	int rc = log_store_open(&options, &app->store, err);
 	if (rc < 0)
 		return rc;
-	struct broker_options broker = {
-	    .env = app->env, .store = app->store, .auto_create = app->project->auto_create_topics};
+	char *config_path = mr_asprintf("%s/broker.config", app->project->data);
+	struct broker_options broker = {.env = app->env,
+					.store = app->store,
+					.auto_create = app->project->auto_create_topics,
+					.config_path = config_path};
 	log_topic_config_default(&broker.topic_default);
 	if (ephemeral)
 		broker.topic_default.durability = LOG_RELAXED;
-	return broker_new(&broker, &app->broker, err);
+	rc = broker_new(&broker, &app->broker, err);
+	free(config_path);
+	if (rc == 0)
+		note_static_configs(app);
+	return rc;
 }
 
 static int open_groups(struct app *app, struct mr_error *err)

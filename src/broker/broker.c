@@ -1,9 +1,24 @@
 #include "broker/topic.h"
 
 #include "base/mem.h"
+#include "broker/admin.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+static int load_contracts(struct broker *broker, struct mr_error *err)
+{
+	size_t count;
+	struct log_topic **topics = log_topics(broker->store, &count);
+	int rc = 0;
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		rc = broker_load_contract(broker, topics[i], err);
+		if (rc < 0)
+			mr_error_wrap(err, rc, "topic %s", log_topic_name(topics[i]).ptr);
+	}
+	free(topics);
+	return rc;
+}
 
 int broker_new(const struct broker_options *options, struct broker **out, struct mr_error *err)
 {
@@ -14,8 +29,15 @@ int broker_new(const struct broker_options *options, struct broker **out, struct
 	broker->topic_default = options->topic_default;
 	pthread_rwlock_init(&broker->lock, NULL);
 	pthread_mutex_init(&broker->inspectors_lock, NULL);
-	*out = broker;
-	return 0;
+	pthread_mutex_init(&broker->admin_lock, NULL);
+	int rc = broker_config_open(options->env, options->config_path, &broker->config, err);
+	if (rc == 0)
+		rc = load_contracts(broker, err);
+	if (rc < 0)
+		broker_free(broker);
+	else
+		*out = broker;
+	return rc;
 }
 
 static void contracts_free(struct contract *contract)
@@ -43,6 +65,7 @@ static void inspector_free(struct inspector *inspector)
 	batch_iter_release(&inspector->records);
 	batch_writer_release(&inspector->valid);
 	batch_writer_release(&inspector->dead);
+	batch_writer_release(&inspector->repacked);
 	free(inspector);
 }
 
@@ -60,6 +83,8 @@ void broker_free(struct broker *broker)
 	}
 	pthread_rwlock_destroy(&broker->lock);
 	pthread_mutex_destroy(&broker->inspectors_lock);
+	pthread_mutex_destroy(&broker->admin_lock);
+	broker_config_free(broker->config);
 	free(broker);
 }
 
@@ -156,28 +181,65 @@ int broker_topic_get(struct broker *broker, mr_str name, bool may_create, struct
 			MR_FMT(name));
 		return MR_ERR_NOT_FOUND;
 	}
-	bool created;
-	return find_or_create(broker, name, &broker->topic_default, out, &created, err);
-}
-
-static bool config_same(const struct log_topic_config *a, const struct log_topic_config *b)
-{
-	return a->partitions == b->partitions && a->retention_ms == b->retention_ms &&
-	       a->retention_bytes == b->retention_bytes && a->segment_bytes == b->segment_bytes &&
-	       a->segment_ms == b->segment_ms && a->max_message_bytes == b->max_message_bytes &&
-	       a->log_append_time == b->log_append_time && a->durability == b->durability;
-}
-
-static int create_or_alter(struct broker *broker, mr_str name, const struct log_topic_config *config,
-			   struct log_topic **out, struct mr_error *err)
-{
-	bool created;
-	int rc = find_or_create(broker, name, config, out, &created, err);
-	if (rc || created)
+	struct arena arena = {0};
+	struct log_topic_config config;
+	struct topic_create create = {.name = name, .partitions = -1};
+	rc = broker_topic_create(broker, &create, &arena, &config, err);
+	arena_release(&arena);
+	if (rc < 0 && rc != MR_ERR_EXISTS)
 		return rc;
-	struct log_topic_config now;
-	log_topic_config(*out, &now);
-	return config_same(&now, config) ? 0 : log_topic_alter(*out, config, err);
+	*out = log_topic_find(broker->store, name);
+	return *out ? 0 : mr_fail(err, MR_ERR_CONFLICT, "topic %.*s comes and goes", MR_FMT(name));
+}
+
+/* The keys of the project file: what it does not say is not set. */
+static const char *const declared_keys[] = {"retention.ms", "retention.bytes", "segment.bytes",
+					    "max.message.bytes", "millrace.durability"};
+
+/* What is declared over what was set by name before. */
+static void declared_settings(const struct log_topic_config *wanted, struct arena *arena,
+			      struct topic_settings *settings)
+{
+	struct topic_settings declared;
+	topic_settings_derive(wanted, arena, &declared);
+	for (size_t i = 0; i < MR_COUNT(declared_keys); i++)
+		settings->values[topic_key_find(mr_str_from(declared_keys[i])) - topic_keys] = MR_STR_NULL;
+	for (size_t i = 0; i < topic_key_count; i++) {
+		if (declared.values[i].ptr)
+			settings->values[i] = declared.values[i];
+	}
+}
+
+static int create_or_alter(struct broker *broker, mr_str name, const struct broker_topic_options *options,
+			   struct arena *arena, struct log_topic **out, struct mr_error *err)
+{
+	struct log_topic_config now, next;
+	struct topic_settings settings = {0};
+	struct mr_buf text = {0};
+	bool created;
+	struct log_topic *topic = log_topic_find(broker->store, name);
+	log_topic_config_default(&next);
+	next.partitions = options->log.partitions;
+	if (topic) {
+		log_topic_config(topic, &now);
+		topic_settings_of(&now, arena, &settings);
+		next.partitions = (int32_t)mr_max_i64(now.partitions, next.partitions);
+	}
+	declared_settings(&options->log, arena, &settings);
+	int rc = topic_settings_change(&settings, broker->config, options->configs, options->config_count,
+				       arena, err);
+	if (rc == 0)
+		rc = topic_settings_apply(&settings, broker->config, &next, err);
+	topic_settings_write(&settings, &text);
+	next.settings = mr_buf_view(&text).ptr;
+	if (rc == 0)
+		rc = find_or_create(broker, name, &next, out, &created, err);
+	if (rc == 0 && !created) {
+		log_topic_config(*out, &now);
+		rc = topic_config_same(&now, &next) ? 0 : log_topic_alter(*out, &next, err);
+	}
+	mr_buf_release(&text);
+	return rc;
 }
 
 int dead_partition(struct broker *broker, struct broker_topic *topic, struct log_topic *source,
@@ -188,6 +250,8 @@ int dead_partition(struct broker *broker, struct broker_topic *topic, struct log
 	config.partitions = 1;
 	config.max_message_bytes = DEAD_BATCH_BYTES_MAX;
 	config.log_append_time = false;
+	config.cleanup_policy = LOG_CLEANUP_DELETE;
+	config.settings = NULL;
 	struct log_topic *dead;
 	bool created;
 	int rc = find_or_create(broker, mr_str_from(topic->dead_name), &config, &dead, &created, err);
@@ -196,9 +260,10 @@ int dead_partition(struct broker *broker, struct broker_topic *topic, struct log
 	return rc;
 }
 
-static void set_contract(struct broker *broker, struct broker_topic *topic, struct json_schema *schema,
+void broker_set_contract(struct broker *broker, mr_str name, struct json_schema *schema,
 			 enum on_invalid on_invalid)
 {
+	struct broker_topic *topic = broker_topic_of(broker, name);
 	struct contract *contract = mr_calloc(1, sizeof *contract);
 	contract->schema = schema;
 	contract->on_invalid = schema ? on_invalid : ON_INVALID_OFF;
@@ -220,7 +285,11 @@ static int declare(struct broker *broker, mr_str name, const struct broker_topic
 			       "topic %.*s: no room in its name for the " DEAD_SUFFIX " of its dead letters",
 			       MR_FMT(name));
 	struct log_topic *topic;
-	rc = create_or_alter(broker, name, &options->log, &topic, err);
+	struct arena arena = {0};
+	pthread_mutex_lock(&broker->admin_lock);
+	rc = create_or_alter(broker, name, options, &arena, &topic, err);
+	pthread_mutex_unlock(&broker->admin_lock);
+	arena_release(&arena);
 	struct log_partition *ignored;
 	if (rc == 0 && dead)
 		rc = dead_partition(broker, broker_topic_of(broker, name), topic, &ignored, err);
@@ -234,7 +303,7 @@ int broker_topic_declare(struct broker *broker, mr_str name, const struct broker
 	if (rc)
 		json_schema_free(options->schema);
 	else
-		set_contract(broker, broker_topic_of(broker, name), options->schema, options->on_invalid);
+		broker_set_contract(broker, name, options->schema, options->on_invalid);
 	return rc;
 }
 
@@ -273,13 +342,15 @@ struct inspector *inspector_take(struct broker *broker)
 	inspector->parser = json_parser_new();
 	batch_writer_init(&inspector->valid, 0);
 	batch_writer_init(&inspector->dead, DEAD_BATCH_BYTES_MAX);
+	batch_writer_init(&inspector->repacked, 0);
 	return inspector;
 }
 
 void inspector_give(struct broker *broker, struct inspector *inspector)
 {
 	size_t held = inspector->records.plain.cap + inspector->valid.bytes.cap +
-		      inspector->valid.packed.cap + inspector->dead.bytes.cap + inspector->dead.packed.cap;
+		      inspector->valid.packed.cap + inspector->dead.bytes.cap + inspector->dead.packed.cap +
+		      inspector->repacked.bytes.cap + inspector->repacked.packed.cap;
 	if (held > SCRATCH_KEPT_MAX) {
 		inspector_free(inspector);
 		return;

@@ -29,8 +29,12 @@ struct json_schema;
 
 enum on_invalid { ON_INVALID_OFF, ON_INVALID_REJECT, ON_INVALID_DLQ };
 
+struct config_change; /* broker/config_key.h */
+
 struct broker_topic_options {
-	struct log_topic_config log;
+	struct log_topic_config log;         /* fields that differ from the default are set by name */
+	const struct config_change *configs; /* more, by name; may be NULL */
+	size_t config_count;
 	const char *schema_path;    /* NULL: no contract; for messages */
 	struct json_schema *schema; /* taken */
 	enum on_invalid on_invalid;
@@ -39,15 +43,17 @@ struct broker_topic_options {
 struct broker_options {
 	const struct env *env;
 	struct log_store *store;
-	bool auto_create; /* auto.create.topics.enable */
-	struct log_topic_config topic_default;
+	bool auto_create;                      /* auto.create.topics.enable */
+	struct log_topic_config topic_default; /* partitions and settings of topics that say nothing */
+	const char *config_path;               /* where dynamic configurations are kept; NULL: they are not */
 };
 
 MR_NODISCARD int broker_new(const struct broker_options *options, struct broker **out, struct mr_error *err);
 void broker_free(struct broker *broker); /* the store is the caller's */
 struct log_store *broker_store(struct broker *broker);
 
-/* Create the topic, or give the existing one this contract and configuration. Also makes
+/* Create the topic, or give the existing one this contract and configuration; what was set of it by
+ * name and is not declared stays, and partitions are never taken away. Also makes
  * "<name>.dlq" (one partition, same durability and retention) when a contract's on_invalid is
  * dlq. The schema is taken, on failure too. MR_ERR_INVALID for an illegal name. */
 MR_NODISCARD int broker_topic_declare(struct broker *broker, mr_str name,
@@ -72,11 +78,13 @@ struct broker_ack {             /* what must be stable before the producer may b
 	char reason[256];   /* of bad_record */
 };
 
-enum { BROKER_INVALID_RECORD = 3 }; /* beside log_append's LOG_BAD_... */
+/* Beside log_append's LOG_BAD_... */
+enum { BROKER_INVALID_RECORD = 3, BROKER_INVALID_TIMESTAMP = 5, BROKER_INVALID_CONFIG = 6 };
 
-/* One whole wire batch. Returns log_append's codes, or BROKER_INVALID_RECORD with bad_record and
- * reason in *ack (and in *err). After MR_ERR_BUSY nothing was appended: try again after the next
- * commit. May wait for a commit when the log fills up between a batch and its dead letters. */
+/* One whole wire batch. Returns log_append's codes, or BROKER_INVALID_RECORD or
+ * BROKER_INVALID_TIMESTAMP with bad_record and reason in *ack (and in *err). After MR_ERR_BUSY nothing was
+ * appended: try again after the next commit. May wait for a commit when the log fills up between a batch and
+ * its dead letters. */
 MR_NODISCARD int broker_produce(struct broker *broker, struct log_partition *partition, mr_str batch,
 				struct broker_ack *ack, struct mr_error *err);
 /* 0: stable, the producer may be told; 1: not yet; negative: a fault took the append back, and

@@ -1,5 +1,7 @@
 #include "broker/config_key.h"
 
+#include "base/buf.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,4 +174,39 @@ int config_key_check(const struct config_key *key, mr_str value, struct mr_error
 	default:
 		return check_number(key, value, err);
 	}
+}
+
+/* ---- lists ---- */
+
+bool config_list_has(mr_str list, mr_str wanted)
+{
+	mr_str item;
+	while (config_list_next(&list, &item)) {
+		if (mr_str_eq(item, wanted))
+			return true;
+	}
+	return false;
+}
+
+mr_str config_list_change(enum config_op op, mr_str list, mr_str items, struct arena *arena)
+{
+	struct mr_buf out = {0};
+	mr_str rest = list, item;
+	while (config_list_next(&rest, &item)) {
+		if (op == CONFIG_APPEND || !config_list_has(items, item))
+			mr_buf_printf(&out, "%s%.*s", out.len ? "," : "", MR_FMT(item));
+	}
+	while (op == CONFIG_APPEND && config_list_next(&items, &item)) {
+		if (!config_list_has(list, item))
+			mr_buf_printf(&out, "%s%.*s", out.len ? "," : "", MR_FMT(item));
+	}
+	mr_str made = arena_copy(arena, mr_buf_view(&out));
+	mr_buf_release(&out);
+	return made;
+}
+
+int config_not_list(const struct config_key *key, enum config_op op, struct mr_error *err)
+{
+	return mr_fail(err, MR_ERR_INVALID, "Can't %s to key %s because its type is not LIST.",
+		       op == CONFIG_APPEND ? "APPEND" : "SUBTRACT", key->name);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "base/mem.h"
 #include "base/types.h"
 
 /* Kafka's numbers, as DescribeConfigs sends them. */
@@ -22,16 +23,16 @@ enum config_type {
 /* Where a value comes from: Kafka's numbers again. */
 enum config_source {
 	CONFIG_FROM_TOPIC = 1,
-	CONFIG_FROM_BROKER = 2,          /* dynamic, of this broker */
-	CONFIG_FROM_CLUSTER = 3,         /* dynamic, of all brokers */
-	CONFIG_FROM_FILE = 4,            /* static: the project file or the command line */
+	CONFIG_FROM_BROKER = 2,  /* dynamic, of this broker */
+	CONFIG_FROM_CLUSTER = 3, /* dynamic, of all brokers */
+	CONFIG_FROM_FILE = 4,    /* static: the project file or the command line */
 	CONFIG_FROM_DEFAULT = 5,
 };
 
 struct config_key {
 	const char *name;
 	enum config_type type;
-	const char *preset; /* NULL: none */
+	const char *preset;  /* NULL: none */
 	int64_t least, most; /* of numbers; both 0: what the type holds */
 	const char *words;   /* of texts and lists: what is allowed, one after a space; NULL: anything */
 	const char *only;    /* words, least and most are narrower than Kafka's: why */
@@ -55,6 +56,12 @@ struct config_change {
 	enum config_op op;
 	mr_str value; /* ptr NULL: back to the default */
 };
+
+bool config_list_has(mr_str list, mr_str wanted);
+/* CONFIG_APPEND: the items of both; CONFIG_SUBTRACT: those of `list` that are not in `items`. */
+mr_str config_list_change(enum config_op op, mr_str list, mr_str items, struct arena *arena);
+/* The refusal of such a change to what is no list. */
+MR_NODISCARD int config_not_list(const struct config_key *key, enum config_op op, struct mr_error *err);
 
 /* How a value is shown, with what it hides: the newest first, itself included. */
 struct config_synonym {

@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 
-#define HEADERS_MAX 256   /* of a record in a batch that is taken apart */
 #define ROOM_WAIT_MS 5000 /* for room in the log between a batch and its dead letters */
 
 struct inspection {
@@ -51,13 +50,14 @@ static int find_invalid(struct inspection *in, int32_t *index, struct json_fault
 static int split_record(struct inspection *in, const struct record *record, bool keep_offsets,
 			struct mr_error *err)
 {
-	struct record_header headers[HEADERS_MAX + DEAD_HEADERS];
+	struct record_header headers[RECORD_HEADERS_MAX + DEAD_HEADERS];
 	size_t count = 0;
 	mr_str cursor = record->headers;
 	int rc;
 	while ((rc = record_header_next(&cursor, &headers[count], err)) == 1) {
-		if (++count >= HEADERS_MAX)
-			return mr_fail(err, MR_ERR_LIMIT, "a record has %d headers or more", HEADERS_MAX);
+		if (++count >= RECORD_HEADERS_MAX)
+			return mr_fail(err, MR_ERR_LIMIT, "a record has %d headers or more",
+				       RECORD_HEADERS_MAX);
 	}
 	if (rc)
 		return rc;
@@ -222,6 +222,19 @@ static int check_producers_batch(const struct batch_header *header, struct mr_er
 	return 0;
 }
 
+static int produce(struct broker *broker, struct inspection *in, struct broker_ack *ack, struct mr_error *err)
+{
+	if (!contract_in_force(in->contract))
+		return pass(in->topic, in->partition, in->batch, in->header.record_count, ack, err);
+	if (!batch_crc_ok(in->batch))
+		return mr_fail(err, MR_ERR_CORRUPT, "a batch for %s-%d fails its CRC-32C", in->topic->name,
+			       log_partition_index(in->partition));
+	in->inspector = inspector_take(broker);
+	int rc = inspect(broker, in, ack, err);
+	inspector_give(broker, in->inspector);
+	return rc;
+}
+
 int broker_produce(struct broker *broker, struct log_partition *partition, mr_str batch,
 		   struct broker_ack *ack, struct mr_error *err)
 {
@@ -229,24 +242,23 @@ int broker_produce(struct broker *broker, struct log_partition *partition, mr_st
 				  .partition = partition,
 				  .bad_record = -1};
 	struct inspection in = {.partition = partition, .batch = batch};
+	struct inspector *packed = NULL; /* holds the batch when it was packed anew */
+	struct log_topic_config config;
+	log_topic_config(log_partition_topic(partition), &config);
 	int rc = batch_read_header(batch, &in.header, err);
 	if (rc == 0)
 		rc = check_producers_batch(&in.header, err);
-	if (rc)
-		return rc;
-	in.topic = broker_topic_of(broker, log_topic_name(log_partition_topic(partition)));
-	in.contract = atomic_load(&in.topic->contract);
-	in.codec = batch_codec_of(&in.header);
-	if (!contract_in_force(in.contract)) {
-		rc = pass(in.topic, partition, batch, in.header.record_count, &made, err);
-	} else if (!batch_crc_ok(batch)) {
-		rc = mr_fail(err, MR_ERR_CORRUPT, "a batch for %s-%d fails its CRC-32C", in.topic->name,
-			     log_partition_index(partition));
-	} else {
-		in.inspector = inspector_take(broker);
-		rc = inspect(broker, &in, &made, err);
-		inspector_give(broker, in.inspector);
+	if (rc == 0)
+		rc = admit_batch(broker, &config, &packed, partition, &in.header, &in.batch, &made, err);
+	if (rc == 0) {
+		in.topic = broker_topic_of(broker, log_topic_name(log_partition_topic(partition)));
+		in.contract = atomic_load(&in.topic->contract);
+		in.codec = in.batch.ptr == batch.ptr ? batch_codec_of(&in.header)
+						     : (enum batch_codec)config.compression;
+		rc = produce(broker, &in, &made, err);
 	}
+	if (packed)
+		inspector_give(broker, packed);
 	if (rc >= 0)
 		*ack = made;
 	return rc;

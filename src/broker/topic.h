@@ -16,6 +16,7 @@
 #define DEAD_HEADERS 4
 #define DEAD_BATCH_BYTES_MAX (64 << 20)
 #define DEAD_MARKS 64
+#define RECORD_HEADERS_MAX 256 /* of a record in a batch that is taken apart */
 
 struct contract {
 	struct json_schema *schema;
@@ -47,7 +48,7 @@ struct broker_topic {
 struct inspector {
 	struct json_parser *parser;
 	struct batch_iter records;
-	struct batch_writer valid, dead;
+	struct batch_writer valid, dead, repacked;
 	struct inspector *next;
 };
 
@@ -56,7 +57,9 @@ struct broker {
 	struct log_store *store;
 	bool auto_create;
 	struct log_topic_config topic_default;
-	pthread_rwlock_t lock; /* of the map */
+	struct broker_config *config;
+	pthread_mutex_t admin_lock; /* alterations of topics and broker: one after the other */
+	pthread_rwlock_t lock;      /* of the map */
 	struct mr_map topics;
 	pthread_mutex_t inspectors_lock;
 	struct inspector *inspectors;
@@ -64,6 +67,20 @@ struct broker {
 
 /* The broker's side of the topic of that name; made when there is none yet. */
 struct broker_topic *broker_topic_of(struct broker *broker, mr_str name);
+
+/* The schema is taken; NULL: no contract from now on. */
+void broker_set_contract(struct broker *broker, mr_str name, struct json_schema *schema,
+			 enum on_invalid on_invalid);
+/* Have the contract that the topic's settings say; none when they say none. */
+MR_NODISCARD int broker_load_contract(struct broker *broker, struct log_topic *topic, struct mr_error *err);
+
+/* Refuse a batch (BROKER_INVALID_RECORD, BROKER_INVALID_TIMESTAMP, with bad_record and reason in
+ * *ack), or make it what the topic's configuration wants. *inspector, given NULL, is the caller's to
+ * give back when it was taken: *batch may point into it. */
+MR_NODISCARD int admit_batch(struct broker *broker, const struct log_topic_config *config,
+			     struct inspector **inspector, struct log_partition *partition,
+			     const struct batch_header *header, mr_str *batch, struct broker_ack *ack,
+			     struct mr_error *err);
 
 struct inspector *inspector_take(struct broker *broker);
 void inspector_give(struct broker *broker, struct inspector *inspector);

@@ -9,6 +9,7 @@
 #define AT(member) \
 	.offset = offsetof(struct log_topic_config, member), \
 	.size = sizeof(((struct log_topic_config *)0)->member)
+#define SETTINGS_MARK "settings=1" /* written also when nothing is set: the broker has been here */
 #define LONG_MAX_TEXT "9223372036854775807"
 #define ONE_BROKER "there is one broker, and one copy of each partition"
 #define NOT_TIERED "all of a topic is on the local disk"
@@ -18,108 +19,234 @@ const struct topic_key topic_keys[] = {
     {{"cleanup.policy", CONFIG_LIST, "delete", 0, 0, "compact delete", NULL,
       "What becomes of old records: delete drops segments past the retention, compact keeps the last "
       "record of each key."},
-     "log.cleanup.policy", "delete", AT(cleanup_policy), TOPIC_ACTS},
+     "log.cleanup.policy",
+     "delete",
+     AT(cleanup_policy),
+     TOPIC_ACTS},
     {{"compression.gzip.level", CONFIG_INT, "-1", -1, 9, NULL, NULL, "Level of gzip."},
-     "compression.gzip.level", "-1", 0, 0, TOPIC_HARMLESS},
+     "compression.gzip.level",
+     "-1",
+     0,
+     0,
+     TOPIC_HARMLESS},
     {{"compression.lz4.level", CONFIG_INT, "9", 1, 17, NULL, NULL, "Level of lz4."},
-     "compression.lz4.level", "9", 0, 0, TOPIC_HARMLESS},
-    {{"compression.type", CONFIG_STRING, "producer", 0, 0,
-      "uncompressed zstd lz4 snappy gzip producer", NULL,
+     "compression.lz4.level",
+     "9",
+     0,
+     0,
+     TOPIC_HARMLESS},
+    {{"compression.type", CONFIG_STRING, "producer", 0, 0, "uncompressed zstd lz4 snappy gzip producer", NULL,
       "The codec batches are stored in; producer: as they came."},
-     "compression.type", "producer", AT(compression), TOPIC_ACTS},
+     "compression.type",
+     "producer",
+     AT(compression),
+     TOPIC_ACTS},
     {{"compression.zstd.level", CONFIG_INT, "3", -131072, 22, NULL, NULL, "Level of zstd."},
-     "compression.zstd.level", "3", 0, 0, TOPIC_HARMLESS},
+     "compression.zstd.level",
+     "3",
+     0,
+     0,
+     TOPIC_HARMLESS},
     {{"delete.retention.ms", CONFIG_LONG, "86400000", 0, INT64_MAX, NULL, NULL,
       "How long the tombstones of a compacted topic stay."},
-     "log.cleaner.delete.retention.ms", "86400000", AT(delete_retention_ms), TOPIC_ACTS},
+     "log.cleaner.delete.retention.ms",
+     "86400000",
+     AT(delete_retention_ms),
+     TOPIC_ACTS},
     {{"file.delete.delay.ms", CONFIG_LONG, "60000", 0, INT64_MAX, NULL, NULL,
       "How long a dropped segment's file stays. Here it goes at once; who reads it finishes."},
-     "log.segment.delete.delay.ms", "60000", 0, 0, TOPIC_HARMLESS},
+     "log.segment.delete.delay.ms",
+     "60000",
+     0,
+     0,
+     TOPIC_HARMLESS},
     {{"flush.messages", CONFIG_LONG, LONG_MAX_TEXT, 1, INT64_MAX, NULL, NULL,
       "Sync after so many records. A durable topic syncs before every acknowledgement; a relaxed one "
       "that sets this is durable."},
-     "log.flush.interval.messages", LONG_MAX_TEXT, 0, 0, TOPIC_COVERED},
+     "log.flush.interval.messages",
+     LONG_MAX_TEXT,
+     0,
+     0,
+     TOPIC_COVERED},
     {{"flush.ms", CONFIG_LONG, LONG_MAX_TEXT, 0, INT64_MAX, NULL, NULL,
       "Sync after so long. A durable topic syncs before every acknowledgement; a relaxed one that sets "
       "this is durable."},
-     "log.flush.interval.ms", NULL, 0, 0, TOPIC_COVERED},
-    {{"follower.replication.throttled.replicas", CONFIG_LIST, "", 0, 0, NULL, NULL,
-      "Nothing is replicated."},
-     NULL, NULL, 0, 0, TOPIC_HARMLESS},
+     "log.flush.interval.ms",
+     NULL,
+     0,
+     0,
+     TOPIC_COVERED},
+    {{"follower.replication.throttled.replicas", CONFIG_LIST, "", 0, 0, NULL, NULL, "Nothing is replicated."},
+     NULL,
+     NULL,
+     0,
+     0,
+     TOPIC_HARMLESS},
     {{"index.interval.bytes", CONFIG_INT, "4096", 0, INT32_MAX, NULL, NULL,
       "Bytes between the entries of an index. Here always 4096."},
-     "log.index.interval.bytes", "4096", 0, 0, TOPIC_HARMLESS},
-    {{"leader.replication.throttled.replicas", CONFIG_LIST, "", 0, 0, NULL, NULL,
-      "Nothing is replicated."},
-     NULL, NULL, 0, 0, TOPIC_HARMLESS},
+     "log.index.interval.bytes",
+     "4096",
+     0,
+     0,
+     TOPIC_HARMLESS},
+    {{"leader.replication.throttled.replicas", CONFIG_LIST, "", 0, 0, NULL, NULL, "Nothing is replicated."},
+     NULL,
+     NULL,
+     0,
+     0,
+     TOPIC_HARMLESS},
     {{"local.retention.bytes", CONFIG_LONG, "-2", -2, INT64_MAX, NULL, NULL, "Of tiered storage."},
-     "log.local.retention.bytes", "-2", 0, 0, TOPIC_HARMLESS},
+     "log.local.retention.bytes",
+     "-2",
+     0,
+     0,
+     TOPIC_HARMLESS},
     {{"local.retention.ms", CONFIG_LONG, "-2", -2, INT64_MAX, NULL, NULL, "Of tiered storage."},
-     "log.local.retention.ms", "-2", 0, 0, TOPIC_HARMLESS},
+     "log.local.retention.ms",
+     "-2",
+     0,
+     0,
+     TOPIC_HARMLESS},
     {{"max.compaction.lag.ms", CONFIG_LONG, LONG_MAX_TEXT, 1, INT64_MAX, NULL, NULL,
       "A record is compacted at the latest after so long."},
-     "log.cleaner.max.compaction.lag.ms", LONG_MAX_TEXT, AT(max_compaction_lag_ms), TOPIC_ACTS},
+     "log.cleaner.max.compaction.lag.ms",
+     LONG_MAX_TEXT,
+     AT(max_compaction_lag_ms),
+     TOPIC_ACTS},
     {{"max.message.bytes", CONFIG_INT, "1048588", 0, INT32_MAX, NULL, NULL,
       "The largest record batch, as it is sent."},
-     "message.max.bytes", "1048588", AT(max_message_bytes), TOPIC_ACTS},
+     "message.max.bytes",
+     "1048588",
+     AT(max_message_bytes),
+     TOPIC_ACTS},
     {{"message.timestamp.after.max.ms", CONFIG_LONG, "3600000", 0, INT64_MAX, NULL, NULL,
       "How far in the future a record's timestamp may be."},
-     "log.message.timestamp.after.max.ms", "3600000", AT(timestamp_after_max_ms), TOPIC_ACTS},
+     "log.message.timestamp.after.max.ms",
+     "3600000",
+     AT(timestamp_after_max_ms),
+     TOPIC_ACTS},
     {{"message.timestamp.before.max.ms", CONFIG_LONG, LONG_MAX_TEXT, 0, INT64_MAX, NULL, NULL,
       "How far in the past a record's timestamp may be."},
-     "log.message.timestamp.before.max.ms", LONG_MAX_TEXT, AT(timestamp_before_max_ms), TOPIC_ACTS},
+     "log.message.timestamp.before.max.ms",
+     LONG_MAX_TEXT,
+     AT(timestamp_before_max_ms),
+     TOPIC_ACTS},
     {{"message.timestamp.type", CONFIG_STRING, "CreateTime", 0, 0, "CreateTime LogAppendTime", NULL,
       "Whose clock stamps a record: the producer's or the broker's."},
-     "log.message.timestamp.type", "CreateTime", AT(log_append_time), TOPIC_ACTS},
+     "log.message.timestamp.type",
+     "CreateTime",
+     AT(log_append_time),
+     TOPIC_ACTS},
     {{"millrace.durability", CONFIG_STRING, "durable", 0, 0, "durable relaxed", NULL,
       "durable: acknowledged means synced to the disk; relaxed: it is in the page cache."},
-     NULL, NULL, AT(durability), TOPIC_ACTS},
+     NULL,
+     NULL,
+     AT(durability),
+     TOPIC_ACTS},
     {{TOPIC_ON_INVALID, CONFIG_STRING, NULL, 0, 0, "off reject dlq", NULL,
       "What becomes of a record that breaks the topic's schema. With a schema dlq, else off."},
-     NULL, NULL, 0, 0, TOPIC_ACTS},
+     NULL,
+     NULL,
+     0,
+     0,
+     TOPIC_ACTS},
     {{TOPIC_SCHEMA, CONFIG_STRING, NULL, 0, 0, NULL, NULL,
       "The JSON Schema of the topic's values, in one line."},
-     NULL, NULL, 0, 0, TOPIC_ACTS},
+     NULL,
+     NULL,
+     0,
+     0,
+     TOPIC_ACTS},
     {{"min.cleanable.dirty.ratio", CONFIG_DOUBLE, "0.5", 0, 1, NULL, NULL,
       "The part of a log that must be uncompacted before it is compacted."},
-     "log.cleaner.min.cleanable.ratio", "0.5", AT(min_cleanable_dirty_ppm), TOPIC_ACTS},
+     "log.cleaner.min.cleanable.ratio",
+     "0.5",
+     AT(min_cleanable_dirty_ppm),
+     TOPIC_ACTS},
     {{"min.compaction.lag.ms", CONFIG_LONG, "0", 0, INT64_MAX, NULL, NULL,
       "A record is not compacted before this age."},
-     "log.cleaner.min.compaction.lag.ms", "0", AT(min_compaction_lag_ms), TOPIC_ACTS},
+     "log.cleaner.min.compaction.lag.ms",
+     "0",
+     AT(min_compaction_lag_ms),
+     TOPIC_ACTS},
     {{"min.insync.replicas", CONFIG_INT, "1", 1, 1, NULL, ONE_BROKER,
       "Copies that an acknowledgement waits for. There is one."},
-     "min.insync.replicas", "1", 0, 0, TOPIC_COVERED},
+     "min.insync.replicas",
+     "1",
+     0,
+     0,
+     TOPIC_COVERED},
     {{"preallocate", CONFIG_BOOLEAN, "false", 0, 0, NULL, NULL,
       "Take a segment's space in advance. Without effect on what is kept."},
-     "log.preallocate", "false", 0, 0, TOPIC_HARMLESS},
+     "log.preallocate",
+     "false",
+     0,
+     0,
+     TOPIC_HARMLESS},
     {{"remote.copy.disable", CONFIG_BOOLEAN, "false", 0, 0, NULL, NULL, "Of tiered storage."},
-     NULL, NULL, 0, 0, TOPIC_HARMLESS},
+     NULL,
+     NULL,
+     0,
+     0,
+     TOPIC_HARMLESS},
     {{"remote.log.delete.on.disable", CONFIG_BOOLEAN, "false", 0, 0, NULL, NULL, "Of tiered storage."},
-     NULL, NULL, 0, 0, TOPIC_HARMLESS},
+     NULL,
+     NULL,
+     0,
+     0,
+     TOPIC_HARMLESS},
     {{"remote.storage.enable", CONFIG_BOOLEAN, "false", 0, 0, "false", NOT_TIERED,
       "Tiered storage. There is none."},
-     NULL, NULL, 0, 0, TOPIC_COVERED},
+     NULL,
+     NULL,
+     0,
+     0,
+     TOPIC_COVERED},
     {{"retention.bytes", CONFIG_LONG, "-1", 0, 0, NULL, NULL,
       "What a partition keeps; the oldest segments go. -1: no limit."},
-     "log.retention.bytes", "-1", AT(retention_bytes), TOPIC_ACTS},
+     "log.retention.bytes",
+     "-1",
+     AT(retention_bytes),
+     TOPIC_ACTS},
     {{"retention.ms", CONFIG_LONG, "604800000", -1, INT64_MAX, NULL, NULL,
       "How long records are kept; whole segments go. -1: for ever."},
-     "log.retention.ms", NULL, AT(retention_ms), TOPIC_ACTS},
+     "log.retention.ms",
+     NULL,
+     AT(retention_ms),
+     TOPIC_ACTS},
     {{"segment.bytes", CONFIG_INT, "1073741824", 1 << 20, INT32_MAX, NULL, NULL,
       "The size at which a segment is closed and the next one begun."},
-     "log.segment.bytes", "1073741824", AT(segment_bytes), TOPIC_ACTS},
+     "log.segment.bytes",
+     "1073741824",
+     AT(segment_bytes),
+     TOPIC_ACTS},
     {{"segment.index.bytes", CONFIG_INT, "10485760", 4, INT32_MAX, NULL, NULL,
       "The size of an index. Here an index grows as it must."},
-     "log.index.size.max.bytes", "10485760", 0, 0, TOPIC_HARMLESS},
+     "log.index.size.max.bytes",
+     "10485760",
+     0,
+     0,
+     TOPIC_HARMLESS},
     {{"segment.jitter.ms", CONFIG_LONG, "0", 0, INT64_MAX, NULL, NULL,
       "Spread of the times at which segments are closed. Here none is needed."},
-     "log.roll.jitter.ms", NULL, 0, 0, TOPIC_HARMLESS},
+     "log.roll.jitter.ms",
+     NULL,
+     0,
+     0,
+     TOPIC_HARMLESS},
     {{"segment.ms", CONFIG_LONG, "604800000", 1, INT64_MAX, NULL, NULL,
       "The age at which a segment is closed and the next one begun."},
-     "log.roll.ms", NULL, AT(segment_ms), TOPIC_ACTS},
+     "log.roll.ms",
+     NULL,
+     AT(segment_ms),
+     TOPIC_ACTS},
     {{"unclean.leader.election.enable", CONFIG_BOOLEAN, "false", 0, 0, NULL, NULL,
       "Whether a copy that lags may lead. There is one copy."},
-     "unclean.leader.election.enable", "false", 0, 0, TOPIC_HARMLESS},
+     "unclean.leader.election.enable",
+     "false",
+     0,
+     0,
+     TOPIC_HARMLESS},
 };
 const size_t topic_key_count = MR_COUNT(topic_keys);
 _Static_assert(MR_COUNT(topic_keys) <= TOPIC_KEYS_MAX, "struct topic_settings holds every key");
@@ -152,10 +279,10 @@ void topic_settings_read(const char *text, struct topic_settings *out)
 
 void topic_settings_write(const struct topic_settings *settings, struct mr_buf *out)
 {
+	mr_buf_cstr(out, SETTINGS_MARK "\n");
 	for (size_t i = 0; i < topic_key_count; i++) {
 		if (settings->values[i].ptr)
-			mr_buf_printf(out, "%s=%.*s\n", topic_keys[i].key.name,
-				      MR_FMT(settings->values[i]));
+			mr_buf_printf(out, "%s=%.*s\n", topic_keys[i].key.name, MR_FMT(settings->values[i]));
 	}
 }
 
@@ -167,13 +294,14 @@ mr_str topic_setting(const struct topic_settings *settings, const char *name)
 
 /* ---- what holds ---- */
 
-static mr_str value_of(const struct topic_settings *settings, const struct topic_key *key,
-		       const struct broker_config *broker)
+/* ptr NULL: its default holds. */
+static mr_str given_value(const struct topic_settings *settings, const struct topic_key *key,
+			  const struct broker_config *broker)
 {
 	mr_str value = settings->values[key - topic_keys];
 	if (!value.ptr && key->broker_name && broker)
 		value = broker_config_get(broker, key->broker_name);
-	return value.ptr ? value : mr_str_from(key->key.preset);
+	return value;
 }
 
 static void add_synonym(struct config_entry *out, const char *name, mr_str value, enum config_source source)
@@ -183,13 +311,14 @@ static void add_synonym(struct config_entry *out, const char *name, mr_str value
 }
 
 void topic_setting_entry(const struct topic_settings *settings, const struct topic_key *key,
-			 const struct broker_config *broker, struct arena *arena, struct config_entry *out)
+			 const struct broker_config *broker, struct config_entry *out)
 {
 	*out = (struct config_entry){.key = &key->key, .source = CONFIG_FROM_DEFAULT};
 	add_synonym(out, key->key.name, settings->values[key - topic_keys], CONFIG_FROM_TOPIC);
 	for (int source = CONFIG_FROM_BROKER; key->broker_name && source <= CONFIG_FROM_FILE; source++)
 		add_synonym(out, key->broker_name,
-			    broker_config_from(broker, key->broker_name, (enum config_source)source, arena),
+			    broker ? broker_config_from(broker, key->broker_name, (enum config_source)source)
+				   : MR_STR_NULL,
 			    (enum config_source)source);
 	out->value = mr_str_from(key->key.preset);
 	if (out->synonym_count) {
@@ -212,34 +341,6 @@ static int unknown(mr_str name, struct mr_error *err)
 	return near && err ? mr_hint(err, "did you mean %s?", near) : MR_ERR_INVALID;
 }
 
-static bool list_has(mr_str list, mr_str wanted)
-{
-	mr_str item;
-	while (config_list_next(&list, &item)) {
-		if (mr_str_eq(item, wanted))
-			return true;
-	}
-	return false;
-}
-
-/* The items of both lists, or those of `list` that are not in `items`. */
-mr_str config_list_change(enum config_op op, mr_str list, mr_str items, struct arena *arena)
-{
-	struct mr_buf out = {0};
-	mr_str rest = list, item;
-	while (config_list_next(&rest, &item)) {
-		if (op == CONFIG_APPEND || !list_has(items, item))
-			mr_buf_printf(&out, "%s%.*s", out.len ? "," : "", MR_FMT(item));
-	}
-	while (op == CONFIG_APPEND && config_list_next(&items, &item)) {
-		if (!list_has(list, item))
-			mr_buf_printf(&out, "%s%.*s", out.len ? "," : "", MR_FMT(item));
-	}
-	mr_str made = arena_copy(arena, mr_buf_view(&out));
-	mr_buf_release(&out);
-	return made;
-}
-
 static int change_one(struct topic_settings *settings, const struct broker_config *broker,
 		      const struct config_change *change, struct arena *arena, struct mr_error *err)
 {
@@ -251,13 +352,12 @@ static int change_one(struct topic_settings *settings, const struct broker_confi
 		*slot = MR_STR_NULL;
 		return 0;
 	}
-	mr_str value = change->value;
+	mr_str value = change->value, given = given_value(settings, key, broker);
 	if (change->op != CONFIG_SET && key->key.type != CONFIG_LIST)
-		return mr_fail(err, MR_ERR_INVALID,
-			       "Can't %s to key %s because its type is not LIST.",
-			       change->op == CONFIG_APPEND ? "APPEND" : "SUBTRACT", key->key.name);
+		return config_not_list(&key->key, change->op, err);
 	if (change->op != CONFIG_SET)
-		value = config_list_change(change->op, value_of(settings, key, broker), value, arena);
+		value = config_list_change(change->op, given.ptr ? given : mr_str_from(key->key.preset),
+					   value, arena);
 	int rc = config_key_check(&key->key, value, err);
 	if (rc == 0)
 		*slot = arena_copy(arena, value);
@@ -278,8 +378,8 @@ int topic_settings_change(struct topic_settings *settings, const struct broker_c
 
 static int64_t cleanup_bits(mr_str list)
 {
-	int64_t bits = (list_has(list, MR_STR("delete")) ? LOG_CLEANUP_DELETE : 0) |
-		       (list_has(list, MR_STR("compact")) ? LOG_CLEANUP_COMPACT : 0);
+	int64_t bits = (config_list_has(list, MR_STR("delete")) ? LOG_CLEANUP_DELETE : 0) |
+		       (config_list_has(list, MR_STR("compact")) ? LOG_CLEANUP_COMPACT : 0);
 	return bits;
 }
 
@@ -306,12 +406,25 @@ static int64_t number_of(const struct topic_key *key, mr_str value)
 	case offsetof(struct log_topic_config, min_cleanable_dirty_ppm):
 		return (int64_t)(config_double(value) * 1e6);
 	case offsetof(struct log_topic_config, max_message_bytes):
-		return mr_max_i64(LOG_MESSAGE_BYTES_LEAST, mr_min_i64(config_int(value), LOG_MESSAGE_BYTES_MOST));
+		return mr_max_i64(LOG_MESSAGE_BYTES_LEAST,
+				  mr_min_i64(config_int(value), LOG_MESSAGE_BYTES_MOST));
 	case offsetof(struct log_topic_config, retention_bytes):
 		return mr_max_i64(config_int(value), -1);
 	default:
 		return config_int(value);
 	}
+}
+
+static int64_t field_get(const struct log_topic_config *config, const struct topic_key *key)
+{
+	const char *at = (const char *)config + key->offset;
+	int64_t wide;
+	int32_t narrow;
+	if (key->size == sizeof wide)
+		return memcpy(&wide, at, sizeof wide), wide;
+	if (key->size == sizeof narrow)
+		return memcpy(&narrow, at, sizeof narrow), narrow;
+	return *(const bool *)at;
 }
 
 static void field_set(struct log_topic_config *config, const struct topic_key *key, int64_t number)
@@ -329,7 +442,8 @@ static void field_set(struct log_topic_config *config, const struct topic_key *k
 /* A relaxed topic that asks for syncs gets them: before every acknowledgement. */
 static bool asks_for_syncs(const struct topic_settings *settings)
 {
-	mr_str by_count = topic_setting(settings, "flush.messages"), by_time = topic_setting(settings, "flush.ms");
+	mr_str by_count = topic_setting(settings, "flush.messages"),
+	       by_time = topic_setting(settings, "flush.ms");
 	return (by_count.ptr && config_int(by_count) != INT64_MAX) ||
 	       (by_time.ptr && config_int(by_time) != INT64_MAX);
 }
@@ -339,8 +453,9 @@ int topic_settings_apply(const struct topic_settings *settings, const struct bro
 {
 	for (size_t i = 0; i < topic_key_count; i++) {
 		const struct topic_key *key = &topic_keys[i];
-		if (key->size)
-			field_set(config, key, number_of(key, value_of(settings, key, broker)));
+		mr_str value = key->size ? given_value(settings, key, broker) : MR_STR_NULL;
+		if (value.ptr)
+			field_set(config, key, number_of(key, value));
 	}
 	if (asks_for_syncs(settings))
 		config->durability = LOG_DURABLE;
@@ -353,6 +468,60 @@ int topic_settings_apply(const struct topic_settings *settings, const struct bro
 			       (long long)config->min_compaction_lag_ms,
 			       (long long)config->max_compaction_lag_ms);
 	return 0;
+}
+
+/* The text of a field's number: number_of backwards. */
+static mr_str text_of(const struct topic_key *key, int64_t number, struct arena *arena)
+{
+	switch (key->offset) {
+	case offsetof(struct log_topic_config, cleanup_policy):
+		return number == LOG_CLEANUP_COMPACT  ? MR_STR("compact")
+		       : number == LOG_CLEANUP_DELETE ? MR_STR("delete")
+						      : MR_STR("compact,delete");
+	case offsetof(struct log_topic_config, compression):
+		return number == LOG_COMPRESSION_PRODUCER ? MR_STR("producer")
+		       : number == BATCH_NONE             ? MR_STR("uncompressed")
+					      : mr_str_from(compression_name((enum batch_codec)number));
+	case offsetof(struct log_topic_config, log_append_time):
+		return number ? MR_STR("LogAppendTime") : MR_STR("CreateTime");
+	case offsetof(struct log_topic_config, durability):
+		return number == LOG_RELAXED ? MR_STR("relaxed") : MR_STR("durable");
+	case offsetof(struct log_topic_config, min_cleanable_dirty_ppm):
+		return arena_printf(arena, "%g", (double)number / 1e6);
+	default:
+		return arena_printf(arena, "%lld", (long long)number);
+	}
+}
+
+void topic_settings_derive(const struct log_topic_config *config, struct arena *arena,
+			   struct topic_settings *out)
+{
+	struct log_topic_config preset;
+	log_topic_config_default(&preset);
+	*out = (struct topic_settings){0};
+	for (size_t i = 0; i < topic_key_count; i++) {
+		const struct topic_key *key = &topic_keys[i];
+		if (key->size && field_get(config, key) != field_get(&preset, key))
+			out->values[i] = text_of(key, field_get(config, key), arena);
+	}
+}
+
+void topic_settings_of(const struct log_topic_config *config, struct arena *arena, struct topic_settings *out)
+{
+	if (config->settings)
+		topic_settings_read(config->settings, out);
+	else
+		topic_settings_derive(config, arena, out);
+}
+
+bool topic_config_same(const struct log_topic_config *a, const struct log_topic_config *b)
+{
+	for (size_t i = 0; i < topic_key_count; i++) {
+		if (topic_keys[i].size && field_get(a, &topic_keys[i]) != field_get(b, &topic_keys[i]))
+			return false;
+	}
+	return a->partitions == b->partitions &&
+	       mr_str_eq(mr_str_from(a->settings), mr_str_from(b->settings));
 }
 
 /* ---- the page ---- */

@@ -28,9 +28,9 @@ enum topic_effect {
 
 struct topic_key {
 	struct config_key key;
-	const char *broker_name;    /* the broker's value that stands for it when it is not set; NULL: none */
-	const char *broker_preset;  /* that one's default; NULL: it has none */
-	uint16_t offset, size;      /* in struct log_topic_config; size 0: elsewhere */
+	const char *broker_name;   /* the broker's value that stands for it when it is not set; NULL: none */
+	const char *broker_preset; /* that one's default; NULL: it has none */
+	uint16_t offset, size;     /* in struct log_topic_config; size 0: elsewhere */
 	enum topic_effect effect;
 };
 
@@ -56,12 +56,20 @@ MR_NODISCARD int topic_settings_change(struct topic_settings *settings, const st
 
 /* The value that holds. The synonyms are what it hides, newest first. */
 void topic_setting_entry(const struct topic_settings *settings, const struct topic_key *key,
-			 const struct broker_config *broker, struct arena *arena, struct config_entry *out);
+			 const struct broker_config *broker, struct config_entry *out);
 
-/* Set every field of *config but `partitions` and `settings`. MR_ERR_INVALID when values that are
+/* Set the fields that have a value; the others keep what they are. MR_ERR_INVALID when values that are
  * good alone contradict one another. */
-MR_NODISCARD int topic_settings_apply(const struct topic_settings *settings, const struct broker_config *broker,
-				      struct log_topic_config *config, struct mr_error *err);
+MR_NODISCARD int topic_settings_apply(const struct topic_settings *settings,
+				      const struct broker_config *broker, struct log_topic_config *config,
+				      struct mr_error *err);
+
+/* A topic's settings; of one that was made without any: the fields that differ from the default. */
+void topic_settings_of(const struct log_topic_config *config, struct arena *arena,
+		       struct topic_settings *out);
+void topic_settings_derive(const struct log_topic_config *config, struct arena *arena,
+			   struct topic_settings *out);
+bool topic_config_same(const struct log_topic_config *a, const struct log_topic_config *b);
 
 /* The table as Markdown, appended. */
 void topic_keys_document(struct mr_buf *out);

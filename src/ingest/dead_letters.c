@@ -66,6 +66,8 @@ static int make_topic(struct dead_letters *letters, struct mr_error *err)
 	log_topic_config(letters->source, &config);
 	config.partitions = 1;
 	config.max_message_bytes = letter_bytes_max(config.max_message_bytes);
+	config.cleanup_policy = LOG_CLEANUP_DELETE;
+	config.settings = NULL; /* the source's own */
 	struct log_topic *made;
 	int rc =
 	    log_topic_create(broker_store(letters->broker), mr_str_from(letters->topic), &config, &made, err);
@@ -83,6 +85,7 @@ static int widen_topic(struct dead_letters *letters, size_t record_bytes, struct
 	log_topic_config(topic, &config);
 	int32_t needed = letter_bytes_max((int32_t)record_bytes);
 	config.max_message_bytes = needed > config.max_message_bytes ? needed : config.max_message_bytes;
+	config.settings = NULL; /* the fields say it all */
 	return log_topic_alter(topic, &config, err);
 }
 

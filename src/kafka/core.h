@@ -141,7 +141,8 @@ struct kafka_core {
 	struct groups *groups;
 	struct txns *txns;
 	struct log_store *store;
-	struct auth *auth; /* NULL: everybody may do everything */
+	struct auth *auth;          /* NULL: everybody may do everything */
+	struct admin_worker *admin; /* NULL: administration waits for the disk where it is asked */
 	struct loop *loop;
 	mr_str cluster_id;
 	size_t request_bytes_max;

@@ -133,7 +133,7 @@ static struct produce_progress *plan(struct request *r)
 static void refuse_append(struct request *r, struct produce_part *part, int rc, const struct mr_error *err)
 {
 	int16_t code = kafka_error_of(rc, ON_APPEND);
-	if (rc == BROKER_INVALID_RECORD) {
+	if (rc == BROKER_INVALID_RECORD || rc == BROKER_INVALID_TIMESTAMP) {
 		mr_str reason = arena_copy(&r->arena, mr_str_from(part->ack.reason));
 		refuse(r, part, code, reason);
 		request_array(r, &part->out->record_errors, 1);

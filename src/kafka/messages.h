@@ -7,6 +7,7 @@
 
 #include "kafka/messages_group.h"
 #include "kafka/messages_txn.h"
+#include "kafka/messages_admin.h"
 #include "kafka/messages_auth.h"
 #include "kafka/wire.h"
 

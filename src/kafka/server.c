@@ -10,6 +10,7 @@
  */
 #include "kafka/server.h"
 
+#include "kafka/admin_job.h"
 #include "kafka/core.h"
 
 #include <errno.h>
@@ -319,6 +320,7 @@ static void stop_listening(struct kafka_server *server)
 	log_unlisten(server->core.store, &server->log_listener);
 	groups_listen(server->core.groups, NULL, NULL);
 	txns_listen(server->core.txns, NULL, NULL);
+	admin_worker_stop(server->core.admin);
 }
 
 static void take_inbox(struct kafka_server *server)
@@ -491,6 +493,12 @@ int kafka_server_start(const struct kafka_server_options *options, struct kafka_
 	log_listen(server->core.store, &server->log_listener);
 	groups_listen(server->core.groups, ticket_answered, server);
 	txns_listen(server->core.txns, ticket_answered, server);
+	rc = admin_worker_start(&server->core, ticket_answered, server, &server->core.admin, err);
+	if (rc < 0) {
+		stop_listening(server);
+		server_free(server);
+		return rc;
+	}
 	int failed = pthread_create(&server->thread, NULL, run, server);
 	if (failed) {
 		stop_listening(server);

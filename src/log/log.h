@@ -31,6 +31,8 @@ enum log_cleanup { LOG_CLEANUP_DELETE = 1, LOG_CLEANUP_COMPACT = 2 };
 enum log_durability { LOG_DURABLE, LOG_RELAXED };
 
 #define LOG_COMPRESSION_PRODUCER (-1)
+#define LOG_MESSAGE_BYTES_LEAST 61 /* a batch's header */
+#define LOG_MESSAGE_BYTES_MOST (1 << 30)
 #define LOG_SETTINGS_MAX (128 << 10) /* bytes of a topic's settings */
 
 #define LOG_PARTITIONS_MAX 10000
@@ -86,6 +88,7 @@ MR_NODISCARD int log_store_open(const struct log_store_options *options, struct 
 				struct mr_error *err);
 /* Commits what is pending, writes a clean-shutdown mark, frees. NULL is fine. */
 void log_store_close(struct log_store *store);
+const char *log_store_dir(const struct log_store *store);
 /* Frees without writing anything: what a crash leaves. Only for tests. */
 void log_store_abandon(struct log_store *store);
 

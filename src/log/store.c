@@ -137,6 +137,11 @@ void log_store_close(struct log_store *store)
 	store_free(store);
 }
 
+const char *log_store_dir(const struct log_store *store)
+{
+	return store->dir;
+}
+
 void log_store_abandon(struct log_store *store)
 {
 	if (!store)

@@ -40,7 +40,7 @@ static const struct number_field number_fields[] = {
     FIELD(retention_bytes, -1, INT64_MAX),
     FIELD(segment_bytes, 64 << 10, SEGMENT_SIZE_MAX),
     FIELD(segment_ms, 1, INT64_MAX),
-    FIELD(max_message_bytes, BATCH_HEADER_SIZE, 1 << 30),
+    FIELD(max_message_bytes, LOG_MESSAGE_BYTES_LEAST, LOG_MESSAGE_BYTES_MOST),
     FIELD(log_append_time, 0, 1),
     FIELD(durability, LOG_DURABLE, LOG_RELAXED),
     FIELD(cleanup_policy, LOG_CLEANUP_DELETE, LOG_CLEANUP_DELETE | LOG_CLEANUP_COMPACT),

@@ -5,6 +5,14 @@ void fixture_open(struct fixture *f, size_t pending_bytes_max, bool manual)
 	fixture_open_env(f, env_linux(), pending_bytes_max, manual);
 }
 
+static void open_broker(struct fixture *f, const struct env *env, const char *config_path)
+{
+	struct broker_options broker = {
+	    .env = env, .store = f->store, .auto_create = true, .config_path = config_path};
+	log_topic_config_default(&broker.topic_default);
+	CHECK_OK(broker_new(&broker, &f->broker, &f->err), f->err);
+}
+
 void fixture_open_env(struct fixture *f, const struct env *env, size_t pending_bytes_max, bool manual)
 {
 	struct log_store_options options = {.env = env,
@@ -13,9 +21,14 @@ void fixture_open_env(struct fixture *f, const struct env *env, size_t pending_b
 					    .pending_bytes_max = pending_bytes_max,
 					    .manual = manual};
 	CHECK_OK(log_store_open(&options, &f->store, &f->err), f->err);
-	struct broker_options broker = {.env = env, .store = f->store, .auto_create = true};
-	log_topic_config_default(&broker.topic_default);
-	CHECK_OK(broker_new(&broker, &f->broker, &f->err), f->err);
+	open_broker(f, env, NULL);
+}
+
+void fixture_open_folder(struct fixture *f, const char *folder)
+{
+	struct log_store_options options = {.env = env_linux(), .dir = folder, .journal_bytes = 1 << 20};
+	CHECK_OK(log_store_open(&options, &f->store, &f->err), f->err);
+	open_broker(f, env_linux(), test_path("%s/broker.config", folder));
 }
 
 void fixture_close(struct fixture *f)

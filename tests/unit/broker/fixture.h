@@ -20,6 +20,8 @@ struct fixture {
 
 void fixture_open(struct fixture *f, size_t pending_bytes_max, bool manual);
 void fixture_open_env(struct fixture *f, const struct env *env, size_t pending_bytes_max, bool manual);
+/* What the folder holds, dynamic configurations too. */
+void fixture_open_folder(struct fixture *f, const char *folder);
 void fixture_close(struct fixture *f);
 struct log_topic *fixture_topic(struct fixture *f, const char *name, int32_t partitions, const char *schema,
 				enum on_invalid on_invalid);

@@ -643,7 +643,7 @@ TEST(create_topics_takes_what_it_can_honour)
 	CHECK_INT(config.partitions, 4);
 	CHECK_INT(config.retention_ms, 1234);
 	CHECK_INT(config.durability, LOG_DURABLE);
-	CHECK_INT(create(&b, "b", -1, -1, "durability", "relaxed"), 0);
+	CHECK_INT(create(&b, "b", -1, -1, "millrace.durability", "relaxed"), 0);
 	log_topic_config(log_topic_find(b.store, MR_STR("b")), &config);
 	CHECK_INT(config.durability, LOG_RELAXED);
 	CHECK_INT(create(&b, "c", 1, 1, "message.timestamp.type", "LogAppendTime"), 0);
@@ -655,7 +655,7 @@ TEST(create_topics_takes_what_it_can_honour)
 	CHECK_INT(create(&b, "d", 0, 1, NULL, NULL), KE_INVALID_PARTITIONS);
 	CHECK_INT(create(&b, "d", LOG_PARTITIONS_MAX + 1, 1, NULL, NULL), KE_INVALID_PARTITIONS);
 	CHECK_INT(create(&b, "d", 1, 3, NULL, NULL), KE_INVALID_REPLICATION_FACTOR);
-	CHECK_INT(create(&b, "d", 1, 1, "cleanup.policy", "compact"), KE_INVALID_CONFIG);
+	CHECK_INT(create(&b, "d", 1, 1, "cleanup.policy", "shred"), KE_INVALID_CONFIG);
 	CHECK_INT(create(&b, "d", 1, 1, "retention.ms", "soon"), KE_INVALID_CONFIG);
 	CHECK_INT(create(&b, "d", 1, 1, "retention.ms", "-2"), KE_INVALID_CONFIG);
 	CHECK_INT(create(&b, "d", 1, 1, "unheard.of", "1"), KE_INVALID_CONFIG);
