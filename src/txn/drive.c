@@ -23,6 +23,7 @@ int drive_ensure_topic(struct txns *txns, struct mr_error *err)
 	log_topic_config_default(&config);
 	config.retention_ms = -1;
 	config.segment_bytes = 100 << 20; /* transaction.state.log.segment.bytes */
+	config.cleanup_policy = LOG_CLEANUP_COMPACT;
 	return log_topic_create(store, MR_STR(TXN_TOPIC), &config, &txns->topic, err);
 }
 
