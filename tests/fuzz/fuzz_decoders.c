@@ -4,6 +4,7 @@
  * a read past its end is seen. */
 #include "test.h"
 
+#include "auth/scram.h"
 #include "base/mem.h"
 #include "codec/batch.h"
 #include "codec/jsonschema.h"
@@ -113,6 +114,24 @@ static void feed_schema(void *arg, mr_str input)
 	json_schema_free(schema);
 }
 
+/* Once as the message that begins an exchange, once as the one that ends it; nothing proves anything. */
+static void feed_scram(void *arg, mr_str input)
+{
+	static const uint8_t secret[32] = {1};
+	for (int begin = 0; begin < 2; begin++) {
+		struct scram_exchange exchange;
+		struct mr_buf reply = {0};
+		scram_exchange_init(&exchange, SCRAM_SHA_256);
+		mr_str first = begin ? input : MR_STR("n,,n=user,r=rOprNGfwEbeRWgbNEkqO");
+		if (scram_first(&exchange, first, NULL) == 0) {
+			scram_challenge(&exchange, NULL, secret, arg, &reply);
+			CHECK(scram_final(&exchange, input, &reply, NULL) < 0);
+		}
+		mr_buf_release(&reply);
+		scram_exchange_release(&exchange);
+	}
+}
+
 static void run(const char *folder, void (*feed)(void *arg, mr_str input), void *arg, int rounds,
 		void (*mend)(struct mr_buf *input))
 {
@@ -155,4 +174,11 @@ TEST(fuzz_schemas)
 	struct json_parser *parser = json_parser_new();
 	run(test_path("%s/../fuzz/corpus/schema", TEST_GOLDEN), feed_schema, parser, 5000, NULL);
 	json_parser_free(parser);
+}
+
+TEST(fuzz_scram)
+{
+	struct mr_rng rng;
+	rng_seed(&rng, SEED);
+	run(test_path("%s/../fuzz/corpus/scram", TEST_GOLDEN), feed_scram, &rng, 8000, NULL);
 }
