@@ -87,9 +87,14 @@ struct delta_data_file {
 };
 /* Those that the snapshot sees; they live as long as it does, the array in arena. */
 size_t delta_files(const struct delta_snapshot *snapshot, struct arena *arena, struct delta_data_file **out);
-/* Paths of files that left the table at that time or later, as far as the log still knows. */
+struct delta_removed {
+	mr_str path;
+	const struct delta_dv *dv; /* that it had; NULL: none */
+};
+/* Files that left the table, or got another vector, at that time or later, as far as the log still
+ * knows. */
 size_t delta_removed_since(const struct delta_snapshot *snapshot, int64_t ms, struct arena *arena,
-			   mr_str **out);
+			   struct delta_removed **out);
 /* MR_ERR_UNSUPPORTED, naming the feature, for a table that cannot be written here. */
 MR_NODISCARD int delta_check_writable(struct delta_table *table, struct mr_error *err);
 /* As delta_scan_sql, of these files only, with two columns more: DELTA_FILE_COLUMN, the index into

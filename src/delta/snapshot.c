@@ -397,14 +397,14 @@ size_t delta_files(const struct delta_snapshot *snapshot, struct arena *arena, s
 }
 
 size_t delta_removed_since(const struct delta_snapshot *snapshot, int64_t ms, struct arena *arena,
-			   mr_str **out)
+			   struct delta_removed **out)
 {
-	mr_str *paths = arena_alloc(arena, (snapshot->entry_count + 1) * sizeof *paths);
+	struct delta_removed *removed = arena_alloc(arena, (snapshot->entry_count + 1) * sizeof *removed);
 	size_t count = 0;
 	struct file_cursor cursor = file_cursor(snapshot->files, snapshot->entry_count);
 	for (struct file_entry *entry; (entry = delta_file_cursor_next(&cursor));)
 		if (entry->removed != VERSION_NEVER && entry->removed_ms >= ms)
-			paths[count++] = entry->path;
-	*out = paths;
+			removed[count++] = (struct delta_removed){entry->path, file_entry_dv(entry)};
+	*out = removed;
 	return count;
 }

@@ -25,10 +25,24 @@ static void drop_files(struct change *c, const struct delta_file *files, size_t 
 	}
 }
 
+/* All vectors of a change lie in one file. */
+static void drop_vectors(struct change *c)
+{
+	mr_str name;
+	if (!c->marked.len || delta_dv_path(c->marked.items[0].dv, &c->s->arena, &name, NULL) != 0)
+		return;
+	char *path = mr_asprintf("%s/%.*s", delta_path(c->table), MR_FMT(name));
+	int ignored = disk_unlink(c->s->lake->options.env->disk, path, NULL);
+	(void)ignored;
+	free(path);
+}
+
 void change_close(struct change *c)
 {
 	drop_files(c, c->added.items, c->added.len);
 	drop_files(c, c->cdc.items, c->cdc.len);
+	drop_vectors(c);
+	mr_vec_release(&c->marked);
 	mr_vec_release(&c->added);
 	mr_vec_release(&c->cdc);
 	mr_vec_release(&c->metrics);
@@ -171,6 +185,35 @@ static int feed_deleted(struct change *c, const size_t *chosen, size_t count, mr
 	return rc;
 }
 
+/* The rows that stay, in new files. */
+static int rewrite_without(struct change *c, const size_t *chosen, size_t count, mr_str condition,
+			   struct mr_error *err)
+{
+	struct mr_buf sql = {0};
+	mr_buf_cstr(&sql, "SELECT ");
+	change_columns(c, "", &sql);
+	mr_buf_cstr(&sql, " FROM ");
+	change_scan(c, chosen, count, &sql);
+	mr_buf_printf(&sql, " AS %.*s WHERE (%.*s) IS NOT TRUE", MR_FMT(c->alias), MR_FMT(condition));
+	int rc = change_add_rows(c, mr_buf_view(&sql), err);
+	mr_buf_release(&sql);
+	for (size_t i = 0; i < count; i++)
+		change_remove(c, chosen[i]);
+	return rc;
+}
+
+int change_mark_where(struct change *c, const size_t *chosen, size_t count, mr_str condition,
+		      struct mr_error *err)
+{
+	struct mr_buf sql = {0};
+	mr_buf_cstr(&sql, "SELECT " DELTA_FILE_COLUMN ", " DELTA_ROW_COLUMN " FROM ");
+	change_scan(c, chosen, count, &sql);
+	mr_buf_printf(&sql, " AS %.*s WHERE %.*s", MR_FMT(c->alias), MR_FMT(condition));
+	int rc = change_mark(c, mr_buf_view(&sql), chosen, err);
+	mr_buf_release(&sql);
+	return rc;
+}
+
 int change_delete_where(struct change *c, mr_str condition, struct mr_error *err)
 {
 	size_t *chosen, count;
@@ -188,16 +231,8 @@ int change_delete_where(struct change *c, mr_str condition, struct mr_error *err
 	if (rc < 0 || !count)
 		return rc;
 	c->rows_removed += rows;
-	struct mr_buf sql = {0};
-	mr_buf_cstr(&sql, "SELECT ");
-	change_columns(c, "", &sql);
-	mr_buf_cstr(&sql, " FROM ");
-	change_scan(c, chosen, count, &sql);
-	mr_buf_printf(&sql, " AS %.*s WHERE (%.*s) IS NOT TRUE", MR_FMT(c->alias), MR_FMT(condition));
-	rc = change_add_rows(c, mr_buf_view(&sql), err);
-	mr_buf_release(&sql);
-	for (size_t i = 0; i < count; i++)
-		change_remove(c, chosen[i]);
+	rc = change_can_mark(c, chosen, count) ? change_mark_where(c, chosen, count, condition, err)
+					       : rewrite_without(c, chosen, count, condition, err);
 	return rc == 0 ? feed_deleted(c, chosen, count, condition, err) : rc;
 }
 
@@ -242,9 +277,13 @@ int change_commit(struct change *c, const char *operation, const char *parameter
 	int64_t version;
 	if (!c->added.len && !remove_count && !c->metadata.len)
 		return 0;
+	size_t file_count = c->added.len + c->marked.len;
+	struct delta_file *files = arena_alloc(&c->s->arena, (file_count + 1) * sizeof *files);
+	for (size_t i = 0; i < file_count; i++)
+		files[i] = i < c->added.len ? c->added.items[i] : c->marked.items[i - c->added.len];
 	struct delta_commit commit = {
-	    .files = c->added.items,
-	    .file_count = c->added.len,
+	    .files = files,
+	    .file_count = file_count,
 	    .operation = operation,
 	    .operation_parameters = mr_str_from(parameters),
 	    .read = c->metadata.len ? NULL : c->base,
@@ -271,6 +310,6 @@ int change_commit(struct change *c, const char *operation, const char *parameter
 	};
 	int rc = delta_commit(c->table, &commit, &version, err);
 	if (rc == 0)
-		c->added.len = c->cdc.len = 0; /* they are the table's now */
+		c->added.len = c->cdc.len = c->marked.len = 0; /* they are the table's now */
 	return rc;
 }

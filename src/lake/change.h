@@ -1,7 +1,8 @@
 /* lake/change.h - an operation on a table's rows, on its way to one commit.
  *
  * It reads one snapshot. Rows that go take their whole file with them: the rows of that file that
- * stay are written again (copy on write). What was looked at and what came and went is kept, and
+ * stay are written again (copy on write); or, with delta.enableDeletionVectors, they are marked as
+ * gone (mark.c). What was looked at and what came and went is kept, and
  * change_commit makes it one version, or fails with the conflict's name and nothing changed; files
  * that were written are then removed.
  *
@@ -22,6 +23,7 @@ struct change {
 	bool *read;
 	bool reads_table, has_feed, rearranges;
 	MR_VEC(struct delta_file) added;
+	MR_VEC(struct delta_file) marked; /* of base's files: again, with a new vector */
 	MR_VEC(struct delta_file) cdc;
 	MR_VEC(struct delta_metric) metrics;
 	mr_str metadata; /* a new metaData, or empty */
@@ -42,6 +44,15 @@ int64_t change_rows_added(const struct change *c);
 /* Change data: a query with the table's columns and _change_type. Nothing without the feed. */
 MR_NODISCARD int change_add_feed(struct change *c, mr_str query, struct mr_error *err);
 void change_metric(struct change *c, const char *name, int64_t value);
+
+/* Whether rows of these files may go by deletion vectors. */
+bool change_can_mark(const struct change *c, const size_t *chosen, size_t count);
+/* Rows go by vectors: the query gives each once, its file (an index into `of`, or into files when of
+ * is NULL) and its position there. */
+MR_NODISCARD int change_mark(struct change *c, mr_str query, const size_t *of, struct mr_error *err);
+/* Those of the chosen files for which the condition is true. */
+MR_NODISCARD int change_mark_where(struct change *c, const size_t *chosen, size_t count, mr_str condition,
+				   struct mr_error *err);
 
 /* Rows for which the condition is true go. */
 MR_NODISCARD int change_delete_where(struct change *c, mr_str condition, struct mr_error *err);

@@ -23,7 +23,8 @@ static int commit(struct change *c, mr_str where, struct mr_error *err)
 	struct mr_buf parameters = {0};
 	for (size_t i = 0; i < c->file_count; i++)
 		removed += c->removed[i];
-	change_metric(c, "numRemovedFiles", removed);
+	change_metric(c, "numRemovedFiles", removed - (int64_t)c->marked.len);
+	change_metric(c, "numDeletionVectorsAdded", (int64_t)c->marked.len);
 	change_metric(c, "numAddedFiles", (int64_t)c->added.len);
 	change_metric(c, "numDeletedRows", c->rows_removed);
 	change_metric(c, "numCopiedRows", change_rows_added(c));

@@ -488,10 +488,16 @@ static int write_rows(struct merge *m, struct mr_error *err)
 		m->inserted = change_rows_added(&m->c);
 	}
 	if (rc == 0 && count) {
-		rc = rows_of(m, KEPT, chosen, count, &rows, err);
+		bool marks = change_can_mark(&m->c, chosen, count);
+		rc = rows_of(m, marks ? UPDATED : KEPT, chosen, count, &rows, err);
 		if (rc == 0)
 			rc = change_add_rows(&m->c, rows, err);
-		for (size_t i = 0; i < count; i++)
+		if (rc == 0 && marks)
+			rc = change_mark(&m->c,
+					 MR_STR("SELECT DISTINCT " DELTA_FILE_COLUMN ", " DELTA_ROW_COLUMN
+						" FROM " ACTIONS),
+					 NULL, err);
+		for (size_t i = 0; i < count && !marks; i++)
 			change_remove(&m->c, chosen[i]);
 	}
 	return rc == 0 ? feed(m, chosen, count, err) : rc;

@@ -6,9 +6,35 @@
 #include "lake/change.h"
 #include "lake/define.h"
 
-static bool has_path(struct mr_map *map, mr_str path)
+/* A file with another vector is another file. */
+static bool has_file(struct mr_map *map, const struct delta_data_file *file)
 {
-	return mr_map_get(map, path) != NULL;
+	const struct delta_data_file *known = mr_map_get(map, file->path);
+	return known && delta_dv_same(known->dv, file->dv);
+}
+
+static int check_there(const struct change *c, int64_t version, mr_str name, struct mr_error *err)
+{
+	char *path = name.ptr[0] == '/' ? mr_strndup(name)
+					: mr_asprintf("%s/%.*s", delta_path(c->table), MR_FMT(name));
+	bool there = disk_exists(c->s->lake->options.env->disk, path);
+	free(path);
+	if (there)
+		return 0;
+	mr_fail(err, MR_ERR_NOT_FOUND, "version %lld needs %.*s, which is not there any more",
+		(long long)version, MR_FMT(name));
+	return mr_hint(err, "VACUUM removed it: choose a newer version");
+}
+
+static int check_file(const struct change *c, int64_t version, const struct delta_data_file *file,
+		      struct mr_error *err)
+{
+	mr_str name;
+	int rc = check_there(c, version, file->path, err);
+	if (rc < 0 || !file->dv)
+		return rc;
+	rc = delta_dv_path(file->dv, &c->s->arena, &name, err);
+	return rc == 0 ? check_there(c, version, name, err) : rc < 0 ? rc : 0;
 }
 
 static int bring_back(struct change *c, const struct delta_snapshot *old, struct mr_error *err)
@@ -18,27 +44,22 @@ static int bring_back(struct change *c, const struct delta_snapshot *old, struct
 	size_t count = delta_files(old, &c->s->arena, &files);
 	int rc = 0;
 	for (size_t i = 0; i < c->file_count; i++)
-		mr_map_put(&now, c->files[i].path, c);
+		mr_map_put(&now, c->files[i].path, &c->files[i]);
 	for (size_t i = 0; i < count && rc == 0; i++) {
-		mr_map_put(&then, files[i].path, c);
-		if (has_path(&now, files[i].path))
+		mr_map_put(&then, files[i].path, &files[i]);
+		if (has_file(&now, &files[i]))
 			continue;
-		char *path = mr_asprintf("%s/%.*s", delta_path(c->table), MR_FMT(files[i].path));
-		if (!disk_exists(c->s->lake->options.env->disk, path)) {
-			mr_fail(err, MR_ERR_NOT_FOUND, "version %lld needs %.*s, which is not there any more",
-				(long long)delta_version(old), MR_FMT(files[i].path));
-			rc = mr_hint(err, "VACUUM removed it: choose a newer version");
-		}
-		free(path);
+		rc = check_file(c, delta_version(old), &files[i], err);
 		struct delta_file file = {.path = files[i].path,
 					  .partition_values = (mr_str *)(uintptr_t)files[i].partition_values,
 					  .size = files[i].size,
 					  .rows = files[i].rows,
-					  .stats_json = files[i].stats};
+					  .stats_json = files[i].stats,
+					  .dv = files[i].dv};
 		mr_vec_push(&c->added, file);
 	}
 	for (size_t i = 0; i < c->file_count; i++)
-		if (!has_path(&then, c->files[i].path))
+		if (!has_file(&then, &c->files[i]))
 			change_remove(c, i);
 	mr_map_release(&now);
 	mr_map_release(&then);

@@ -1,4 +1,4 @@
-/* lake/update.c - UPDATE t [[AS] alias] SET a = e, ... [WHERE condition], copy on write. */
+/* lake/update.c - UPDATE t [[AS] alias] SET a = e, ... [WHERE condition]. */
 #include "lake/assign.h"
 #include "lake/rows.h"
 
@@ -79,10 +79,13 @@ static int update_rows(struct update *u, struct mr_error *err)
 	int rc = change_find(&u->c, u->condition, &chosen, &count, &u->c.rows_removed, err);
 	if (rc < 0 || !count)
 		return rc;
-	rc = updated_rows(u, chosen, count, false, &rows, err);
+	bool marks = change_can_mark(&u->c, chosen, count);
+	rc = updated_rows(u, chosen, count, marks, &rows, err);
 	if (rc == 0)
 		rc = change_add_rows(&u->c, rows, err);
-	for (size_t i = 0; i < count; i++)
+	if (rc == 0 && marks)
+		rc = change_mark_where(&u->c, chosen, count, u->condition, err);
+	for (size_t i = 0; i < count && !marks; i++)
 		change_remove(&u->c, chosen[i]);
 	return rc == 0 ? feed(u, chosen, count, err) : rc;
 }

@@ -1,9 +1,9 @@
 /* lake/vacuum.c - VACUUM t [RETAIN n HOURS] [DRY RUN]: files that no version within the retention
  * time needs.
  *
- * Kept: files of the newest version, files that left it less than the retention time ago, files
- * younger than that (a writer may be about to commit them), and whatever is below a folder or has a
- * name that starts with '_' or '.', but for _change_data.
+ * Kept: files and deletion vectors of the newest version, those that left it less than the retention time
+ * ago, files younger than that (a writer may be about to commit them), and whatever is below a folder or has
+ * a name that starts with '_' or '.', but for _change_data.
  */
 #include "lake/internal.h"
 
@@ -64,16 +64,36 @@ static int visit_folder(struct vacuum *v, const char *relative)
 	return rc;
 }
 
-static void note_kept(struct vacuum *v, const struct delta_snapshot *snapshot)
+/* A vector that lies elsewhere, or in the log itself, is not of the files that are looked at. */
+static int keep_vector(struct vacuum *v, const struct delta_dv *dv)
 {
+	mr_str path;
+	int rc = delta_dv_path(dv, &v->s->arena, &path, v->err);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	mr_str root = mr_str_from(delta_path(v->table));
+	if (mr_str_starts(path, root) && path.len > root.len && path.ptr[root.len] == '/')
+		path = mr_str_tail(path, root.len + 1);
+	mr_map_put(&v->keep, path, v);
+	return 0;
+}
+
+static int note_kept(struct vacuum *v, const struct delta_snapshot *snapshot)
+{
+	struct delta_removed *removed;
+	int rc = 0;
 	struct delta_data_file *files;
-	mr_str *removed;
 	size_t count = delta_files(snapshot, &v->s->arena, &files);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count && rc == 0; i++) {
 		mr_map_put(&v->keep, files[i].path, v);
+		rc = files[i].dv ? keep_vector(v, files[i].dv) : 0;
+	}
 	count = delta_removed_since(snapshot, v->cutoff_ms, &v->s->arena, &removed);
-	for (size_t i = 0; i < count; i++)
-		mr_map_put(&v->keep, removed[i], v);
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		mr_map_put(&v->keep, removed[i].path, v);
+		rc = removed[i].dv ? keep_vector(v, removed[i].dv) : 0;
+	}
+	return rc;
 }
 
 static int remove_doomed(struct vacuum *v)
@@ -160,10 +180,10 @@ static int vacuum(struct vacuum *v, int64_t hours, bool dry_run, struct mr_buf *
 	/* Who cannot write the table cannot know which of its files matter. */
 	if (rc == 0)
 		rc = delta_check_writable(v->table, v->err);
-	if (rc == 0) {
-		note_kept(v, snapshot);
+	if (rc == 0)
+		rc = note_kept(v, snapshot);
+	if (rc == 0)
 		rc = visit_folder(v, "");
-	}
 	if (rc == 0 && !dry_run)
 		rc = remove_doomed(v);
 	if (rc == 0)

@@ -1,4 +1,6 @@
 """Delta tables by path and by name: what Spark's SQL says of them, through `millrace sql`."""
+import json
+import time
 
 
 def path_of(t, name="t"):
@@ -213,3 +215,42 @@ def test_the_table_command_takes_paths(t):
     assert ids(t, table) == []
     assert t.run("table", "vacuum", folder, "--dry-run")[0].split() == ["path"]
     assert "--version" in t.run("table", "restore", folder, code=None)[1]
+
+
+STEPS = (
+    "INSERT INTO $ SELECT range, 'v' || range, range % 3 FROM range(60)",
+    "DELETE FROM $ WHERE id % 7 = 0",
+    "DELETE FROM $ WHERE id < 12 AND p <> 1",
+    "UPDATE $ SET s = 'u', p = p + 1 WHERE id % 5 = 0",
+    "MERGE INTO $ t USING (SELECT range AS id, 'm' AS s, 1 AS p FROM range(40, 70)) s ON t.id = s.id "
+    "WHEN MATCHED AND t.id % 2 = 0 THEN DELETE WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *",
+    "DELETE FROM $ WHERE p = 2 AND id > 0",
+    "RESTORE TABLE $ TO VERSION AS OF 3",
+    "UPDATE $ SET s = s || 'x'",
+)
+
+
+def test_deletion_vectors_say_what_new_files_say(t):
+    copied = make(t, name="copied")
+    feed = "PARTITIONED BY (p) TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')"
+    marked = make(t, name="marked", clauses=feed)
+    for step in STEPS:
+        for table in (copied, marked):
+            t.run("sql", "-c", step.replace("$", table))
+        assert rows(t, marked) == rows(t, copied), step
+    log = sorted((t.folder / "marked/_delta_log").glob("*.json"))
+    assert '"cardinality"' in log[2].read_text() and '"tightBounds":false' in json.loads(
+        [line for line in log[2].read_text().splitlines() if '"add"' in line][0])["add"]["stats"].replace(" ", "")
+    before = {v: rows(t, f"{marked} VERSION AS OF {v}") for v in range(len(STEPS))}
+    t.run("sql", "-c", f"VACUUM {marked}")
+    assert {v: rows(t, f"{marked} VERSION AS OF {v}") for v in before} == before
+    t.run("sql", "-c", f"RESTORE TABLE {marked} TO VERSION AS OF 3")
+    t.run("sql", "-c", f"ALTER TABLE {marked} SET TBLPROPERTIES ('delta.deletedFileRetentionDuration' = "
+                       "'interval 0 hours')")
+    vectors = len(list((t.folder / "marked").glob("*.bin")))
+    time.sleep(1.1)
+    t.run("sql", "-c", f"VACUUM {marked} RETAIN 0 HOURS")
+    assert rows(t, marked) == before[3]
+    assert 0 < len(list((t.folder / "marked").glob("*.bin"))) < vectors
+    t.run("sql", "-c", f"OPTIMIZE {marked}")
+    assert rows(t, marked) == before[3]
