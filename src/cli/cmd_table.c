@@ -98,6 +98,45 @@ static int put_restore(const struct args *args, const char *name, struct mr_buf 
 	return 0;
 }
 
+static int put_fsck(const struct args *args, const char *name, struct mr_buf *out, struct mr_error *err)
+{
+	(void)args, (void)err;
+	mr_buf_cstr(out, "FSCK ");
+	put_table(out, name);
+	return 0;
+}
+
+/* NAME@v3: the suffix stays outside of the quotes. A path keeps it: it may be read from there. */
+static void put_versioned(struct mr_buf *out, const char *name)
+{
+	const char *at = strrchr(name, '@');
+	if (!at || strchr(name, '/') || strspn(at + 1, "vV0123456789") != strlen(at + 1)) {
+		put_table(out, name);
+		return;
+	}
+	char *base = mr_strndup(mr_str_n(name, (size_t)(at - name)));
+	put_table(out, base);
+	mr_buf_cstr(out, at);
+	free(base);
+}
+
+static int put_diff(const struct args *args, const char *name, struct mr_buf *out, struct mr_error *err)
+{
+	const char *sides[] = {name, args_positional(args, 2)};
+	if (!sides[1])
+		return mr_fail(err, MR_ERR_INVALID, "diff takes two tables: NAME@v1 NAME@v2");
+	for (int i = 0; i < 2; i++) {
+		mr_buf_printf(out, "%sSELECT '%c' AS diff, * FROM (SELECT * FROM ", i ? " UNION ALL " : "",
+			      i ? '+' : '-');
+		put_versioned(out, sides[i]);
+		mr_buf_cstr(out, " EXCEPT ALL SELECT * FROM ");
+		put_versioned(out, sides[1 - i]);
+		mr_buf_cstr(out, ") AS d");
+	}
+	mr_buf_cstr(out, " ORDER BY ALL");
+	return 0;
+}
+
 static const struct verb {
 	const char *name;
 	bool needs_table;
@@ -105,6 +144,7 @@ static const struct verb {
 } verbs[] = {
     {"list", false, put_list},        {"describe", true, put_describe}, {"history", true, put_history},
     {"optimize", true, put_optimize}, {"vacuum", true, put_vacuum},     {"restore", true, put_restore},
+    {"fsck", true, put_fsck},         {"diff", true, put_diff},
 };
 
 static const struct verb *find_verb(const char *word, const char *name)
@@ -139,10 +179,10 @@ int cmd_table(int argc, char **argv)
 {
 	static const char synopsis[] =
 	    "list | describe TABLE | history TABLE | optimize TABLE | vacuum TABLE | "
-	    "restore TABLE (TABLE: a name, or a path with a '/')";
+	    "restore TABLE | fsck TABLE | diff TABLE@v1 TABLE@v2 (TABLE: a name, or a path with a '/')";
 	struct args args;
 	int code;
-	if (!command_args("table", synopsis, options, MR_COUNT(options), 2, argc, argv, &args, &code))
+	if (!command_args("table", synopsis, options, MR_COUNT(options), 3, argc, argv, &args, &code))
 		return code;
 	const char *word = args_positional(&args, 0) ? args_positional(&args, 0) : "list";
 	const char *name = args_positional(&args, 1);

@@ -65,6 +65,13 @@ int lake_snapshot(struct delta_table *table, const struct table_time *time, stru
 /* An expression of Spark's, in DuckDB's SQL, in parentheses; tables in its subqueries are bound. */
 int lake_expression(struct lake_session *s, mr_str text, mr_str *out, struct mr_error *err);
 
+/* ---- vacuum.c ---- */
+
+/* Files in the table's folder that no version that the log still knows of names, however young. */
+int lake_unnamed_files(struct lake_session *s, struct delta_table *table,
+		       const struct delta_snapshot *snapshot, mr_str **out, size_t *count,
+		       struct mr_error *err);
+
 /* ---- statements: each parses the rest of its text and carries it out ---- */
 
 typedef int (*lake_statement_fn)(struct lake_session *s, struct parser *p, struct mr_buf *report);
@@ -79,6 +86,7 @@ int lake_update(struct lake_session *s, struct parser *p, struct mr_buf *report)
 int lake_merge(struct lake_session *s, struct parser *p, struct mr_buf *report);
 int lake_optimize(struct lake_session *s, struct parser *p, struct mr_buf *report);
 int lake_vacuum(struct lake_session *s, struct parser *p, struct mr_buf *report);
+int lake_fsck(struct lake_session *s, struct parser *p, struct mr_buf *report);
 int lake_restore(struct lake_session *s, struct parser *p, struct mr_buf *report);
 int lake_history(struct lake_session *s, struct parser *p, struct mr_buf *report);
 int lake_detail(struct lake_session *s, struct parser *p, struct mr_buf *report);

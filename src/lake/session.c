@@ -43,6 +43,7 @@ static const struct {
     {"optimize", lake_optimize},
     {"vacuum", lake_vacuum},
     {"restore", lake_restore},
+    {"fsck", lake_fsck},
     {"describe history", lake_history},
     {"desc history", lake_history},
     {"describe detail", lake_detail},

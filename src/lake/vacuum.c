@@ -17,6 +17,7 @@ struct vacuum {
 	struct lake_session *s;
 	struct delta_table *table;
 	struct mr_map keep;
+	int64_t removed_ms; /* what left the table at that time or later is kept */
 	int64_t cutoff_ms, bytes;
 	MR_VEC(char *) doomed; /* relative paths */
 	const char *folder;
@@ -88,7 +89,7 @@ static int note_kept(struct vacuum *v, const struct delta_snapshot *snapshot)
 		mr_map_put(&v->keep, files[i].path, v);
 		rc = files[i].dv ? keep_vector(v, files[i].dv) : 0;
 	}
-	count = delta_removed_since(snapshot, v->cutoff_ms, &v->s->arena, &removed);
+	count = delta_removed_since(snapshot, v->removed_ms, &v->s->arena, &removed);
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		mr_map_put(&v->keep, removed[i].path, v);
 		rc = removed[i].dv ? keep_vector(v, removed[i].dv) : 0;
@@ -176,6 +177,7 @@ static int vacuum(struct vacuum *v, int64_t hours, bool dry_run, struct mr_buf *
 	if (hours < 0)
 		hours = retention_hours(snapshot);
 	v->cutoff_ms = clock_wall_ms(v->s->lake->options.env->clock) - hours * HOUR_MS;
+	v->removed_ms = v->cutoff_ms;
 	rc = check_age(snapshot, hours, v->err);
 	/* Who cannot write the table cannot know which of its files matter. */
 	if (rc == 0)
@@ -189,6 +191,34 @@ static int vacuum(struct vacuum *v, int64_t hours, bool dry_run, struct mr_buf *
 	if (rc == 0)
 		put_report(v, dry_run, report);
 	delta_snapshot_unref(snapshot);
+	return rc;
+}
+
+static void release(struct vacuum *v)
+{
+	for (size_t i = 0; i < v->doomed.len; i++)
+		free(v->doomed.items[i]);
+	mr_vec_release(&v->doomed);
+	mr_map_release(&v->keep);
+}
+
+int lake_unnamed_files(struct lake_session *s, struct delta_table *table,
+		       const struct delta_snapshot *snapshot, mr_str **out, size_t *count,
+		       struct mr_error *err)
+{
+	struct vacuum v = {
+	    .s = s, .table = table, .err = err, .folder = "", .removed_ms = 0, .cutoff_ms = INT64_MAX};
+	int rc = note_kept(&v, snapshot);
+	if (rc == 0)
+		rc = visit_folder(&v, "");
+	mr_str *paths = arena_alloc(&s->arena, (v.doomed.len + 1) * sizeof *paths);
+	/* Change data is named by commits alone, which are not read here. */
+	*count = 0;
+	for (size_t i = 0; i < v.doomed.len && rc == 0; i++)
+		if (strncmp(v.doomed.items[i], "_change_data/", 13) != 0)
+			paths[(*count)++] = arena_copy(&s->arena, mr_str_from(v.doomed.items[i]));
+	*out = paths;
+	release(&v);
 	return rc;
 }
 
@@ -217,9 +247,6 @@ int lake_vacuum(struct lake_session *s, struct parser *p, struct mr_buf *report)
 		rc = mr_fail(p->err, MR_ERR_NOT_FOUND, "there is no Delta table %.*s", MR_FMT(name.text));
 	if (rc == 0)
 		rc = vacuum(&v, hours, dry_run, report);
-	for (size_t i = 0; i < v.doomed.len; i++)
-		free(v.doomed.items[i]);
-	mr_vec_release(&v.doomed);
-	mr_map_release(&v.keep);
+	release(&v);
 	return rc < 0 ? rc : 1;
 }

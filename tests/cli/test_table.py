@@ -254,3 +254,37 @@ def test_deletion_vectors_say_what_new_files_say(t):
     assert 0 < len(list((t.folder / "marked").glob("*.bin"))) < vectors
     t.run("sql", "-c", f"OPTIMIZE {marked}")
     assert rows(t, marked) == before[3]
+
+
+def test_fsck_finds_what_is_wrong(t):
+    table = filled(t, "TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')")
+    t.run("sql", "-c", f"INSERT INTO {table} SELECT 100, 'x', 1; DELETE FROM {table} WHERE id = 3")
+    folder = t.folder / "t"
+
+    def problems():
+        out, _ = t.run("table", "fsck", str(folder), "-o", "json")
+        return sorted((row["problem"], row["file"]) for row in json.loads(out or "[]"))
+    assert problems() == []
+    (folder / "stray.parquet").write_bytes(b"no")
+    assert problems() == [("orphan", "stray.parquet")]
+    (folder / "stray.parquet").unlink()
+    vector = next(folder.glob("*.bin"))
+    good = vector.read_bytes()
+    vector.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    (problem, marked), = problems()
+    assert problem == "vector", problem
+    vector.write_bytes(good)
+    last = folder / "_delta_log/00000000000000000003.json"
+    told = last.read_text()
+    last.write_text(told.replace('\\"numRecords\\":9', '\\"numRecords\\":8'))
+    assert last.read_text() != told and problems() == [("statistics", marked)]
+    last.write_text(told)
+    (folder / marked).unlink()
+    assert problems() == [("missing", marked)]
+
+
+def test_diff_of_versions(t):
+    table = filled(t, "")
+    t.run("sql", "-c", f"DELETE FROM {table} WHERE id = 3; INSERT INTO {table} VALUES (50, 'n', 1)")
+    out, _ = t.run("table", "diff", f"{t.folder}/t@v1", f"{t.folder}/t@v3", "-o", "json")
+    assert [(r["diff"], r["id"]) for r in json.loads(out)] == [("+", 50), ("-", 3)], out
