@@ -37,6 +37,7 @@ void kafka_core_release(struct kafka_core *core)
 	mr_map_each (&core->waiters.lists, entry)
 		free(entry->value);
 	mr_map_release(&core->waiters.lists);
+	fetch_sessions_release(&core->fetch_sessions);
 	mr_map_release(&core->topic_ids);
 	mr_vec_release(&core->ready);
 	mr_vec_release(&core->busy);

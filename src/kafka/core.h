@@ -17,6 +17,7 @@
 #include "env/loop.h"
 #include "group/group.h"
 #include "kafka/errors.h"
+#include "kafka/fetch_session.h"
 #include "kafka/messages.h"
 #include "txn/txn.h"
 
@@ -147,6 +148,7 @@ struct kafka_core {
 	mr_str cluster_id;
 	size_t request_bytes_max;
 	struct waiters waiters;
+	struct fetch_sessions fetch_sessions;
 	struct mr_map topic_ids; /* 16 bytes -> struct log_topic */
 	MR_VEC(struct request *) ready;
 	MR_VEC(struct conn *) busy; /* connections whose head of input waits for the log */

@@ -7,8 +7,8 @@
  * The bytes go from the file into request->data and from there to the socket. max_bytes and
  * partition_max_bytes are honoured but for the first batch of the first partition that has
  * any, so that a large batch cannot stop a consumer (KIP-74). The batch that holds the offset
- * comes whole. No fetch session is given: the session id is always 0, and a request that
- * names one gets FETCH_SESSION_ID_NOT_FOUND.
+ * comes whole. A Fetch that belongs to a session (fetch_session.h) is read as all that its
+ * session holds, and only partitions with news are answered.
  *
  * read_committed is given what lies below the last stable offset, with the list of the aborted
  * transactions in it, by first offset; the client leaves them out. read_uncommitted gets no list.
@@ -33,6 +33,7 @@ struct fetch_part {
 enum { READ_COMMITTED = 1 };
 
 struct fetch_progress {
+	struct fetch_session_ref session;
 	struct fetch_part *parts;
 	size_t count;
 	size_t least, most; /* bytes */
@@ -172,6 +173,28 @@ static void list_aborted(struct request *r, struct fetch_part *part)
 	free(found);
 }
 
+/* Leave out what the session has told before; what stays keeps its order. */
+static void leave_out_known(struct request *r, struct fetch_session_ref session)
+{
+	struct fetch_response *out = r->out;
+	int32_t topics = 0;
+	out->session_id = session.id;
+	for (int32_t i = 0; session.id && i < out->topics.count; i++) {
+		struct fetch_topic_reply *t = &out->topics.items[i];
+		int32_t kept = 0;
+		for (int32_t k = 0; k < t->partitions.count; k++) {
+			if (fetch_session_tell(&request_core(r)->fetch_sessions, session, t,
+					       &t->partitions.items[k]))
+				t->partitions.items[kept++] = t->partitions.items[k];
+		}
+		t->partitions.count = kept;
+		if (kept)
+			out->topics.items[topics++] = *t;
+	}
+	if (session.id)
+		out->topics.count = topics;
+}
+
 static enum step answer(struct request *r, struct fetch_progress *p)
 {
 	struct fetch_response *out = r->out;
@@ -183,6 +206,7 @@ static enum step answer(struct request *r, struct fetch_progress *p)
 		if (part->out->error_code == KE_NONE && reads_committed(r))
 			list_aborted(r, part);
 	}
+	leave_out_known(r, p->session);
 	return STEP_DONE;
 }
 
@@ -196,19 +220,39 @@ static void wait_for_more(struct request *r, struct fetch_progress *p)
 	request_deadline(r, mr_max_i64(in->max_wait_ms, 0) * 1000);
 }
 
+/* The session's word on this Fetch: a Kafka code. On KE_NONE the request names all it wants. */
+static int16_t enter_session(struct request *r, struct fetch_session_ref *session)
+{
+	static const int16_t codes[] = {
+	    [FETCH_SESSION_OK] = KE_NONE,
+	    [FETCH_SESSION_UNKNOWN] = KE_FETCH_SESSION_ID_NOT_FOUND,
+	    [FETCH_SESSION_BAD_EPOCH] = KE_INVALID_FETCH_SESSION_EPOCH,
+	    [FETCH_SESSION_NAMING] = KE_FETCH_SESSION_TOPIC_ID_ERROR,
+	};
+	struct kafka_core *core = request_core(r);
+	struct fetch_sessions *sessions = &core->fetch_sessions;
+	int32_t fresh_id = (int32_t)rng_below(core->env->rng, INT32_MAX) + 1;
+	enum fetch_session_outcome outcome = fetch_sessions_begin(
+	    sessions, r->in, r->header.version >= 13, fresh_id, clock_mono_us(core->env->clock), session);
+	if (outcome == FETCH_SESSION_OK)
+		fetch_session_expand(sessions, *session, &r->arena, r->in);
+	return codes[outcome];
+}
+
 enum step fetch_step(struct request *r)
 {
 	const struct fetch_request *in = r->in;
 	struct fetch_response *out = r->out;
-	if (in->session_id != 0) {
-		out->error_code = request_code(r, KE_FETCH_SESSION_ID_NOT_FOUND);
-		return STEP_DONE;
-	}
 	struct fetch_progress *p = r->progress;
 	bool first = !p;
-	if (first)
+	if (first) {
+		struct fetch_session_ref session = {0};
+		out->error_code = request_code(r, enter_session(r, &session));
+		if (out->error_code != KE_NONE)
+			return STEP_DONE;
 		p = r->progress = plan(r);
-	else if (!r->expired && !any_moved(r, p))
+		p->session = session;
+	} else if (!r->expired && !any_moved(r, p))
 		return STEP_WAIT;
 	bool error = read_all(r, p);
 	/* expired: what was there at the last look is answered */

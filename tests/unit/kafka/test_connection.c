@@ -738,6 +738,31 @@ TEST(fetch_waits_for_min_bytes_and_is_woken_by_its_partition_only)
 	bench_close(&b);
 }
 
+TEST(fetch_session_answers_only_what_moved)
+{
+	struct bench b;
+	bench_open(&b, 0);
+	struct fetch_partition part = {.current_leader_epoch = -1};
+	struct fetch_topic t = {.topic = MR_STR("t"), .partitions = {&part, 1}};
+	struct fetch_request in = {.rack_id = MR_STR(""), .topics = {&t, 1}};
+	topic(&b, "t");
+	for (; in.session_epoch < 3; in.session_epoch++, in.topics.count = 0) {
+		if (in.session_epoch == 2) {
+			conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, batch_of(&b, 2, 100)));
+			commit(&b);
+			CHECK(produced(&b, 9));
+		}
+		conn_feed(&b.conn, frame(&b, API_Fetch, 11, &in));
+		const struct fetch_response *r = reply_to(&b, API_Fetch, 11);
+		CHECK_INT(r->topics.count, in.session_epoch != 1); /* all, silence, the records */
+		in.session_id = r->session_id;
+	}
+	conn_feed(&b.conn, frame(&b, API_Fetch, 11, (in.session_epoch = 9, &in)));
+	CHECK_INT(((const struct fetch_response *)reply_to(&b, API_Fetch, 11))->error_code,
+		  KE_INVALID_FETCH_SESSION_EPOCH);
+	bench_close(&b);
+}
+
 TEST(fetch_gives_the_whole_batch_that_holds_the_offset)
 {
 	struct bench b;
