@@ -858,35 +858,6 @@ TEST(connection_limits_what_waits)
 
 /* ---- over a socket ---- */
 
-static int connect_to(struct kafka_fixture *f)
-{
-	struct mr_error err;
-	int fd;
-	CHECK_OK(net_connect_tcp(f->address, &fd, &err), err);
-	return fd;
-}
-
-TEST(server_closes_only_the_connection_that_sends_garbage)
-{
-	struct kafka_fixture f;
-	struct kafka_stats stats;
-	char byte, ask[14] = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, (char)0xff, (char)0xff};
-	char answer[4];
-	kafka_fixture_start(&f, test_folder());
-	int good = connect_to(&f), bad = connect_to(&f);
-	CHECK_INT(send(bad, "\x7f\xff\xff\xff garbage", 12, 0), 12);
-	CHECK(recv(bad, &byte, 1, 0) <= 0);
-	CHECK_INT(send(good, ask, sizeof ask, 0), sizeof ask);
-	CHECK_INT(recv(good, answer, 4, MSG_WAITALL), 4);
-	kafka_server_stats(f.server, &stats);
-	CHECK_INT(stats.bad_frames, 1);
-	CHECK_INT(stats.connections, 2);
-	CHECK_INT(stats.connections_open, 1);
-	close(good);
-	close(bad);
-	kafka_fixture_stop(&f);
-}
-
 TEST(server_stop_answers_polls_and_closes)
 {
 	struct kafka_fixture f;
@@ -896,7 +867,9 @@ TEST(server_stop_answers_polls_and_closes)
 	kafka_fixture_topic(&f, "t", 1);
 	b.store = f.store;
 	mr_str poll = fetch_frame(&b, 11, "t", 0, 1);
-	int fd = connect_to(&f);
+	struct mr_error err;
+	int fd;
+	CHECK_OK(net_connect_tcp(f.address, &fd, &err), err);
 	CHECK_INT(send(fd, poll.ptr, poll.len, 0), poll.len);
 	struct kafka_api_stats apis[API_COUNT];
 	CHECK_INT(kafka_server_api_stats(f.server, apis, API_COUNT), API_COUNT);
