@@ -25,6 +25,7 @@ static const struct {
     {"dag", cmd_dag, "schedules, trigger rules and DAGs"},
     {"status", cmd_status, "what runs, how far, what failed"},
     {"doctor", cmd_doctor, "check this machine and this project"},
+    {"keeper", cmd_keeper, NULL},
     {"play", cmd_play, "send a file's lines as syslog, at a rate"},
     {"gateway", cmd_gateway, "try the gateway's rules on a file (--test)"},
 };
@@ -34,7 +35,8 @@ static void usage(FILE *to)
 	fputs("millrace: a real-time data platform in one program\n\nusage: millrace COMMAND [ARGUMENTS]\n\n",
 	      to);
 	for (size_t i = 0; i < MR_COUNT(commands); i++)
-		fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
+		if (commands[i].help) /* others are not for people */
+			fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
 	fputs("\n'millrace COMMAND --help' tells a command's options.\n", to);
 }
 

@@ -92,7 +92,8 @@ bool cgroups_limit_memory(const struct cgroups *groups)
 	return groups && groups->memory;
 }
 
-int cgroups_add(struct cgroups *groups, const char *id, int64_t memory_bytes, int *join_fd, struct mr_error *err)
+int cgroups_add(struct cgroups *groups, const char *id, int64_t memory_bytes, int *join_fd,
+		struct mr_error *err)
 {
 	char path[4200], limit[32];
 	snprintf(path, sizeof path, "%s/task-%s", groups->root, id);

@@ -64,7 +64,7 @@ static void run(struct mask *mask, struct mr_buf *out, bool last)
 	size_t from = 0, i = 0, len = 0;
 	while (i < s.len) {
 		enum found found = mask->first[(unsigned char)s.ptr[i]] ? look(mask, mr_str_tail(s, i), &len)
-									 : FOUND_NOTHING;
+									: FOUND_NOTHING;
 		if (found == FOUND_BEGINNING && !last)
 			break;
 		if (found == FOUND_SECRET) {

@@ -33,7 +33,8 @@ static void each_process(bool (*fn)(pid_t pid, void *arg), void *arg)
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
 	while (proc && (entry = readdir(proc)) != NULL) {
-		if (isdigit((unsigned char)entry->d_name[0]) && !fn((pid_t)strtol(entry->d_name, NULL, 10), arg))
+		if (isdigit((unsigned char)entry->d_name[0]) &&
+		    !fn((pid_t)strtol(entry->d_name, NULL, 10), arg))
 			break;
 	}
 	if (proc)
