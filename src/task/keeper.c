@@ -64,13 +64,13 @@ void keeper_send_after_journal(struct keeper *keeper, mr_str json)
 	loop_wake(keeper->loop);
 }
 
-/* At the end of a turn: one sync for all that ended in it, then they are told. A journal that cannot
+/* At the end of a turn: one write for all that ended in it, then they are told. A journal that cannot
  * be written does not keep the server from knowing. */
 static void on_turn(void *arg)
 {
 	struct keeper *keeper = arg;
 	struct mr_error err;
-	if (keeper->journal.pending.len && ends_sync(&keeper->journal, &err) != 0)
+	if (keeper->journal.pending.len && ends_write(&keeper->journal, &err) != 0)
 		mr_log_error("keeper", &err);
 	mr_buf_str(&keeper->out, mr_buf_view(&keeper->held));
 	mr_buf_clear(&keeper->held);

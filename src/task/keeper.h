@@ -6,8 +6,12 @@
  *
  * FOLDER/socket      where the server finds it; the newest connection is the only one that counts
  * FOLDER/lock        held while it lives: there is one keeper of a folder
- * FOLDER/ends.jsonl  how tries ended: appended and synced before the server is told. At
- *                    KEEPER_JOURNAL_BYTES it becomes ends.old.jsonl.
+ * FOLDER/ends.jsonl  how tries ended: appended before the server is told. At KEEPER_JOURNAL_BYTES it
+ *                    becomes ends.old.jsonl.
+ *
+ * Durability: an end survives the death of the keeper and the server, for it is in the page cache
+ * before it is told. It is not synced: when the machine dies, what the server has not made durable
+ * itself is lost, and the try counts as lost like those that were running.
  *
  * Messages are frames (task/frame.h) of JSON. From the server:
  *   {"do": "hello", "version": 1}     makes this connection the one that counts

@@ -50,7 +50,7 @@ void ends_add(struct keeper_ends *journal, mr_str line)
 		forget(journal);
 }
 
-int ends_sync(struct keeper_ends *journal, struct mr_error *err)
+int ends_write(struct keeper_ends *journal, struct mr_error *err)
 {
 	struct mr_buf *pending = &journal->pending;
 	while (pending->len > 0) {
@@ -62,8 +62,6 @@ int ends_sync(struct keeper_ends *journal, struct mr_error *err)
 		journal->size += n;
 		mr_buf_consume(pending, (size_t)n);
 	}
-	if (fdatasync(journal->fd) != 0)
-		return mr_fail_errno(err, "cannot sync %s", journal->path);
 	if (journal->size < KEEPER_JOURNAL_BYTES)
 		return 0;
 	int fd = -1;

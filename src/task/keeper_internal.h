@@ -85,7 +85,7 @@ void keeper_send_after_journal(struct keeper *keeper, mr_str json);
 /* keeper_ends.c */
 MR_NODISCARD int ends_open(struct keeper_ends *journal, const char *folder, struct mr_error *err);
 void ends_close(struct keeper_ends *journal);
-void ends_add(struct keeper_ends *journal, mr_str line);          /* in memory */
-int ends_sync(struct keeper_ends *journal, struct mr_error *err); /* writes and syncs what was added */
+void ends_add(struct keeper_ends *journal, mr_str line);           /* in memory */
+int ends_write(struct keeper_ends *journal, struct mr_error *err); /* writes what was added */
 /* The line about this id; false when there is none. */
 bool ends_find(struct keeper_ends *journal, mr_str id, mr_str *line);
