@@ -93,6 +93,11 @@ struct log_store *broker_store(struct broker *broker)
 	return broker->store;
 }
 
+bool broker_auto_creates(const struct broker *broker)
+{
+	return broker->auto_create;
+}
+
 /* ---- topics ---- */
 
 static struct broker_topic *topic_new(mr_str name)

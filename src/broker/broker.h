@@ -51,6 +51,7 @@ struct broker_options {
 MR_NODISCARD int broker_new(const struct broker_options *options, struct broker **out, struct mr_error *err);
 void broker_free(struct broker *broker); /* the store is the caller's */
 struct log_store *broker_store(struct broker *broker);
+bool broker_auto_creates(const struct broker *broker);
 
 /* Create the topic, or give the existing one this contract and configuration; what was set of it by
  * name and is not declared stays, and partitions are never taken away. Also makes

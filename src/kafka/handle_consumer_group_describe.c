@@ -63,8 +63,10 @@ static void describe(struct request *r, mr_str name, struct consumer_described_g
 	int code = groups_describe(request_core(r)->groups, name, &view, &r->arena);
 	if (code != GROUP_OK || view.summary.kind != GROUP_CONSUMER) {
 		out->error_code = request_code(r, KE_GROUP_ID_NOT_FOUND);
-		out->error_message =
-		    arena_printf(&r->arena, "Group %.*s is not a consumer group.", MR_FMT(name));
+		out->error_message = arena_printf(&r->arena,
+						  code == GROUP_OK ? "Group %.*s is not a consumer group."
+								   : "Group %.*s not found.",
+						  MR_FMT(name));
 		return;
 	}
 	out->group_state = mr_str_from(view.summary.state);

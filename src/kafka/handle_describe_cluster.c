@@ -3,6 +3,7 @@
  * From version 1 a client may ask for the controllers' endpoints (type 2): this port has none.
  */
 #include "kafka/handler.h"
+#include "kafka/security.h"
 
 enum { ENDPOINT_BROKERS = 1 };
 
@@ -15,6 +16,8 @@ enum step describe_cluster_step(struct request *r)
 		out->error_message = MR_STR("this is a broker's port");
 		return STEP_DONE;
 	}
+	out->cluster_authorized_operations =
+	    request_operations(r, in->include_cluster_authorized_operations, ACL_CLUSTER, ACL_CLUSTER_NAME);
 	out->cluster_id = request_core(r)->cluster_id;
 	out->controller_id = KAFKA_NODE_ID;
 	request_array(r, &out->brokers, 1);

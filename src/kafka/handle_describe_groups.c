@@ -6,12 +6,12 @@
  */
 #include "kafka/group_request.h"
 
-static void describe_missing(struct request *r, int code, struct describe_groups_group *out)
+static void describe_missing(struct request *r, int code, const char *why, struct describe_groups_group *out)
 {
 	out->group_state = MR_STR("Dead");
 	if (r->header.version >= 6 || code != GROUP_NOT_FOUND) {
 		out->error_code = request_code(r, kafka_group_error(code));
-		out->error_message = arena_printf(&r->arena, "there is no group %.*s", MR_FMT(out->group_id));
+		out->error_message = arena_printf(&r->arena, "Group %.*s %s.", MR_FMT(out->group_id), why);
 	}
 }
 
@@ -29,10 +29,11 @@ static void describe(struct request *r, mr_str name, struct describe_groups_grou
 		return;
 	}
 	int code = groups_describe(request_core(r)->groups, name, &view, &r->arena);
+	const char *why = code == GROUP_OK ? "is not a classic group" : "not found";
 	if (code == GROUP_OK && view.summary.kind != GROUP_CLASSIC)
 		code = GROUP_NOT_FOUND;
 	if (code != GROUP_OK) {
-		describe_missing(r, code, out);
+		describe_missing(r, code, why, out);
 		return;
 	}
 	out->group_state = mr_str_from(view.summary.state);

@@ -1,10 +1,11 @@
 /* Metadata (3), versions 0-13: one broker, which leads every partition.
  *
  * No list (version 0: an empty one) asks for all topics. A topic that is missing is created
- * when the request (from version 4) and the broker both allow it, and is in the answer at once.
+ * when the request (from version 4) and the broker both allow it, and the answer waits for that.
  * From version 10 a topic may be asked for by id. What the client may not describe is left out of a
  * list of all, and refused when it is asked for.
  */
+#include "kafka/admin_job.h"
 #include "kafka/handler.h"
 #include "kafka/security.h"
 
@@ -44,10 +45,41 @@ static bool may_create(const struct request *r, mr_str name)
 	return request_may_cluster(r, ACL_CREATE) || request_may_topic(r, ACL_CREATE, name);
 }
 
+/* One operation for each topic that is to be made; NULL when there is none. */
+static struct admin_job *plan_creation(struct request *r)
+{
+	const struct metadata_request *in = r->in;
+	struct kafka_core *core = request_core(r);
+	struct admin_job *job = NULL;
+	bool wanted = in->allow_auto_topic_creation && broker_auto_creates(core->broker);
+	for (int32_t i = 0; i < in->topics.count && wanted; i++) {
+		mr_str name = in->topics.items[i].name;
+		if (!name.ptr || log_topic_find(core->store, name) || kafka_topic_is_internal(name) ||
+		    !request_may_topic(r, ACL_DESCRIBE, name) || !may_create(r, name))
+			continue;
+		if (!job)
+			job = admin_job_new(r, (size_t)in->topics.count);
+		job->ops[i].kind = ADMIN_CREATE_TOPIC;
+		job->ops[i].topic = admin_job_copy(job, name);
+		job->ops[i].partitions = -1;
+	}
+	return job;
+}
+
+/* What became of the creation; another client's may have been first. */
+static int16_t creation_code(const struct request *r, const struct metadata_request_topic *want)
+{
+	const struct metadata_request *in = r->in;
+	const struct admin_job *job = r->progress;
+	int16_t code = job ? job->ops[want - in->topics.items].code : KE_NONE;
+	if (code == KE_NONE && broker_topic_name_check(want->name, NULL) < 0)
+		return KE_INVALID_TOPIC_EXCEPTION;
+	return code == KE_NONE || code == KE_TOPIC_ALREADY_EXISTS ? KE_UNKNOWN_TOPIC_OR_PARTITION : code;
+}
+
 static void describe_wanted(struct request *r, const struct metadata_request_topic *want,
 			    struct metadata_topic *out)
 {
-	const struct metadata_request *in = r->in;
 	out->topic_authorized_operations = INT32_MIN;
 	out->name = want->name;
 	memcpy(out->topic_id, want->topic_id, 16);
@@ -68,10 +100,9 @@ static void describe_wanted(struct request *r, const struct metadata_request_top
 			out->error_code = request_code(r, KE_TOPIC_AUTHORIZATION_FAILED);
 			return;
 		}
-		bool create = in->allow_auto_topic_creation && may_create(r, want->name);
-		int rc = broker_topic_get(request_core(r)->broker, want->name, create, &topic, NULL);
-		if (rc < 0) {
-			out->error_code = request_code(r, kafka_error_of(rc, ON_TOPIC));
+		topic = log_topic_find(request_core(r)->store, want->name);
+		if (!topic) {
+			out->error_code = request_code(r, creation_code(r, want));
 			return;
 		}
 	}
@@ -95,6 +126,10 @@ enum step metadata_step(struct request *r)
 {
 	const struct metadata_request *in = r->in;
 	struct metadata_response *out = r->out;
+	struct admin_job *job = r->progress ? r->progress : plan_creation(r);
+	enum step step = job ? admin_job_await(r, job) : STEP_DONE;
+	if (step != STEP_DONE)
+		return step;
 	request_array(r, &out->brokers, 1);
 	out->brokers.items[0] = (struct metadata_broker){
 	    .node_id = KAFKA_NODE_ID,
@@ -103,6 +138,8 @@ enum step metadata_step(struct request *r)
 	};
 	out->cluster_id = request_core(r)->cluster_id;
 	out->controller_id = KAFKA_NODE_ID;
+	out->cluster_authorized_operations =
+	    request_operations(r, in->include_cluster_authorized_operations, ACL_CLUSTER, ACL_CLUSTER_NAME);
 	if (in->topics.count < 0 || (in->topics.count == 0 && r->header.version == 0)) {
 		describe_all(r, out);
 		return STEP_DONE;
