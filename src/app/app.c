@@ -74,6 +74,10 @@ static void note_static_configs(struct app *app)
 	note(app, "listeners", "PLAINTEXT://", project->kafka_listen);
 	note(app, "advertised.listeners", "PLAINTEXT://", project->kafka_advertised);
 	note(app, "log.dirs", "", mr_str_from(project->data));
+	char partitions[16];
+	snprintf(partitions, sizeof partitions, "%d", project->num_partitions);
+	if (project->num_partitions != 1)
+		note(app, "num.partitions", "", mr_str_from(partitions));
 	if (!project->auto_create_topics)
 		note(app, "auto.create.topics.enable", "", MR_STR("false"));
 }
@@ -93,6 +97,7 @@ static int open_log(struct app *app, struct mr_error *err)
 					.auto_create = app->project->auto_create_topics,
 					.config_path = config_path};
 	log_topic_config_default(&broker.topic_default);
+	broker.topic_default.partitions = app->project->num_partitions;
 	if (ephemeral)
 		broker.topic_default.durability = LOG_RELAXED;
 	rc = broker_new(&broker, &app->broker, err);

@@ -19,6 +19,7 @@
 static const struct arg_option options[] = {
     {"listen", 'l', "ADDRESS", "where to listen (default 127.0.0.1:9092)", false},
     {"port", 'p', "PORT", "the same on 127.0.0.1; 0 picks one", false},
+    {"partitions", 0, "N", "of topics that are made without a number of them (default 1)", false},
     {"ephemeral", 0, NULL, "keep nothing: data goes with the process; relaxed durability", false},
     {"durable", 0, NULL, "with --ephemeral: acknowledge what is synced to disk only", false},
     {"until-stdin-ends", 0, NULL, "end when standard input does: when the program that started it has gone",
@@ -73,13 +74,18 @@ static int private_folder(char path[256], struct mr_error *err)
 	return 0;
 }
 
-static int listen_address(const struct args *args, struct project *project, struct mr_error *err)
+static int read_settings(const struct args *args, struct project *project, struct mr_error *err)
 {
 	const char *listen = args_get(args, "listen");
 	int64_t port;
 	int rc = args_int(args, "port", 9092, 0, 65535, &port, err);
 	if (rc < 0)
 		return rc;
+	int64_t partitions;
+	rc = args_int(args, "partitions", 1, 1, 10000, &partitions, err);
+	if (rc < 0)
+		return rc;
+	project->num_partitions = (int32_t)partitions;
 	if (listen && args_has(args, "port"))
 		return mr_fail(err, MR_ERR_INVALID, "--listen and --port both say where to listen");
 	project->kafka_listen =
@@ -135,7 +141,7 @@ int cmd_broker(int argc, char **argv)
 	if (rc == 0)
 		rc = project_default(folder, &project, &err);
 	if (rc == 0)
-		rc = listen_address(&args, project, &err);
+		rc = read_settings(&args, project, &err);
 	if (rc == 0)
 		rc = serve(&args, &signals, project, &err);
 	project_free(project);

@@ -117,6 +117,7 @@ struct project {
 	struct conf_sql_file *sql_files; /* sorted by path */
 	size_t sql_file_count;
 	bool auto_create_topics;      /* true */
+	int32_t num_partitions;       /* of topics made without a number; 1 */
 	int64_t materialize_every_ms; /* least time between refreshes of a materialized view: 1 s */
 	int64_t stream_every_ms;      /* least time between micro-batches of a streaming table: 1 s */
 	mr_str default_schema;        /* of table names without one; empty: none given */

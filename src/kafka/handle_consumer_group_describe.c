@@ -63,10 +63,8 @@ static void describe(struct request *r, mr_str name, struct consumer_described_g
 	int code = groups_describe(request_core(r)->groups, name, &view, &r->arena);
 	if (code != GROUP_OK || view.summary.kind != GROUP_CONSUMER) {
 		out->error_code = request_code(r, KE_GROUP_ID_NOT_FOUND);
-		out->error_message = arena_printf(&r->arena,
-						  code == GROUP_OK ? "Group %.*s is not a consumer group."
-								   : "Group %.*s not found.",
-						  MR_FMT(name));
+		out->error_message = arena_printf(&r->arena, "Group %.*s %s.", MR_FMT(name),
+						  code == GROUP_OK ? "is not a consumer group" : "not found");
 		return;
 	}
 	out->group_state = mr_str_from(view.summary.state);

@@ -17,7 +17,7 @@ import suite
 
 HERE = Path(__file__).resolve().parent
 GROUPS = ("T1", "T2", "T3")
-PROJECT = """kafka: {listen: 127.0.0.1:0}
+PROJECT = """kafka: {listen: 127.0.0.1:0, num_partitions: 4}
 http: {listen: 127.0.0.1:0}
 """
 
