@@ -40,8 +40,9 @@ struct dag_set {
 
 struct dag_load_options {
 	struct mr_disk *disk; /* for time zones and files */
-	/* Is this text a good template? NULL: not checked. Sets message and, when it can, hint. */
-	int (*check_template)(void *arg, mr_str text, struct mr_error *err);
+	/* Is this text a good template of this task, of which id, operator and expand are known? NULL: not
+	 * checked. Sets message and, when it can, hint. */
+	int (*check_template)(void *arg, const struct dag_task *task, mr_str text, struct mr_error *err);
 	/* A pool that no file names but that exists; NULL: none does but default_pool. */
 	bool (*pool_exists)(void *arg, mr_str name);
 	void *arg;

@@ -171,16 +171,17 @@ static const char *kind_name(enum operator_kind kind)
 	return names[kind];
 }
 
-static int check_templates(struct build *b, const struct yaml_node *node, struct mr_error *err)
+static int check_templates(struct build *b, const struct dag_task *task, const struct yaml_node *node,
+			   struct mr_error *err)
 {
 	if (!b->options->check_template)
 		return 0;
 	if (node->kind == YAML_SCALAR) {
-		int rc = b->options->check_template(b->options->arg, node->text, err);
+		int rc = b->options->check_template(b->options->arg, task, node->text, err);
 		return rc < 0 ? mr_error_where(err, b->file, node->line, node->column) : 0;
 	}
 	for (size_t i = 0; i < node->count; i++) {
-		int rc = check_templates(b, node->items[i], err);
+		int rc = check_templates(b, task, node->items[i], err);
 		if (rc < 0)
 			return rc;
 	}
@@ -235,7 +236,7 @@ static int set_argument(struct build *b, struct dag_task *task, const struct yam
 	    .name = mr_str_from(spec->name), .templated = spec->templated, .line = node->line};
 	int rc = argument_json(b, spec, node, &argument.json, err);
 	if (rc == 0 && spec->templated)
-		rc = check_templates(b, node, err);
+		rc = check_templates(b, task, node, err);
 	if (rc == 0)
 		*argument_slot(task, argument.name) = argument;
 	return rc;
@@ -427,12 +428,11 @@ static int read_task(struct build *b, struct dag_task *task, const struct yaml_n
 		bool defaults;
 	} sources[] = {
 	    {b->file_default_args, true}, {b->default_args, true}, {partial, false}, {node, false}};
+	rc = read_expand(b, task, yaml_get(node, "expand"), err); /* templates may name what it expands */
 	for (size_t i = 0; rc == 0 && i < MR_COUNT(sources); i++)
 		rc = apply(b, task, sources[i].from, sources[i].defaults, err);
 	if (rc == 0 && yaml_get(node, "decorator"))
 		rc = decorated_arguments(b, task, node, err);
-	if (rc == 0)
-		rc = read_expand(b, task, yaml_get(node, "expand"), err);
 	if (rc == 0)
 		rc = check_required(b, task, name_at, err);
 	if (rc < 0)
