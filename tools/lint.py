@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CORE = "base env"
 BELOW_APP = f"{CORE} codec conf log broker group txn auth sql store delta stream lake ingest query flow kafka service " \
-            "http jinja dag task console"
+            "http jinja dag task api console"
 LAYERS = {
     "base": "",
     "env": "base",
@@ -37,6 +37,7 @@ LAYERS = {
     "flow": f"{CORE} codec sql delta stream query",
     "dag": f"{CORE} codec conf jinja",
     "task": f"{CORE} codec conf log broker sql delta lake query flow http jinja dag",
+    "api": f"{CORE} codec conf http dag task",
     "console": f"{CORE} http",
     "app": BELOW_APP,
     "cli": f"{BELOW_APP} app",

@@ -1,6 +1,7 @@
 /* app/app.c - wiring: who is made from what, in which order, and who is stopped first. */
 #include "app/app.h"
 
+#include "api/dags.h"
 #include "app/api.h"
 #include "app/lock.h"
 #include "app/system.h"
@@ -44,6 +45,7 @@ struct app {
 	struct catalog *catalog;
 	struct session_pool *sessions;
 	struct runner *runner;
+	struct dags *dags; /* NULL: the project has none */
 	MR_VEC(struct ingest *) ingests;
 	bool insecure;
 	bool ingests_run;
@@ -293,6 +295,33 @@ static int open_catalog(struct app *app, struct mr_error *err)
 	return rc;
 }
 
+static int refresh_flows(void *arg, struct mr_error *err)
+{
+	return app_drain(arg, err);
+}
+
+/* A project without a folder of DAG files has no scheduler. */
+static int open_dags(struct app *app, struct mr_error *err)
+{
+	const struct project *project = app->project;
+	if (!project->dags.folder || !disk_exists(app->env->disk, project->dags.folder))
+		return 0;
+	struct dags_options options = {.env = app->env,
+				       .data = project->data,
+				       .folder = project->dags.folder,
+				       .parallelism = project->dags.parallelism,
+				       .catalog = app->catalog,
+				       .sessions = app->sessions,
+				       .refresh = refresh_flows,
+				       .refresh_arg = app};
+	return dags_open(&options, &app->dags, err);
+}
+
+static int start_dags(struct app *app, struct mr_error *err)
+{
+	return app->dags ? dags_start(app->dags, err) : 0;
+}
+
 /* Kafka's cluster id: 22 characters of base 64, made once for a data folder. */
 static int load_cluster_id(struct app *app, struct mr_error *err)
 {
@@ -325,7 +354,7 @@ static int run_steps(struct app *app, app_step *const *steps, size_t count, stru
 
 static app_step *const broker_steps[] = {load_cluster_id, open_log,  open_auth,
 					 open_groups,     open_txns, declare_topics};
-static app_step *const table_steps[] = {open_engine, open_ingests, open_catalog};
+static app_step *const table_steps[] = {open_engine, open_ingests, open_catalog, open_dags};
 
 int app_open(const struct env *env, const struct project *project, enum app_part part, struct app **out,
 	     struct mr_error *err)
@@ -454,8 +483,8 @@ static void stop_ingests(struct app *app)
 
 int app_serve(struct app *app, struct mr_error *err)
 {
-	static app_step *const steps[] = {confine_engine, serve_kafka, serve_gateway, serve_http,
-					  write_run_file};
+	static app_step *const steps[] = {confine_engine, serve_kafka, serve_gateway,
+					  serve_http,     start_dags,  write_run_file};
 	if (app->part != APP_ALL) {
 		int rc = serve_kafka(app, err);
 		app->ready = rc == 0;
@@ -498,9 +527,14 @@ void app_close(struct app *app)
 		gateway_stop(app->gateway, STOP_MS);
 	if (app->kafka)
 		kafka_server_stop(app->kafka, STOP_MS);
+	if (app->dags)
+		hub_close(dags_hub(app->dags)); /* or streams would hold the HTTP server */
 	http_server_stop(app->http);
+	if (app->dags)
+		dags_stop(app->dags);
 	stop_ingests(app);
 	runner_free(app->runner);
+	dags_free(app->dags);
 	session_pool_free(app->sessions);
 	catalog_free(app->catalog);
 	pipeline_free(app->pipeline);
@@ -571,6 +605,11 @@ struct session_pool *app_sessions(struct app *app)
 struct runner *app_runner(struct app *app)
 {
 	return app->runner;
+}
+
+struct dags *app_dags(struct app *app)
+{
+	return app->dags;
 }
 
 struct gateway *app_gateway(struct app *app)

@@ -21,6 +21,7 @@
 #include "service/gateway.h"
 
 struct app;
+struct dags;
 
 enum app_part {
 	APP_ALL,
@@ -51,6 +52,7 @@ struct auth *app_auth(struct app *app);
 struct catalog *app_catalog(struct app *app);
 struct session_pool *app_sessions(struct app *app);
 struct runner *app_runner(struct app *app);
+struct dags *app_dags(struct app *app);          /* NULL when the project has no DAGs */
 struct gateway *app_gateway(struct app *app);    /* NULL when there is none */
 struct kafka_server *app_kafka(struct app *app); /* NULL when it does not listen */
 size_t app_ingests(struct app *app, struct ingest *const **out);

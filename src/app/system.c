@@ -236,10 +236,13 @@ struct system_table *app_system_tables(struct app *app, size_t *count)
 	    TABLE(flows),  TABLE(ingests),
 	    TABLE(errors),
 	};
-	struct system_table *copy = mr_alloc(sizeof tables);
+	size_t dag_count;
+	const struct system_table *dags = app_dag_tables(&dag_count);
+	*count = MR_COUNT(tables) + dag_count;
+	struct system_table *copy = mr_alloc(*count * sizeof *copy);
 	memcpy(copy, tables, sizeof tables);
-	for (size_t i = 0; i < MR_COUNT(tables); i++)
+	memcpy(copy + MR_COUNT(tables), dags, dag_count * sizeof *dags);
+	for (size_t i = 0; i < *count; i++)
 		copy[i].arg = app;
-	*count = MR_COUNT(tables);
 	return copy;
 }

@@ -16,7 +16,7 @@ int cmd_init(int argc, char **argv)
 	struct mr_error err;
 	if (scaffold_write(env_linux()->disk, folder, &err) < 0)
 		return command_failed(&err);
-	printf("Made a project in %s: millrace.yml, schemas/, transformations/.\n\n"
+	printf("Made a project in %s: millrace.yml, schemas/, transformations/, dags/.\n\n"
 	       "  millrace up %s\n  millrace sql -C %s -c 'SELECT * FROM gold.views_per_minute LIMIT 10'\n",
 	       folder, folder, folder);
 	return EXIT_OK;

@@ -95,6 +95,11 @@ struct conf_user {
 	bool super;
 };
 
+struct conf_dags {
+	const char *folder;  /* of DAG files; default "<folder>/dags" */
+	int32_t parallelism; /* tasks at a time over all DAGs: 32 */
+};
+
 struct project {
 	struct arena arena;
 	const char *folder;      /* as given */
@@ -106,6 +111,7 @@ struct project {
 	struct conf_tls kafka_tls;
 	struct conf_user *users;
 	size_t user_count;
+	struct conf_dags dags;
 	mr_str http_listen; /* "127.0.0.1:8080" */
 	struct conf_topic *topics;
 	size_t topic_count;

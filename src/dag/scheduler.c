@@ -375,6 +375,8 @@ static void *writer(void *arg)
 		s->writing = true;
 		pthread_mutex_unlock(&s->lock);
 		bool written = apply(s, batch);
+		if (written && s->options.written)
+			s->options.written(s->options.arg, batch);
 		if (written)
 			act(s, batch);
 		pthread_mutex_lock(&s->lock);

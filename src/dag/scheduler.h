@@ -31,6 +31,8 @@ struct scheduler_options {
 	 * thread. Called with the scheduler's lock not held. NULL: MR_ERR_UNSUPPORTED and lost. */
 	struct dag_executor *(*executor_of)(void *arg, mr_str name, const struct operator* op);
 	void (*tell)(void *arg, const struct store_callback *callback); /* may be NULL; must not wait */
+	/* A batch is durable: for those who watch. From the writing thread; may be NULL; must not wait. */
+	void (*written)(void *arg, const struct store_batch *batch);
 	/* The DAG folder was loaded: for the page of import errors. May be NULL. */
 	void (*loaded)(void *arg, const struct dag_set *set);
 	void *arg;

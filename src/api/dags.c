@@ -1,0 +1,543 @@
+#include "api/dags.h"
+
+#include "api/json.h"
+#include "api/watch.h"
+#include "base/log.h"
+#include "task/context.h"
+#include "task/task.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define ENGINE_THREADS 8
+
+struct dags {
+	struct dags_options options;
+	char *data, *folder, *store_path, *task_folder, *logs, *tables;
+	char hostname[256];
+	struct dag_store *store;
+	struct vault *vault;
+	struct hub *hub;
+	struct dag_load_options load;
+	struct task_services services;
+	struct scheduler *scheduler; /* NULL: not started */
+	struct dag_executor *process, *engine;
+	struct watch *watch;
+	pthread_mutex_t calling; /* not started: one core at a time */
+	pthread_mutex_t lock;
+	/* Below: under the lock. */
+	MR_VEC(struct dag *) dags; /* sorted by id; a reference each */
+	MR_VEC(struct dag_fault) faults;
+	int64_t loaded_us;
+	double load_seconds;
+};
+
+/* ---- what the files say ---- */
+
+static bool pool_exists(void *arg, mr_str name)
+{
+	struct dags *dags = arg;
+	struct mr_buf row = {0};
+	bool exists = dags->store->ops->query(dags->store, "SELECT 1 FROM slot_pool WHERE pool = ?1", &name,
+					      1, &row, NULL) == 0 &&
+		      row.len > 0;
+	mr_buf_release(&row);
+	return exists;
+}
+
+static void free_faults(struct dags *dags)
+{
+	for (size_t i = 0; i < dags->faults.len; i++) {
+		free(dags->faults.items[i].file);
+		free(dags->faults.items[i].dag_id);
+	}
+	dags->faults.len = 0;
+}
+
+/* A DAG whose file has a mistake stays what it was. */
+static bool keeps(const struct dag_set *set, const struct dag *dag)
+{
+	for (size_t i = 0; i < set->faults.len; i++) {
+		const struct dag_fault *fault = &set->faults.items[i];
+		if (mr_str_is(dag->id, fault->dag_id) ||
+		    (!fault->dag_id[0] && mr_str_is(dag->file, fault->file)))
+			return true;
+	}
+	return false;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const struct dag *const *x = a, *const *y = b;
+	mr_str p = (*x)->id, q = (*y)->id;
+	int rc = memcmp(p.ptr, q.ptr, mr_min_size(p.len, q.len));
+	return rc ? rc : (p.len > q.len) - (p.len < q.len);
+}
+
+static void take_set(void *arg, const struct dag_set *set)
+{
+	struct dags *dags = arg;
+	pthread_mutex_lock(&dags->lock);
+	size_t kept = 0;
+	for (size_t i = 0; i < dags->dags.len; i++) {
+		struct dag *dag = dags->dags.items[i];
+		if (!dag_set_find(set, dag->id) && keeps(set, dag))
+			dags->dags.items[kept++] = dag;
+		else
+			dag_unref(dag);
+	}
+	dags->dags.len = kept;
+	for (size_t i = 0; i < set->dags.len; i++)
+		mr_vec_push(&dags->dags, dag_ref(set->dags.items[i]));
+	if (dags->dags.len)
+		qsort(dags->dags.items, dags->dags.len, sizeof *dags->dags.items, by_id);
+	free_faults(dags);
+	for (size_t i = 0; i < set->faults.len; i++) {
+		const struct dag_fault *fault = &set->faults.items[i];
+		mr_vec_push(&dags->faults, (struct dag_fault){mr_strdup(fault->file),
+							      mr_strdup(fault->dag_id), fault->error});
+	}
+	int64_t now = clock_wall_us(dags->options.env->clock);
+	dags->loaded_us = now;
+	pthread_mutex_unlock(&dags->lock);
+}
+
+static int load_files(struct dags *dags, struct dag_set *set, struct mr_error *err)
+{
+	memset(set, 0, sizeof *set);
+	int64_t began = clock_mono_us(dags->options.env->clock);
+	int rc = dag_load_folder(&dags->load, dags->folder, set, err);
+	if (rc == 0)
+		dag_set_finish(&dags->load, set);
+	dags->load_seconds = (double)(clock_mono_us(dags->options.env->clock) - began) / 1e6;
+	return rc;
+}
+
+struct dag *dags_find(struct dags *dags, mr_str dag_id)
+{
+	struct dag *found = NULL;
+	pthread_mutex_lock(&dags->lock);
+	for (size_t i = 0; i < dags->dags.len && !found; i++) {
+		if (mr_str_eq(dags->dags.items[i]->id, dag_id))
+			found = dag_ref(dags->dags.items[i]);
+	}
+	pthread_mutex_unlock(&dags->lock);
+	return found;
+}
+
+size_t dags_all(struct dags *dags, struct dag ***out)
+{
+	pthread_mutex_lock(&dags->lock);
+	size_t count = dags->dags.len;
+	*out = mr_calloc(count + 1, sizeof(struct dag *));
+	for (size_t i = 0; i < count; i++)
+		(*out)[i] = dag_ref(dags->dags.items[i]);
+	pthread_mutex_unlock(&dags->lock);
+	return count;
+}
+
+int dags_version(struct dags *dags, mr_str dag_id, mr_str version, struct dag **out, struct mr_error *err)
+{
+	struct dag *now = dags_find(dags, dag_id);
+	if (now && mr_str_is(version, now->version)) {
+		*out = now;
+		return 0;
+	}
+	dag_unref(now);
+	struct mr_buf source = {0};
+	struct dag_set set = {0};
+	int rc = dags->store->ops->source(dags->store, dag_id, version, &source, err);
+	if (rc == 0) {
+		dag_load_text(&dags->load, "(stored)", mr_buf_view(&source), &set);
+		struct dag *dag = dag_set_find(&set, dag_id);
+		if (dag)
+			*out = dag_ref(dag);
+		else
+			rc = mr_fail(err, MR_ERR_CORRUPT, "version %.*s of DAG '%.*s' does not load",
+				     MR_FMT(version), MR_FMT(dag_id));
+	}
+	dag_set_release(&set);
+	mr_buf_release(&source);
+	return rc;
+}
+
+void dags_faults(struct dags *dags, void (*fn)(void *arg, const struct dag_fault *fault, int64_t loaded_us),
+		 void *arg)
+{
+	pthread_mutex_lock(&dags->lock);
+	for (size_t i = 0; i < dags->faults.len; i++)
+		fn(arg, &dags->faults.items[i], dags->loaded_us);
+	pthread_mutex_unlock(&dags->lock);
+}
+
+int64_t dags_loaded_us(struct dags *dags)
+{
+	pthread_mutex_lock(&dags->lock);
+	int64_t us = dags->loaded_us;
+	pthread_mutex_unlock(&dags->lock);
+	return us;
+}
+
+/* ---- what tasks ask about other DAGs ---- */
+
+struct trigger_call {
+	struct core_trigger what;
+	struct mr_buf *run_id_out;
+};
+
+static int trigger_in_core(struct core *core, void *arg, struct mr_error *err)
+{
+	struct trigger_call *call = arg;
+	return core_trigger(core, &call->what, call->run_id_out, err);
+}
+
+static int trigger(void *arg, const struct task_trigger *what, struct mr_buf *run_id_out,
+		   struct mr_error *err)
+{
+	struct trigger_call call = {{what->dag_id, what->run_id, what->conf_json, what->logical_date_us,
+				     MR_STR("TriggerDagRunOperator")},
+				    run_id_out};
+	return dags_call(arg, trigger_in_core, &call, err);
+}
+
+static enum task_found found_from(mr_str state)
+{
+	return mr_str_is(state, "success")                                         ? TASK_FOUND_SUCCESS
+	       : mr_str_is(state, "failed") || mr_str_is(state, "upstream_failed") ? TASK_FOUND_FAILED
+	       : mr_str_is(state, "skipped") || mr_str_is(state, "removed")        ? TASK_FOUND_SKIPPED
+										   : TASK_FOUND_RUNNING;
+}
+
+/* A mapped task is as its worst instance: failed before running before skipped before success. */
+#define WORST \
+	"SELECT t.state AS state FROM dag_run r JOIN task_instance t ON t.run_no = r.run_no " \
+	"WHERE r.dag_id = ?1 AND (r.run_id = ?2 OR (?2 = '' AND r.logical_date = CAST(?3 AS INTEGER))) " \
+	"AND t.task_id = ?4 ORDER BY CASE WHEN t.state IN ('failed', 'upstream_failed') THEN 0 " \
+	"WHEN t.state = 'success' THEN 3 WHEN t.state IN ('skipped', 'removed') THEN 2 ELSE 1 END LIMIT 1"
+#define RUN_STATE \
+	"SELECT state FROM dag_run r WHERE r.dag_id = ?1 AND (r.run_id = ?2 OR " \
+	"(?2 = '' AND r.logical_date = CAST(?3 AS INTEGER))) ORDER BY run_no DESC LIMIT 1"
+
+static int find(void *arg, mr_str dag_id, mr_str run_id, int64_t logical_date_us, mr_str task_id,
+		enum task_found *out, struct mr_error *err)
+{
+	struct dags *dags = arg;
+	char date[24];
+	int n = snprintf(date, sizeof date, "%lld", (long long)logical_date_us);
+	mr_str params[] = {dag_id, run_id, mr_str_n(date, (size_t)n), task_id};
+	struct mr_buf row = {0};
+	struct json_parser *parser = json_parser_new();
+	struct json_value v;
+	int rc = dags->store->ops->query(dags->store, task_id.len ? WORST : RUN_STATE, params,
+					 task_id.len ? 4 : 3, &row, err);
+	if (rc == 0 && row.len)
+		rc = json_parse(parser, mr_buf_view(&row), &v, err);
+	if (rc == 0)
+		*out = row.len ? found_from(json_str(json_get(v, "state"))) : TASK_FOUND_NOT;
+	json_parser_free(parser);
+	mr_buf_release(&row);
+	return rc;
+}
+
+static int refresh(void *arg, struct mr_error *err)
+{
+	struct dags *dags = arg;
+	return dags->options.refresh ? dags->options.refresh(dags->options.refresh_arg, err) : 0;
+}
+
+/* ---- Delta commits ---- */
+
+void dags_asset_event(struct dags *dags, mr_str uri, mr_str extra_json)
+{
+	scheduler_asset_event(dags->scheduler, uri, extra_json, -1);
+}
+
+/* Has the store an event of this table with a version? A table that was there before its first watcher
+ * has no news for anybody. */
+static bool is_known(struct dags *dags, mr_str uri)
+{
+	struct mr_buf row = {0};
+	bool known = dags->store->ops->query(
+			 dags->store, "SELECT 1 FROM asset_event WHERE uri = ?1 AND version >= 0 LIMIT 1",
+			 &uri, 1, &row, NULL) == 0 &&
+		     row.len > 0;
+	mr_buf_release(&row);
+	return known;
+}
+
+/* Sensors wait for "delta:lake.reads", DAGs for delta://lake/reads. */
+static void committed(void *arg, mr_str uri, int64_t version, bool first)
+{
+	struct dags *dags = arg;
+	char extra[48];
+	if (first && !is_known(dags, uri))
+		return;
+	int n = snprintf(extra, sizeof extra, "{\"version\":%lld}", (long long)version);
+	scheduler_asset_event(dags->scheduler, uri, mr_str_n(extra, (size_t)n), version);
+	struct mr_buf event = {0};
+	mr_buf_printf(&event, "delta:%.*s", MR_FMT(mr_str_tail(uri, strlen("delta://"))));
+	for (size_t i = 0; i < event.len; i++) {
+		if (event.ptr[i] == '/')
+			event.ptr[i] = '.';
+	}
+	dag_sink_event(scheduler_sink(dags->scheduler), mr_buf_view(&event), mr_str_n(extra, (size_t)n));
+	mr_buf_release(&event);
+}
+
+static void files_changed(void *arg)
+{
+	struct dags *dags = arg;
+	scheduler_reload(dags->scheduler);
+}
+
+void dags_reload(struct dags *dags)
+{
+	if (dags->scheduler)
+		scheduler_reload(dags->scheduler);
+}
+
+/* ---- open ---- */
+
+static int open_parts(struct dags *dags, struct mr_error *err)
+{
+	struct mr_disk *disk = dags->options.env->disk;
+	struct dag_set set;
+	int rc = disk_mkdir_all(disk, dags->task_folder, err);
+	if (rc == 0)
+		rc = disk_mkdir_all(disk, dags->tables, err); /* to be watched, it has to be there */
+	if (rc == 0)
+		rc = store_sqlite_open(dags->store_path, &dags->store, err);
+	if (rc == 0)
+		rc = vault_open(dags->options.env, dags->task_folder, &dags->vault, err);
+	if (rc < 0)
+		return rc;
+	dags->hub = hub_new(dags->store);
+	rc = load_files(dags, &set, err);
+	if (rc == 0)
+		take_set(dags, &set);
+	dag_set_release(&set);
+	return rc;
+}
+
+int dags_open(const struct dags_options *options, struct dags **out, struct mr_error *err)
+{
+	struct dags *dags = mr_calloc(1, sizeof *dags);
+	dags->options = *options;
+	dags->data = mr_strdup(options->data);
+	dags->folder = mr_strdup(options->folder);
+	dags->store_path = mr_asprintf("%s/dags.db", options->data);
+	dags->task_folder = mr_asprintf("%s/dag", options->data);
+	dags->logs = mr_asprintf("%s/dag/logs", options->data);
+	dags->tables = mr_asprintf("%s/tables", options->data);
+	if (gethostname(dags->hostname, sizeof dags->hostname - 1) != 0)
+		snprintf(dags->hostname, sizeof dags->hostname, "localhost");
+	pthread_mutex_init(&dags->lock, NULL);
+	pthread_mutex_init(&dags->calling, NULL);
+	dags->load = (struct dag_load_options){options->env->disk, task_check_template, pool_exists, dags};
+	int rc = open_parts(dags, err);
+	if (rc < 0) {
+		dags_free(dags);
+		return rc;
+	}
+	*out = dags;
+	return 0;
+}
+
+/* ---- start ---- */
+
+static struct dag_executor *executor_of(void *arg, mr_str name, const struct operator* op)
+{
+	struct dags *dags = arg;
+	if (name.len && !mr_str_is(name, "process") && !mr_str_is(name, "engine"))
+		return NULL;
+	return op->place == OPERATOR_PROCESS ? dags->process : dags->engine;
+}
+
+static void written(void *arg, const struct store_batch *batch)
+{
+	struct dags *dags = arg;
+	hub_publish(dags->hub, batch);
+}
+
+static int start_executors(struct dags *dags, struct mr_error *err)
+{
+	dags->services = (struct task_services){
+	    .env = dags->options.env,
+	    .folder = dags->task_folder,
+	    .logs = dags->logs,
+	    .dags_folder = dags->folder,
+	    .hostname = dags->hostname,
+	    .sink = scheduler_sink(dags->scheduler),
+	    .vault = dags->vault,
+	    .catalog = dags->options.catalog,
+	    .sessions = dags->options.sessions,
+	    .trigger = trigger,
+	    .find = find,
+	    .refresh = refresh,
+	    .arg = dags,
+	};
+	int rc = process_executor_new(&dags->services, dags->options.parallelism, &dags->process, err);
+	if (rc == 0)
+		rc = engine_executor_new(&dags->services, dags->options.parallelism, ENGINE_THREADS,
+					 &dags->engine, err);
+	return rc;
+}
+
+int dags_start(struct dags *dags, struct mr_error *err)
+{
+	struct scheduler_options options = {
+	    .env = dags->options.env,
+	    .store = dags->store,
+	    .folder = dags->folder,
+	    .load = dags->load,
+	    .parallelism = dags->options.parallelism,
+	    .hostname = dags->hostname,
+	    .executor_of = executor_of,
+	    .written = written,
+	    .loaded = take_set,
+	    .arg = dags,
+	};
+	struct watch_options watch = {dags->folder, dags->tables, files_changed, committed, dags};
+	int rc = scheduler_new(&options, &dags->scheduler, err);
+	if (rc == 0)
+		rc = start_executors(dags, err);
+	if (rc == 0)
+		rc = scheduler_start(dags->scheduler, err);
+	if (rc == 0)
+		rc = watch_new(&watch, &dags->watch, err);
+	if (rc < 0)
+		dags_stop(dags);
+	return rc;
+}
+
+static void free_executor(struct dag_executor **executor)
+{
+	if (*executor)
+		(*executor)->ops->free(*executor);
+	*executor = NULL;
+}
+
+void dags_stop(struct dags *dags)
+{
+	watch_free(dags->watch);
+	dags->watch = NULL;
+	hub_close(dags->hub);
+	if (!dags->scheduler)
+		return;
+	scheduler_stop(dags->scheduler);
+	free_executor(&dags->process);
+	free_executor(&dags->engine);
+	scheduler_free(dags->scheduler);
+	dags->scheduler = NULL;
+}
+
+void dags_free(struct dags *dags)
+{
+	if (!dags)
+		return;
+	if (dags->hub)
+		dags_stop(dags);
+	for (size_t i = 0; i < dags->dags.len; i++)
+		dag_unref(dags->dags.items[i]);
+	mr_vec_release(&dags->dags);
+	free_faults(dags);
+	mr_vec_release(&dags->faults);
+	hub_free(dags->hub);
+	vault_free(dags->vault);
+	if (dags->store)
+		dags->store->ops->free(dags->store);
+	pthread_mutex_destroy(&dags->lock);
+	pthread_mutex_destroy(&dags->calling);
+	char *const texts[] = {dags->data,        dags->folder, dags->store_path,
+			       dags->task_folder, dags->logs,   dags->tables};
+	for (size_t i = 0; i < MR_COUNT(texts); i++)
+		free(texts[i]);
+	free(dags);
+}
+
+/* ---- calls ---- */
+
+/* No scheduler runs: what is asked becomes rows; the next scheduler does the rest. */
+static int call_store(struct dags *dags, scheduler_fn *fn, void *arg, struct mr_error *err)
+{
+	const struct env *env = dags->options.env;
+	struct core_options options = {.store = dags->store,
+				       .rng = env->rng,
+				       .load = dags->load,
+				       .parallelism = dags->options.parallelism,
+				       .hostname = mr_str_from(dags->hostname)};
+	struct core *core;
+	struct dag_set set;
+	pthread_mutex_lock(&dags->calling);
+	int rc = core_new(&options, clock_wall_us(env->clock), clock_mono_us(env->clock), &core, err);
+	if (rc == 0) {
+		rc = load_files(dags, &set, err);
+		if (rc == 0)
+			core_set_dags(core, &set);
+		dag_set_release(&set);
+		if (rc == 0)
+			rc = fn(core, arg, err);
+		struct store_batch *batch = core_take_batch(core);
+		int applied = batch ? dags->store->ops->apply(dags->store, batch, rc < 0 ? NULL : err) : 0;
+		rc = rc < 0 ? rc : applied < 0 ? applied : rc;
+		store_batch_free(batch);
+		core_free(core);
+	}
+	pthread_mutex_unlock(&dags->calling);
+	return rc;
+}
+
+int dags_call(struct dags *dags, scheduler_fn *fn, void *arg, struct mr_error *err)
+{
+	return dags->scheduler ? scheduler_call(dags->scheduler, fn, arg, err)
+			       : call_store(dags, fn, arg, err);
+}
+
+/* ---- looking ---- */
+
+struct dag_store *dags_store(struct dags *dags)
+{
+	return dags->store;
+}
+
+struct vault *dags_vault(struct dags *dags)
+{
+	return dags->vault;
+}
+
+struct hub *dags_hub(struct dags *dags)
+{
+	return dags->hub;
+}
+
+const struct env *dags_env(const struct dags *dags)
+{
+	return dags->options.env;
+}
+
+const char *dags_logs(const struct dags *dags)
+{
+	return dags->logs;
+}
+
+const char *dags_folder(const struct dags *dags)
+{
+	return dags->folder;
+}
+
+bool dags_started(const struct dags *dags)
+{
+	return dags->scheduler != NULL;
+}
+
+double dags_load_seconds(struct dags *dags)
+{
+	return dags->load_seconds;
+}
+
+struct scheduler_stats dags_stats(struct dags *dags)
+{
+	return dags->scheduler ? scheduler_stats(dags->scheduler) : (struct scheduler_stats){0};
+}

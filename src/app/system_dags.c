@@ -1,0 +1,122 @@
+/* app/system_dags.c - system.dags, system.dag_runs, system.task_instances: out of the scheduler's store. */
+#include "app/system.h"
+
+#include "api/dags.h"
+#include "codec/json.h"
+
+#define COLUMN(column_name, column_type) \
+	{ \
+		.name = {column_name, sizeof(column_name) - 1}, .type = column_type \
+	}
+
+static const struct column_def dags_columns[] = {
+    COLUMN("dag_id", COL_STRING),     COLUMN("is_paused", COL_BOOLEAN),
+    COLUMN("is_active", COL_BOOLEAN), COLUMN("file", COL_STRING),
+    COLUMN("version", COL_STRING),    COLUMN("next_run_after", COL_TIMESTAMP),
+    COLUMN("last_state", COL_STRING), COLUMN("last_start_date", COL_TIMESTAMP),
+    COLUMN("running_runs", COL_LONG),
+};
+
+static const struct column_def dag_runs_columns[] = {
+    COLUMN("dag_id", COL_STRING),
+    COLUMN("run_id", COL_STRING),
+    COLUMN("run_type", COL_STRING),
+    COLUMN("state", COL_STRING),
+    COLUMN("logical_date", COL_TIMESTAMP),
+    COLUMN("run_after", COL_TIMESTAMP),
+    COLUMN("start_date", COL_TIMESTAMP),
+    COLUMN("end_date", COL_TIMESTAMP),
+    COLUMN("conf", COL_STRING),
+};
+
+static const struct column_def task_instances_columns[] = {
+    COLUMN("dag_id", COL_STRING),         COLUMN("run_id", COL_STRING),
+    COLUMN("task_id", COL_STRING),        COLUMN("map_index", COL_INTEGER),
+    COLUMN("state", COL_STRING),          COLUMN("try_number", COL_INTEGER),
+    COLUMN("operator", COL_STRING),       COLUMN("pool", COL_STRING),
+    COLUMN("queued_date", COL_TIMESTAMP), COLUMN("start_date", COL_TIMESTAMP),
+    COLUMN("end_date", COL_TIMESTAMP),    COLUMN("reason", COL_STRING),
+};
+
+/* The columns of the query are those of the table, in order. */
+static int put_line(struct json_parser *parser, mr_str line, struct system_rows *rows, struct mr_error *err)
+{
+	struct json_value row;
+	int rc = json_parse(parser, line, &row, err);
+	for (struct json_iter it = json_iter(row); rc == 0 && json_next(&it);) {
+		switch (json_type(it.value)) {
+		case JSON_NULL:
+			system_null(rows);
+			break;
+		case JSON_STRING:
+			system_str(rows, json_str(it.value));
+			break;
+		default:
+			system_int(rows, json_int(it.value));
+		}
+	}
+	return rc;
+}
+
+static int fill(struct app *app, const char *sql, struct system_rows *rows, struct mr_error *err)
+{
+	struct dags *dags = app_dags(app);
+	if (!dags)
+		return 0;
+	struct mr_buf lines = {0};
+	struct json_parser *parser = json_parser_new();
+	struct dag_store *store = dags_store(dags);
+	int rc = store->ops->query(store, sql, NULL, 0, &lines, err);
+	mr_str left = mr_buf_view(&lines);
+	while (rc == 0 && left.len) {
+		const char *end = memchr(left.ptr, '\n', left.len);
+		mr_str line = mr_str_n(left.ptr, end ? (size_t)(end - left.ptr) : left.len);
+		rc = put_line(parser, line, rows, err);
+		left = mr_str_tail(left, line.len + 1);
+	}
+	json_parser_free(parser);
+	mr_buf_release(&lines);
+	return rc;
+}
+
+static int fill_dags(void *arg, struct system_rows *rows, struct mr_error *err)
+{
+	return fill(
+	    arg,
+	    "SELECT dag_id, is_paused, is_active, fileloc, dag_version, next_dagrun_run_after, "
+	    "(SELECT state FROM dag_run r WHERE r.dag_id = d.dag_id ORDER BY run_after DESC LIMIT 1) AS "
+	    "state, "
+	    "(SELECT start_date FROM dag_run r WHERE r.dag_id = d.dag_id ORDER BY run_after DESC LIMIT "
+	    "1) AS start, (SELECT count(*) FROM dag_run r WHERE r.dag_id = d.dag_id AND state IN ('queued', "
+	    "'running')) AS open FROM dag d ORDER BY dag_id",
+	    rows, err);
+}
+
+static int fill_dag_runs(void *arg, struct system_rows *rows, struct mr_error *err)
+{
+	return fill(arg,
+		    "SELECT dag_id, run_id, run_type, state, logical_date, run_after, start_date, end_date, "
+		    "conf FROM dag_run ORDER BY run_no DESC",
+		    rows, err);
+}
+
+static int fill_task_instances(void *arg, struct system_rows *rows, struct mr_error *err)
+{
+	return fill(arg,
+		    "SELECT dag_id, run_id, task_id, map_index, t.state, try_number, operator, pool, "
+		    "queued_dttm, t.start_date, t.end_date, reason FROM task_instance t JOIN dag_run r "
+		    "ON r.run_no = t.run_no ORDER BY t.run_no DESC, task_id, map_index",
+		    rows, err);
+}
+
+#define TABLE(table_name) \
+	{ \
+#table_name, table_name##_columns, MR_COUNT(table_name##_columns), fill_##table_name, NULL \
+	}
+
+const struct system_table *app_dag_tables(size_t *count)
+{
+	static const struct system_table tables[] = {TABLE(dags), TABLE(dag_runs), TABLE(task_instances)};
+	*count = MR_COUNT(tables);
+	return tables;
+}
