@@ -1,5 +1,6 @@
 #include "app/api.h"
 
+#include "api/http.h"
 #include "app/metrics.h"
 #include "base/mem.h"
 #include "query/script.h"
@@ -158,6 +159,11 @@ static void handle_drain(void *arg, const struct http_request *request, struct h
 		mr_buf_cstr(&reply->body, "{}");
 }
 
+static void handle_dags(void *arg, const struct http_request *request, struct http_reply *reply)
+{
+	api_handle_http(app_dags(arg), request, reply);
+}
+
 int api_serve(struct app *app, const char *address, struct http_server **out, int *port_out,
 	      struct mr_error *err)
 {
@@ -171,6 +177,10 @@ int api_serve(struct app *app, const char *address, struct http_server **out, in
 	    {"DELETE", "/api/v1/topics/*", handle_topic_delete, app},
 	    {"POST", "/api/v1/records/*", handle_produce, app},
 	    {"POST", "/api/v1/drain", handle_drain, app},
+	    {"GET", API_PREFIX "/*", handle_dags, app},
+	    {"POST", API_PREFIX "/*", handle_dags, app},
+	    {"PATCH", API_PREFIX "/*", handle_dags, app},
+	    {"DELETE", API_PREFIX "/*", handle_dags, app},
 	};
 	return http_server_start(address, routes, MR_COUNT(routes), out, port_out, err);
 }

@@ -9,6 +9,7 @@
  *   DELETE /api/v1/topics/NAME
  *   POST /api/v1/records/NAME  produce: body: a value a line; answered when they are safe
  *   POST /api/v1/drain         bring every table up to what the log holds now
+ *   ANY  /api/v2/…             DAGs, as Airflow's REST API: api/routes.c
  */
 #pragma once
 

@@ -175,6 +175,7 @@ static void put_dag(struct store_batch *batch, struct dag_state *state)
 {
 	struct store_dag to = state->row;
 	to.source = state->new_version ? state->dag->source : MR_STR_NULL;
+	to.version_at_us = state->core->wall_us;
 	mr_str *const strs[] = {&to.dag_id, &to.version, &to.file, &to.source};
 	copy_strs(&batch->arena, strs, MR_COUNT(strs));
 	mr_vec_push(&batch->dags, to);

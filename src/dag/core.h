@@ -74,7 +74,7 @@ struct core_select { /* instances of one run */
 	size_t task_count;
 	int32_t map_index; /* -1: all */
 	bool upstream, downstream;
-	bool only_failed;
+	bool only_failed, only_running;
 	mr_str who;
 };
 /* They run again, once what they wait for has. *count_out: how many. */
@@ -83,6 +83,11 @@ MR_NODISCARD int core_clear(struct core *core, const struct core_select *what, s
 /* state: success, failed or skipped. What runs is stopped. */
 MR_NODISCARD int core_mark(struct core *core, const struct core_select *what, enum task_state state,
 			   size_t *count_out, struct mr_error *err);
+/* Everything of the run: success marks what is not; failed ends what runs and skips what has not begun. */
+MR_NODISCARD int core_mark_run(struct core *core, mr_str dag_id, mr_str run_id, enum run_state state,
+			       mr_str who, struct mr_error *err);
+/* What somebody wants to remember of a run (task_id empty) or an instance. */
+void core_note(struct core *core, const struct store_note *note);
 MR_NODISCARD int core_pause(struct core *core, mr_str dag_id, bool paused, mr_str who, struct mr_error *err);
 void core_set_pool(struct core *core, mr_str name, int32_t slots, mr_str description);
 

@@ -147,6 +147,8 @@ static bool wanted(const struct core_select *what, const struct instance *instan
 	enum task_state state = instance->row.state;
 	if (what->map_index >= 0 && instance->row.map_index != what->map_index)
 		return false;
+	if (what->only_running && state != TASK_RUNNING)
+		return false;
 	return !what->only_failed || state == TASK_FAILED || state == TASK_UPSTREAM_FAILED;
 }
 
@@ -232,6 +234,47 @@ int core_mark(struct core *core, const struct core_select *what, enum task_state
 	run_check_end(run);
 	core_drain(core);
 	return 0;
+}
+
+int core_mark_run(struct core *core, mr_str dag_id, mr_str run_id, enum run_state state, mr_str who,
+		  struct mr_error *err)
+{
+	struct run *run;
+	if (!run_state_done(state))
+		return mr_fail(err, MR_ERR_INVALID, "a run can be marked success or failed, not %s",
+			       run_state_name(state));
+	int rc = recover_run(core, dag_id, run_id, &run, err);
+	if (rc < 0)
+		return rc;
+	for (size_t t = 0; t < run->dag->task_count; t++) {
+		for (size_t i = 0; i < run->tasks[t].instances.len; i++) {
+			struct instance *instance = run->tasks[t].instances.items[i];
+			if (state == RUN_SUCCESS)
+				task_mark(instance, TASK_SUCCESS);
+			else if (task_active(instance) || instance->row.state == TASK_DEFERRED)
+				task_mark(instance, TASK_FAILED);
+		}
+	}
+	run_finish(run, state, "marked by hand");
+	if (run->row.state != state) {
+		run->row.state = state;
+		core_dirty_run(run);
+	}
+	core_log(core, run_state_name(state), dag_id, run_id, MR_STR(""), who, MR_STR(""));
+	run_check_end(run);
+	core_drain(core);
+	return 0;
+}
+
+void core_note(struct core *core, const struct store_note *note)
+{
+	struct store_batch *batch = core_batch(core);
+	struct arena *arena = &batch->arena;
+	mr_vec_push(&batch->notes, (struct store_note){.dag_id = arena_copy(arena, note->dag_id),
+						       .run_id = arena_copy(arena, note->run_id),
+						       .task_id = arena_copy(arena, note->task_id),
+						       .text = arena_copy(arena, note->text),
+						       .map_index = note->map_index});
 }
 
 int core_pause(struct core *core, mr_str dag_id, bool paused, mr_str who, struct mr_error *err)

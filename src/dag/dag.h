@@ -132,6 +132,7 @@ struct dag {
 	size_t on_failure_count, on_success_count;
 
 	mr_str params_json;                /* the defaults: {"country": "US"} */
+	mr_str params_schema_json;         /* {"properties": {"country": {"enum": …}}}; empty: no params */
 	struct json_schema *params_schema; /* what a run's conf must fit; NULL: no params */
 
 	struct dag_task *tasks;

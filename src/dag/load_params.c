@@ -100,6 +100,7 @@ int load_params(struct build *b, const struct yaml_node *node, struct mr_error *
 	json_end_object(&schema_writer);
 	if (rc == 0) {
 		b->dag->params_json = arena_copy(b->arena, mr_buf_view(&values));
+		b->dag->params_schema_json = arena_copy(b->arena, mr_buf_view(&schemas));
 		rc = json_schema_compile(mr_buf_view(&schemas), "params", &b->dag->params_schema, err);
 		if (rc < 0)
 			mr_error_where(err, b->file, node->line, node->column);

@@ -25,6 +25,7 @@ struct store_dag {
 	bool active;                        /* its file still has it */
 	int64_t last_start_us, last_end_us; /* data interval of the latest automated run */
 	int64_t next_run_us;
+	int64_t version_at_us; /* when this version came; with source */
 };
 
 struct store_run {
@@ -83,6 +84,13 @@ struct store_event { /* the audit log: who did what */
 	int64_t at_us;
 };
 
+struct store_note { /* what somebody wrote about a run or an instance */
+	mr_str dag_id, run_id;
+	mr_str task_id; /* empty: the run's */
+	mr_str text;
+	int32_t map_index;
+};
+
 struct store_pool {
 	mr_str name, description;
 	int32_t slots;
@@ -116,6 +124,7 @@ struct store_batch {
 	MR_VEC(struct store_asset_wait) asset_waits;
 	MR_VEC(struct store_event) events;
 	MR_VEC(struct store_pool) pools;
+	MR_VEC(struct store_note) notes;
 	/* Once it is durable: */
 	MR_VEC(struct dag_try *) submits; /* a reference each */
 	MR_VEC(struct store_cancel) cancels;

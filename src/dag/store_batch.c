@@ -21,6 +21,7 @@ void store_batch_free(struct store_batch *batch)
 	mr_vec_release(&batch->asset_waits);
 	mr_vec_release(&batch->events);
 	mr_vec_release(&batch->pools);
+	mr_vec_release(&batch->notes);
 	mr_vec_release(&batch->submits);
 	mr_vec_release(&batch->cancels);
 	mr_vec_release(&batch->callbacks);
@@ -32,6 +33,6 @@ bool store_batch_empty(const struct store_batch *batch)
 {
 	return !batch->dags.len && !batch->runs.len && !batch->tasks.len && !batch->tries.len &&
 	       !batch->removed.len && !batch->xcoms.len && !batch->asset_events.len &&
-	       !batch->asset_waits.len && !batch->events.len && !batch->pools.len && !batch->submits.len &&
-	       !batch->cancels.len && !batch->callbacks.len;
+	       !batch->asset_waits.len && !batch->events.len && !batch->pools.len && !batch->notes.len &&
+	       !batch->submits.len && !batch->cancels.len && !batch->callbacks.len;
 }

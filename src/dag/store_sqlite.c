@@ -54,6 +54,7 @@ static const struct column version_columns[] = {
     {"dag_id", TEXT, DAG(dag_id)},
     {"dag_version", TEXT, DAG(version)},
     {"source", TEXT, DAG(source)},
+    {"created_at", TIME, DAG(version_at_us)},
 };
 
 #define RUN(member) offsetof(struct store_run, member)
@@ -148,7 +149,13 @@ static const struct column pool_columns[] = {
     {"description", TEXT, POOL(description)},
 };
 
-enum { DAGS, VERSIONS, RUNS, TASKS, TRIES, XCOMS, ASSETS, WAITS, EVENTS, POOLS, TABLES };
+#define NOTE(member) offsetof(struct store_note, member)
+static const struct column note_columns[] = {
+    {"dag_id", TEXT, NOTE(dag_id)},        {"run_id", TEXT, NOTE(run_id)}, {"task_id", TEXT, NOTE(task_id)},
+    {"map_index", INT32, NOTE(map_index)}, {"content", TEXT, NOTE(text)},
+};
+
+enum { DAGS, VERSIONS, RUNS, TASKS, TRIES, XCOMS, ASSETS, WAITS, EVENTS, POOLS, NOTES, TABLES };
 
 #define COLUMNS(array) .columns = (array), .count = MR_COUNT(array)
 static const struct table tables[TABLES] = {
@@ -162,12 +169,13 @@ static const struct table tables[TABLES] = {
     [WAITS] = {"asset_dag_run_queue", COLUMNS(wait_columns), "INSERT"},
     [EVENTS] = {"log", COLUMNS(event_columns), "INSERT"},
     [POOLS] = {"slot_pool", COLUMNS(pool_columns), "INSERT OR REPLACE"},
+    [NOTES] = {"note", COLUMNS(note_columns), "INSERT OR REPLACE"},
 };
 
 /* What comes after the columns: keys, and rowid or not. */
 static const char *const keys[TABLES] = {
     [DAGS] = "PRIMARY KEY(dag_id)) WITHOUT ROWID",
-    [VERSIONS] = "PRIMARY KEY(dag_id, dag_version)) WITHOUT ROWID",
+    [VERSIONS] = "id INTEGER PRIMARY KEY, UNIQUE(dag_id, dag_version))",
     [RUNS] = "PRIMARY KEY(run_no), UNIQUE(dag_id, run_id))",
     [TASKS] = "PRIMARY KEY(run_no, task_id, map_index)) WITHOUT ROWID",
     [TRIES] = "PRIMARY KEY(run_no, task_id, map_index, try_number, id)) WITHOUT ROWID",
@@ -176,6 +184,7 @@ static const char *const keys[TABLES] = {
     [WAITS] = "id INTEGER PRIMARY KEY)",
     [EVENTS] = "id INTEGER PRIMARY KEY)",
     [POOLS] = "PRIMARY KEY(pool)) WITHOUT ROWID",
+    [NOTES] = "PRIMARY KEY(dag_id, run_id, task_id, map_index)) WITHOUT ROWID",
 };
 
 static const char more_schema[] =
@@ -423,6 +432,7 @@ static int write_rows(struct sqlite_store *store, const struct store_batch *batc
 	INSERT_ALL(rc, batch->xcoms, insert_xcom(store, &batch->xcoms.items[i], err));
 	INSERT_ALL(rc, batch->asset_events, insert(store, ASSETS, &batch->asset_events.items[i], err));
 	INSERT_ALL(rc, batch->asset_waits, insert_wait(store, &batch->asset_waits.items[i], err));
+	INSERT_ALL(rc, batch->notes, insert(store, NOTES, &batch->notes.items[i], err));
 	INSERT_ALL(rc, batch->events, insert(store, EVENTS, &batch->events.items[i], err));
 	return rc;
 }

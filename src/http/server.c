@@ -87,6 +87,26 @@ const char *http_param(const struct http_request *request, const char *name)
 	return MHD_lookup_connection_value(request->connection->mhd, MHD_GET_ARGUMENT_KIND, name);
 }
 
+struct each_param {
+	void (*fn)(void *arg, const char *name, const char *value);
+	void *arg;
+};
+
+static enum MHD_Result give_param(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	(void)kind;
+	const struct each_param *each = arg;
+	each->fn(each->arg, name, value);
+	return MHD_YES;
+}
+
+void http_each_param(const struct http_request *request,
+		     void (*fn)(void *arg, const char *name, const char *value), void *arg)
+{
+	struct each_param each = {fn, arg};
+	MHD_get_connection_values(request->connection->mhd, MHD_GET_ARGUMENT_KIND, give_param, &each);
+}
+
 /* ---- streams ---- */
 
 int http_write(struct http_stream *stream, mr_str bytes)

@@ -53,6 +53,9 @@ void http_server_stop(struct http_server *server); /* waits for running handlers
 
 /* A query parameter, decoded; NULL when absent. */
 const char *http_param(const struct http_request *request, const char *name);
+/* Every query parameter in order, decoded; value is NULL when there is no "=". */
+void http_each_param(const struct http_request *request,
+		     void (*fn)(void *arg, const char *name, const char *value), void *arg);
 /* {"error":{"code":"not_found","message":…,"hint":…,"where":…}} with the status that the code means. */
 void http_reply_error(struct http_reply *reply, const struct mr_error *err);
 void http_put_error(struct mr_buf *out, const struct mr_error *err); /* the same JSON, appended */
