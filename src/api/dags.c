@@ -15,7 +15,7 @@
 
 struct dags {
 	struct dags_options options;
-	char *data, *folder, *store_path, *task_folder, *logs, *tables;
+	char *data, *folder, *store_path, *task_folder, *vault_folder, *logs, *tables;
 	char hostname[256];
 	struct dag_store *store;
 	struct vault *vault;
@@ -310,7 +310,9 @@ static int open_parts(struct dags *dags, struct mr_error *err)
 	if (rc == 0)
 		rc = store_sqlite_open(dags->store_path, &dags->store, err);
 	if (rc == 0)
-		rc = vault_open(dags->options.env, dags->task_folder, &dags->vault, err);
+		rc = disk_mkdir_all(disk, dags->vault_folder, err);
+	if (rc == 0)
+		rc = vault_open(dags->options.env, dags->vault_folder, &dags->vault, err);
 	if (rc < 0)
 		return rc;
 	dags->hub = hub_new(dags->store);
@@ -327,15 +329,18 @@ int dags_open(const struct dags_options *options, struct dags **out, struct mr_e
 	dags->options = *options;
 	dags->data = mr_strdup(options->data);
 	dags->folder = mr_strdup(options->folder);
-	dags->store_path = mr_asprintf("%s/dags.db", options->data);
-	dags->task_folder = mr_asprintf("%s/dag", options->data);
-	dags->logs = mr_asprintf("%s/dag/logs", options->data);
+	const char *own = options->scratch ? options->scratch : options->data;
+	dags->store_path = mr_asprintf("%s/dags.db", own);
+	dags->task_folder = mr_asprintf("%s/dag", own);
+	dags->vault_folder = mr_asprintf("%s/dag", options->data);
+	dags->logs = mr_asprintf("%s/dag/logs", own);
 	dags->tables = mr_asprintf("%s/tables", options->data);
 	if (gethostname(dags->hostname, sizeof dags->hostname - 1) != 0)
 		snprintf(dags->hostname, sizeof dags->hostname, "localhost");
 	pthread_mutex_init(&dags->lock, NULL);
 	pthread_mutex_init(&dags->calling, NULL);
-	dags->load = (struct dag_load_options){options->env->disk, task_check_template, pool_exists, dags};
+	dags->load = (struct dag_load_options){options->env->disk, task_check_template, pool_exists, dags,
+					       dags->options.only};
 	int rc = open_parts(dags, err);
 	if (rc < 0) {
 		dags_free(dags);
@@ -450,8 +455,8 @@ void dags_free(struct dags *dags)
 		dags->store->ops->free(dags->store);
 	pthread_mutex_destroy(&dags->lock);
 	pthread_mutex_destroy(&dags->calling);
-	char *const texts[] = {dags->data,        dags->folder, dags->store_path,
-			       dags->task_folder, dags->logs,   dags->tables};
+	char *const texts[] = {dags->vault_folder, dags->data, dags->folder, dags->store_path,
+			       dags->task_folder,  dags->logs, dags->tables};
 	for (size_t i = 0; i < MR_COUNT(texts); i++)
 		free(texts[i]);
 	free(dags);

@@ -30,6 +30,10 @@ struct dags_options {
 	int32_t parallelism;
 	struct catalog *catalog; /* what tasks work on; both NULL: no tables, no SQL */
 	struct session_pool *sessions;
+	/* For one run by hand: only this DAG, without its schedule; store, logs and work below scratch
+	 * instead of data. NULL and empty: neither. */
+	const char *scratch;
+	mr_str only;
 	int (*refresh)(void *arg, struct mr_error *err); /* bring every flow up to date */
 	void *refresh_arg;
 };

@@ -298,7 +298,7 @@ static int count_rows(struct api_call *call, const struct resource *resource, mr
 	return rc;
 }
 
-static void end_list(struct api_call *call, const struct resource *resource, int64_t total)
+void list_end(struct api_call *call, const struct resource *resource, int64_t total)
 {
 	json_end_array(&call->w);
 	json_member_int(&call->w, "total_entries", total);
@@ -328,7 +328,7 @@ int list_answer(struct api_call *call, const struct resource *resource, const ch
 		mr_buf_printf(&sql, " LIMIT %lld OFFSET %lld", (long long)limit, (long long)offset);
 		api_begin_list(call, resource->key);
 		rc = api_query(call, sql.ptr, params->items, params->count, put_row, &rows, err);
-		end_list(call, resource, total);
+		list_end(call, resource, total);
 	}
 	mr_buf_release(&where);
 	mr_buf_release(&sql);

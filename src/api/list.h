@@ -75,6 +75,8 @@ MR_NODISCARD int list_one(struct api_call *call, const struct resource *resource
 /* Writes rows as objects, without paging, into the array that is open; *count_out: how many. */
 MR_NODISCARD int list_rows(struct api_call *call, const struct resource *resource, const char *where,
 			   const struct sql_params *params, int64_t *count_out, struct mr_error *err);
+/* After list_rows: the totals that the resource's lists end with. */
+void list_end(struct api_call *call, const struct resource *resource, int64_t total_entries);
 /* limit and offset of the query; a fault when they are none. */
 void list_page(struct api_call *call, int64_t *limit, int64_t *offset);
 /* The json_array of FIELD_VERSION, of the version of a run. */

@@ -139,7 +139,7 @@ static int put_affected(struct clear *clear, const struct dag *dag, struct mr_er
 		rc = list_rows(call, &api_instances, where.ptr, &params, &count, err);
 		total += rc == 0 ? count : 0;
 	}
-	api_end_list(call, total);
+	list_end(call, &api_instances, total);
 	mr_buf_release(&where);
 	return rc;
 }

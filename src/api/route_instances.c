@@ -263,7 +263,7 @@ static int patch(struct api_call *call, int32_t map_index, struct mr_error *err)
 	api_begin_list(call, api_instances.key);
 	rc = list_rows(call, &api_instances, map_index < 0 ? ONE " AND ?4 = ?4" : ONE_MAPPED, &params, &count,
 		       err);
-	api_end_list(call, count);
+	list_end(call, &api_instances, count);
 	return rc;
 }
 
@@ -285,6 +285,6 @@ int api_put_instances(struct api_call *call, mr_str dag_id, mr_str run_id, const
 	mr_str where = arena_printf(&call->arena, "r.dag_id = ?1 AND r.run_id = ?2 AND %s", condition);
 	api_begin_list(call, api_instances.key);
 	int rc = list_rows(call, &api_instances, where.ptr, &params, &count, err);
-	api_end_list(call, count);
+	list_end(call, &api_instances, count);
 	return rc;
 }

@@ -1,8 +1,10 @@
 #include "app/api.h"
 
+#include "api/call.h"
 #include "api/http.h"
 #include "app/metrics.h"
 #include "base/mem.h"
+#include "http/client.h"
 #include "query/script.h"
 
 #include <stdlib.h>
@@ -15,6 +17,34 @@ int app_sql(struct app *app, mr_str text, const char *format, int width, app_put
 	    struct mr_error *err)
 {
 	return script_run(app_sessions(app), text, format, width, put, arg, err);
+}
+
+static int nothing(struct core *core, void *arg, struct mr_error *err)
+{
+	(void)core, (void)arg, (void)err;
+	return 0;
+}
+
+int app_dag_call(struct app *app, const char *method, const char *target, mr_str body, struct mr_buf *out,
+		 struct mr_error *err)
+{
+	struct dags *dags = app_dags(app);
+	struct api_reply reply = {0};
+	if (!dags) {
+		mr_fail(err, MR_ERR_NOT_FOUND, "this project has no DAGs");
+		return mr_hint(err, "its folder of DAG files is %s", app_project(app)->dags.folder);
+	}
+	/* Without a scheduler nobody else tells the store what the files say. */
+	int rc = dags_started(dags) ? 0 : dags_call(dags, nothing, NULL, err);
+	if (rc < 0)
+		return rc;
+	api_handle_target(dags, method, target, body, &reply);
+	if (reply.status >= 300)
+		rc = http_detail(mr_buf_view(&reply.body), reply.status, err);
+	else
+		mr_buf_str(out, mr_buf_view(&reply.body));
+	mr_buf_release(&reply.body);
+	return rc;
 }
 
 int app_topic_create(struct app *app, mr_str name, int32_t partitions, struct mr_error *err)

@@ -26,6 +26,9 @@ typedef int (*app_put_fn)(void *arg, mr_str bytes);
 MR_NODISCARD int app_sql(struct app *app, mr_str text, const char *format, int width, app_put_fn put,
 			 void *arg, struct mr_error *err);
 MR_NODISCARD int app_topic_create(struct app *app, mr_str name, int32_t partitions, struct mr_error *err);
+/* METHOD /api/v2 TARGET ("/dags?limit=2", percent-encoded), answered by this process. */
+MR_NODISCARD int app_dag_call(struct app *app, const char *method, const char *target, mr_str body,
+			      struct mr_buf *out, struct mr_error *err);
 /* Every line of `lines` a record; returns when all are safe. *count_out: how many. */
 MR_NODISCARD int app_topic_produce(struct app *app, mr_str name, mr_str lines, int64_t *count_out,
 				   struct mr_error *err);

@@ -3,6 +3,7 @@
 
 #include "api/dags.h"
 #include "codec/json.h"
+#include "dag/timetable.h"
 
 #define COLUMN(column_name, column_type) \
 	{ \
@@ -10,11 +11,16 @@
 	}
 
 static const struct column_def dags_columns[] = {
-    COLUMN("dag_id", COL_STRING),     COLUMN("is_paused", COL_BOOLEAN),
-    COLUMN("is_active", COL_BOOLEAN), COLUMN("file", COL_STRING),
-    COLUMN("version", COL_STRING),    COLUMN("next_run_after", COL_TIMESTAMP),
-    COLUMN("last_state", COL_STRING), COLUMN("last_start_date", COL_TIMESTAMP),
+    COLUMN("dag_id", COL_STRING),
+    COLUMN("is_paused", COL_BOOLEAN),
+    COLUMN("is_active", COL_BOOLEAN),
+    COLUMN("schedule", COL_STRING),
+    COLUMN("next_run_after", COL_TIMESTAMP),
+    COLUMN("last_state", COL_STRING),
+    COLUMN("last_start_date", COL_TIMESTAMP),
     COLUMN("running_runs", COL_LONG),
+    COLUMN("file", COL_STRING),
+    COLUMN("version", COL_STRING),
 };
 
 static const struct column_def dag_runs_columns[] = {
@@ -38,24 +44,33 @@ static const struct column_def task_instances_columns[] = {
     COLUMN("end_date", COL_TIMESTAMP),    COLUMN("reason", COL_STRING),
 };
 
-/* The columns of the query are those of the table, in order. */
-static int put_line(struct json_parser *parser, mr_str line, struct system_rows *rows, struct mr_error *err)
+/* Only the file knows it. */
+static void put_schedule(struct dags *dags, mr_str dag_id, struct system_rows *rows)
 {
-	struct json_value row;
-	int rc = json_parse(parser, line, &row, err);
-	for (struct json_iter it = json_iter(row); rc == 0 && json_next(&it);) {
-		switch (json_type(it.value)) {
-		case JSON_NULL:
+	struct dag *dag = dags_find(dags, dag_id);
+	mr_str text = dag ? timetable_text(dag->timetable) : MR_STR_NULL;
+	if (dag && dag->assets)
+		system_cstr(rows, "assets");
+	else if (dag && text.len)
+		system_str(rows, text);
+	else
+		system_null(rows);
+	dag_unref(dag);
+}
+
+/* The columns of the query are those of the table, in order. */
+static void put_row(struct dags *dags, struct json_value row, struct system_rows *rows)
+{
+	for (struct json_iter it = json_iter(row); json_next(&it);) {
+		if (mr_str_is(it.key, "schedule"))
+			put_schedule(dags, json_str(json_get(row, "dag_id")), rows);
+		else if (json_type(it.value) == JSON_NULL)
 			system_null(rows);
-			break;
-		case JSON_STRING:
+		else if (json_type(it.value) == JSON_STRING)
 			system_str(rows, json_str(it.value));
-			break;
-		default:
+		else
 			system_int(rows, json_int(it.value));
-		}
 	}
-	return rc;
 }
 
 static int fill(struct app *app, const char *sql, struct system_rows *rows, struct mr_error *err)
@@ -71,7 +86,10 @@ static int fill(struct app *app, const char *sql, struct system_rows *rows, stru
 	while (rc == 0 && left.len) {
 		const char *end = memchr(left.ptr, '\n', left.len);
 		mr_str line = mr_str_n(left.ptr, end ? (size_t)(end - left.ptr) : left.len);
-		rc = put_line(parser, line, rows, err);
+		struct json_value row;
+		rc = json_parse(parser, line, &row, err);
+		if (rc == 0)
+			put_row(dags, row, rows);
 		left = mr_str_tail(left, line.len + 1);
 	}
 	json_parser_free(parser);
@@ -79,16 +97,19 @@ static int fill(struct app *app, const char *sql, struct system_rows *rows, stru
 	return rc;
 }
 
+#define LAST(column) \
+	"(SELECT " column \
+	" FROM dag_run r WHERE r.dag_id = d.dag_id ORDER BY run_after DESC LIMIT 1) AS last_" column
+
 static int fill_dags(void *arg, struct system_rows *rows, struct mr_error *err)
 {
 	return fill(
 	    arg,
-	    "SELECT dag_id, is_paused, is_active, fileloc, dag_version, next_dagrun_run_after, "
-	    "(SELECT state FROM dag_run r WHERE r.dag_id = d.dag_id ORDER BY run_after DESC LIMIT 1) AS "
-	    "state, "
-	    "(SELECT start_date FROM dag_run r WHERE r.dag_id = d.dag_id ORDER BY run_after DESC LIMIT "
-	    "1) AS start, (SELECT count(*) FROM dag_run r WHERE r.dag_id = d.dag_id AND state IN ('queued', "
-	    "'running')) AS open FROM dag d ORDER BY dag_id",
+	    "SELECT dag_id, is_paused, is_active, NULL AS schedule, next_dagrun_run_after, " LAST(
+		"state") ", " LAST("start_date") ", (SELECT count(*) FROM dag_run r WHERE r.dag_id = "
+						 "d.dag_id "
+						 "AND state IN ('queued', 'running')) AS open, fileloc, "
+						 "dag_version FROM dag d ORDER BY dag_id",
 	    rows, err);
 }
 

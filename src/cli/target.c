@@ -113,6 +113,30 @@ static int append(void *arg, mr_str bytes)
 	return 0;
 }
 
+int target_dags(struct target *target, const char *method, const char *path, mr_str body, struct mr_buf *out,
+		struct mr_error *err)
+{
+	if (target->app)
+		return app_dag_call(target->app, method, path, body, out, err);
+	char *whole = mr_asprintf("/api/v2%s", path);
+	int rc = http_call(method, target->address, whole, body, append, out, err);
+	free(whole);
+	return rc;
+}
+
+int target_stream(struct target *target, const char *path, target_put_fn put, void *arg, struct mr_error *err)
+{
+	char *whole = mr_asprintf("/api/v2%s", path);
+	int rc = http_call("GET", target->address, whole, MR_STR_NULL, put, arg, err);
+	free(whole);
+	return rc;
+}
+
+struct app *target_app(struct target *target)
+{
+	return target->app;
+}
+
 int target_status(struct target *target, struct mr_buf *out, struct mr_error *err)
 {
 	if (!target->app)

@@ -28,5 +28,13 @@ MR_NODISCARD int target_topic_create(struct target *target, const char *name, in
 MR_NODISCARD int target_topic_delete(struct target *target, const char *name, struct mr_error *err);
 MR_NODISCARD int target_produce(struct target *target, const char *topic, mr_str lines, struct mr_error *err);
 
+/* /api/v2: METHOD and "/dags?limit=2", percent-encoded; the answer is appended. */
+MR_NODISCARD int target_dags(struct target *target, const char *method, const char *path, mr_str body,
+			     struct mr_buf *out, struct mr_error *err);
+/* An answer without an end (/api/v2/stream), piece by piece; a server only. */
+MR_NODISCARD int target_stream(struct target *target, const char *path, target_put_fn put, void *arg,
+			       struct mr_error *err);
+struct app *target_app(struct target *target); /* NULL: a server has the project */
+
 /* A target_put_fn that writes to stdout. */
 int target_print(void *arg, mr_str bytes);

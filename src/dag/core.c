@@ -264,6 +264,10 @@ int core_new(const struct core_options *options, int64_t wall_us, int64_t mono_u
 		core_free(core);
 		return rc;
 	}
+	/* The store shows it from the first day on. */
+	struct pool *pool = core_pool(core, MR_STR(DEFAULT_POOL));
+	if (!pool->description.len)
+		core_set_pool(core, pool->name, pool->slots, MR_STR("Default pool"));
 	*out = core;
 	return 0;
 }

@@ -433,6 +433,32 @@ static int check_pools(const struct dag_load_options *options, const struct dag_
 	return 0;
 }
 
+/* Fresh from its file, the DAG is nobody else's yet. */
+static void forget_schedule(const struct dag_load_options *options, struct dag *dag)
+{
+	struct tz *zone;
+	if (tz_load(options->disk, dag->timezone.len ? dag->timezone : MR_STR("UTC"), &zone, NULL) < 0)
+		return;
+	timetable_free(dag->timetable);
+	dag->timetable = timetable_never(zone);
+	dag->assets = NULL;
+	dag->paused_at_first = false;
+}
+
+static void keep_only(const struct dag_load_options *options, struct dag_set *set)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < set->dags.len; i++) {
+		if (mr_str_eq(set->dags.items[i]->id, options->only)) {
+			forget_schedule(options, set->dags.items[i]);
+			set->dags.items[kept++] = set->dags.items[i];
+		} else {
+			dag_unref(set->dags.items[i]);
+		}
+	}
+	set->dags.len = kept;
+}
+
 void dag_set_finish(const struct dag_load_options *options, struct dag_set *set)
 {
 	size_t kept = 0;
@@ -456,6 +482,8 @@ void dag_set_finish(const struct dag_load_options *options, struct dag_set *set)
 		dag_unref(dag);
 	}
 	set->dags.len = kept;
+	if (options->only.len)
+		keep_only(options, set);
 }
 
 struct dag *dag_set_find(const struct dag_set *set, mr_str dag_id)

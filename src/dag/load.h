@@ -46,6 +46,8 @@ struct dag_load_options {
 	/* A pool that no file names but that exists; NULL: none does but default_pool. */
 	bool (*pool_exists)(void *arg, mr_str name);
 	void *arg;
+	/* Not empty: this DAG alone, as if it had no schedule: to be run by hand. */
+	mr_str only;
 };
 
 /* One file's text into the set; what is wrong is in set->faults. Call dag_set_finish at the end. */

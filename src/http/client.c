@@ -42,6 +42,41 @@ static int code_from_name(mr_str name)
 	return MR_ERR_INTERNAL;
 }
 
+static int code_from_status(long status)
+{
+	return status == 404   ? MR_ERR_NOT_FOUND
+	       : status == 409 ? MR_ERR_EXISTS
+	       : status < 500  ? MR_ERR_INVALID
+			       : MR_ERR_INTERNAL;
+}
+
+/* {"detail": "text"}, or {"detail": [{"loc": ["body", "conf"], "msg": …}, …]} */
+int http_detail(mr_str json, long status, struct mr_error *err)
+{
+	struct json_parser *parser = json_parser_new();
+	struct json_value v = {0};
+	struct mr_buf text = {0};
+	if (json_parse(parser, json, &v, NULL) < 0)
+		v = (struct json_value){0};
+	struct json_value detail = json_get(v, "detail");
+	for (struct json_iter it = json_iter(detail); json_type(detail) == JSON_ARRAY && json_next(&it);) {
+		struct json_value loc = json_get(it.value, "loc");
+		mr_str name = json_str(json_at(loc, 1)), msg = json_str(json_get(it.value, "msg"));
+		mr_buf_printf(&text, "%s%.*s: %.*s", text.len ? "; " : "", MR_FMT(name), MR_FMT(msg));
+	}
+	if (json_type(detail) == JSON_STRING)
+		mr_buf_str(&text, json_str(detail));
+	if (!text.len)
+		mr_buf_printf(&text, "the server answered with HTTP status %ld", status);
+	int rc = mr_fail(err, code_from_status(status), "%.*s", MR_FMT(mr_buf_view(&text)));
+	mr_str hint = json_str(json_get(v, "hint"));
+	if (hint.len)
+		mr_hint(err, "%.*s", MR_FMT(hint));
+	mr_buf_release(&text);
+	json_parser_free(parser);
+	return rc;
+}
+
 static int refused(struct call *call, long status, struct mr_error *err)
 {
 	struct json_parser *parser = json_parser_new();
@@ -58,7 +93,7 @@ static int refused(struct call *call, long status, struct mr_error *err)
 		if (err)
 			snprintf(err->where, sizeof err->where, "%.*s", MR_FMT(where));
 	} else {
-		rc = mr_fail(err, MR_ERR_INTERNAL, "the server answered with HTTP status %ld", status);
+		rc = http_detail(mr_buf_view(&call->refusal), status, err);
 	}
 	json_parser_free(parser);
 	return rc;

@@ -10,6 +10,8 @@
 typedef int (*http_put_fn)(void *arg, mr_str bytes);
 MR_NODISCARD int http_call(const char *method, const char *address, const char *path, mr_str body,
 			   http_put_fn put, void *arg, struct mr_error *err);
+/* The failure that a FastAPI error body means: {"detail": …}. */
+int http_detail(mr_str json, long status, struct mr_error *err);
 /* A parameter's value, percent-encoded, appended. */
 struct mr_buf;
 void http_escape(struct mr_buf *out, mr_str value);
