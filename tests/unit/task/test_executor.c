@@ -254,8 +254,9 @@ static const char dags[] =
     "    secret: {operator: BashOperator, bash_command: 'echo {{ conn.db.password }} {{ var.value.api_token "
     "}}; exit 1'}\n"
     "    missing: {operator: BashOperator, bash_command: 'echo {{ var.value.nothing }}'}\n"
-    "    mapped: {operator: BashOperator, partial: {bash_command: 'echo got {{ part }}'}, expand: {part: [x, "
-    "y]}}\n"
+    "    mapped: {operator: BashOperator, partial: {bash_command: 'echo got $PART'}, expand: {env: [{PART: "
+    "x}, "
+    "{PART: y}]}}\n"
     "    py: {operator: PythonOperator, python_callable: jobs.add, op_args: [2], op_kwargs: {b: '{{ "
     "params.country }}'}}\n"
     "    py_skip: {operator: PythonOperator, python_callable: jobs.skip}\n"
@@ -271,7 +272,7 @@ static const char dags[] =
     "    there: {operator: FileSensor, filepath: '/etc/host*'}\n"
     "    absent: {operator: FileSensor, filepath: '/no/such/{{ ds }}', poke_interval: 5}\n"
     "    past: {operator: DateTimeSensor, target_time: '{{ data_interval_end }}'}\n"
-    "    future: {operator: TimeDeltaSensor, delta: 4000000000}\n"
+    "    future: {operator: TimeDeltaSensor, delta: 3000d}\n"
     "    no_sql: {operator: SQLExecuteQueryOperator, sql: SELECT 1}\n"
     "    no_host: {operator: HttpOperator, endpoint: /x}\n";
 
@@ -297,10 +298,10 @@ TEST(executor_runs_what_dag_files_say)
 	    {"slow", "finished failed reason=timed out after 0.3 s"},
 	    {"env", "finished success return_value=\"2026-01-01-\""},
 	    {"missing",
-	     "finished failed reason=argument 'bash_command': line 1, column 18: 'nothing' is undefined"},
+	     "finished failed reason=argument 'bash_command': line 1, column 19: 'nothing' is undefined"},
 	    {"py", "finished success return_value={\"sum\": \"2US\", \"ds\": \"2026-01-01\"}"},
 	    {"py_skip", "finished skipped reason=exit code 99"},
-	    {"py_fail", "finished failed for good reason=AirflowFailException: never"},
+	    {"py_fail", "finished failed for good reason=jobs.AirflowFailException: never"},
 	    {"py_bug", "finished failed reason=ValueError: what"},
 	    {"py_branch",
 	     "finished success return_value=[\"py_branch\", \"hello\"] follow=1 ->py_branch ->hello"},
@@ -340,7 +341,7 @@ TEST(executor_runs_what_dag_files_say)
 	check_has(log_of(&bed, "py_bug", -1), "Traceback");
 	check_has(mr_str_from(run(&bed, "bad_json", NULL)),
 		  "failed reason=the last line of the output is no JSON");
-	CHECK_STR(mr_str_from(run(&bed, "mapped", "{\"part\": \"y\"}")),
+	CHECK_STR(mr_str_from(run(&bed, "mapped", "{\"env\": {\"PART\": \"y\"}}")),
 		  "finished success return_value=\"got y\"");
 	check_has(log_of(&bed, "mapped", 0), "got y\n");
 	bed_close(&bed);
@@ -421,13 +422,12 @@ TEST(executor_loses_tries_with_their_keeper_and_goes_on)
 	for (int i = 0; i < 500 && bed.pid == 0; i++)
 		usleep(10000);
 	pid_t leader = (pid_t)bed.pid;
-	char line[64] = {0};
-	struct mr_buf text = {0};
-	CHECK(disk_read_file(disk_linux(), test_path("/proc/%d/stat", leader), 4096, &text, NULL) == 0);
-	sscanf(strrchr(mr_buf_view(&text).ptr, ')') + 3, "%60s", line); /* its parent is the keeper */
-	mr_buf_release(&text);
+	char line[512];
+	FILE *stat = fopen(test_path("/proc/%d/stat", leader), "r");
+	CHECK(stat && fgets(line, sizeof line, stat));
+	fclose(stat);
 	int64_t before = clock_mono_us(env_linux()->clock);
-	kill((pid_t)strtol(line, NULL, 10), SIGKILL);
+	kill((pid_t)strtol(strrchr(line, ')') + 3, NULL, 10), SIGKILL); /* its parent is the keeper */
 	CHECK_STR(mr_str_from(wait_end(&bed, try->id)), "lost reason=its keeper died");
 	CHECK(clock_mono_us(env_linux()->clock) - before < 1000000);
 	char id[37];
