@@ -155,8 +155,7 @@ static void run_step(struct pool_job *job)
 		rc = run_op(&call, &result, &err);
 	const char *ended = take_ended(step);
 	if (rc < 0 || (ended && result.deferred)) {
-		result.deferred = false;
-		result.outcome = DAG_FAILED;
+		result = (struct op_result){.outcome = DAG_FAILED, .until_us = NO_TIME};
 		result.reason = ended ? mr_str_from(ended) : mr_str_from(err.message);
 		if (!ended && err.hint[0])
 			task_log_line(&call.log, "ERROR", "%s", err.hint);

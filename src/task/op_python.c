@@ -177,11 +177,10 @@ int python_finish(struct op_call *call, const struct op_end *end, struct op_resu
 		out->outcome = end->exit_code == EXIT_SKIP         ? DAG_SKIPPED
 			       : end->exit_code == EXIT_FAIL_FINAL ? DAG_FAILED_FINAL
 								   : DAG_FAILED;
-		out->reason =
-		    end->exit_code == EXIT_SKIP || !end->line.len
-			? arena_printf(&call->arena, "exit code %d", end->exit_code)
-			: arena_printf(&call->arena, "%.*s", (int)mr_min_size(end->line.len, 500),
-				       end->line.ptr); /* the last line of a traceback is the error */
+		out->reason = end->line.len /* of a traceback the last line is the error */
+				  ? arena_printf(&call->arena, "%.*s", (int)mr_min_size(end->line.len, 500),
+						 end->line.ptr)
+				  : arena_printf(&call->arena, "exit code %d", end->exit_code);
 		return 0;
 	}
 	out->outcome = DAG_SUCCEEDED;

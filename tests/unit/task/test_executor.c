@@ -300,7 +300,7 @@ TEST(executor_runs_what_dag_files_say)
 	    {"missing",
 	     "finished failed reason=argument 'bash_command': line 1, column 19: 'nothing' is undefined"},
 	    {"py", "finished success return_value={\"sum\": \"2US\", \"ds\": \"2026-01-01\"}"},
-	    {"py_skip", "finished skipped reason=exit code 99"},
+	    {"py_skip", "finished skipped reason=skipped: not today"},
 	    {"py_fail", "finished failed for good reason=jobs.AirflowFailException: never"},
 	    {"py_bug", "finished failed reason=ValueError: what"},
 	    {"py_branch",
