@@ -79,7 +79,7 @@ static void put_state(struct mr_buf *out, const struct delta_log_state *state)
 
 static bool lives_again(const struct delta_log_state *state, const struct file_entry *entry)
 {
-	const struct file_entry *live = mr_map_get(&state->live, entry->path);
+	const struct file_entry *live = delta_live_get(&state->live, state->files, entry->path);
 	return live && delta_dv_same(file_entry_dv(live), file_entry_dv(entry));
 }
 
@@ -87,11 +87,15 @@ static bool lives_again(const struct delta_log_state *state, const struct file_e
 static int64_t put_files(struct mr_buf *out, const struct delta_log_state *state, int64_t now_ms)
 {
 	int64_t adds = 0;
+	struct arena arena = {0};
+	mr_str *stats = delta_stats_texts(state->files, state->files->count, NULL, &arena);
 	struct file_cursor cursor = file_cursor(state->files, state->files->count);
 	for (struct file_entry *entry; (entry = delta_file_cursor_next(&cursor));) {
 		struct json_writer w = json_writer(out);
 		if (entry->removed == VERSION_NEVER) {
-			delta_file_add_write(&w, state->meta, entry, false);
+			struct file_entry whole = *entry;
+			whole.stats = stats[cursor.at - 1];
+			delta_file_add_write(&w, state->meta, &whole, false);
 			adds++;
 		} else if (entry->removed_ms >= now_ms - TOMBSTONE_MS && !lives_again(state, entry)) {
 			delta_file_remove_write(&w, state->meta, entry, entry->removed_ms,
@@ -101,6 +105,7 @@ static int64_t put_files(struct mr_buf *out, const struct delta_log_state *state
 		}
 		mr_buf_char(out, '\n');
 	}
+	arena_release(&arena);
 	return adds;
 }
 

@@ -125,7 +125,8 @@ static void remove_lines(struct mr_buf *out, const struct delta_log_state *state
 				remove_line(out, state, entry, now_ms, true);
 	}
 	for (size_t i = 0; i < commit->remove_count; i++) {
-		const struct file_entry *entry = mr_map_get(&state->live, commit->removes[i]);
+		const struct file_entry *entry =
+		    delta_live_get(&state->live, state->files, commit->removes[i]);
 		MR_ASSERT(entry); /* else it was a conflict */
 		remove_line(out, state, entry, now_ms, !commit->rearranges);
 	}

@@ -3,7 +3,7 @@
  * A table handle keeps one log_state: the log replayed up to some version. Commits are
  * applied to it in place (snapshot.c), and snapshots are views of it that stay valid:
  *
- *   - data files live in a file_set, a list of chunks that only grows. An entry says in
+ *   - data files live in a file_set, an array in chunks that only grows. An entry says in
  *     which version it came and in which it went; a snapshot of version v sees those with
  *     added <= v < removed among the entries that existed when it was taken. So a snapshot
  *     costs nothing per file, and going on costs nothing per snapshot.
@@ -33,6 +33,7 @@
 #define TOMBSTONE_MS ((int64_t)7 * 24 * 3600 * 1000)
 #define ENGINE_INFO "millrace/" MR_VERSION
 #define VERSION_NEVER INT64_MAX
+#define ROWS_LATER (-2)
 
 /* ---- schema.c ---- */
 
@@ -103,15 +104,16 @@ struct file_extra {
 };
 
 struct file_entry {
-	mr_str path;              /* decoded; relative, or absolute when another table's */
-	mr_str *partition_values; /* in the order of partition columns; ptr NULL: null */
-	int64_t size, rows, modified_ms;
-	mr_str stats;
-	int64_t added;           /* version; that of the checkpoint when it came with one */
+	mr_str path;                     /* decoded; relative, or absolute when another table's */
+	mr_str *partition_values;        /* in the order of partition columns; ptr NULL: null; shared */
+	int64_t size, rows, modified_ms; /* rows: those that live; -1: unknown, or in the stats */
+	mr_str stats;                    /* empty: none, or left in the log (stats_source.c) */
+	int64_t added : 62;              /* version; that of the checkpoint when it came with one */
+	bool data_change : 1;
+	bool stats_later : 1;    /* a stats_source has them */
 	_Atomic int64_t removed; /* VERSION_NEVER while it lives */
 	int64_t removed_ms;
 	struct file_extra *extra; /* NULL: nothing of it */
-	bool data_change;
 };
 
 static inline const struct delta_dv *file_entry_dv(const struct file_entry *entry)
@@ -119,36 +121,88 @@ static inline const struct delta_dv *file_entry_dv(const struct file_entry *entr
 	return entry->extra && entry->extra->has_dv ? &entry->extra->dv : NULL;
 }
 
-#define FILE_CHUNK 256
+/* Entries lie in chunks that double in size and never move: a chunk is reached without a lock by
+ * whoever saw an entry of it counted. */
+#define FILE_CHUNK_FIRST 256
+#define FILE_CHUNKS 24
 
-struct file_chunk {
-	struct file_entry entries[FILE_CHUNK];
-	struct file_chunk *next;
-};
+/* Where statistics are that were not kept: in the log's files, and read when a query asks. */
+#define STATS_SOURCES 1024
 
 struct file_set {
 	_Atomic int refs;
-	struct arena arena;
-	struct file_chunk *first, *last;
+	struct file_entry *chunks[FILE_CHUNKS];
 	size_t count;
+	struct arena arena; /* what few files have */
+	char *text;         /* paths, one behind the other: what is left of the newest block */
+	size_t text_left;
+	struct mr_map tuples; /* partition values, each combination once; the writer's alone */
+	const mr_str *last_tuple;
+	struct stats_source *sources[STATS_SOURCES];
+	_Atomic size_t source_count;
 };
 
 struct file_set *delta_file_set_new(void);
 struct file_set *delta_file_set_ref(struct file_set *set);
 void delta_file_set_unref(struct file_set *set);
 struct file_entry *delta_file_set_add(struct file_set *set);
+struct file_entry *delta_file_set_at(const struct file_set *set, size_t index);
+mr_str delta_file_set_text(struct file_set *set, mr_str text); /* a copy that lives as long */
+/* The set's own copy of `count` partition values; the same pointer for the same values. '' is null. */
+mr_str *delta_file_set_tuple(struct file_set *set, const mr_str *values, size_t count);
 
 struct file_cursor {
-	struct file_chunk *chunk;
+	const struct file_set *set;
 	size_t at, count;
 };
 
 static inline struct file_cursor file_cursor(const struct file_set *set, size_t count)
 {
-	return (struct file_cursor){set->first, 0, count};
+	return (struct file_cursor){set, 0, count};
 }
 
 struct file_entry *delta_file_cursor_next(struct file_cursor *cursor); /* NULL at the end */
+
+/* The files that live, by path. It holds no path itself: an entry's index and a piece of the hash. */
+struct live_files {
+	struct live_slot {
+		uint32_t index, tag; /* index + 1; 0: free; UINT32_MAX: was taken once */
+	} * slots;
+	size_t slot_count, used, len;
+};
+
+void delta_live_release(struct live_files *live);
+struct file_entry *delta_live_get(const struct live_files *live, const struct file_set *set, mr_str path);
+/* The entry `index` is now its path's. Returns the one that was, or NULL. */
+struct file_entry *delta_live_put(struct live_files *live, const struct file_set *set, size_t index);
+void delta_live_remove(struct live_files *live, const struct file_set *set, mr_str path);
+
+/* ---- stats_source.c ---- */
+
+/* A checkpoint's file or a large commit, and which of its rows (its add actions) is which entry. */
+struct stats_source {
+	struct delta_table *table;
+	char *path;
+	bool is_checkpoint;
+	bool parsed_only;         /* the checkpoint has stats_parsed and no stats */
+	MR_VEC(uint32_t) entries; /* by row, or by the add action's number: entry + 1; 0: none */
+};
+
+/* NULL when there are too many: then statistics are kept. Nobody visits it before it is added, and
+ * it does not change any more then. */
+struct stats_source *delta_stats_source_new(const struct file_set *set, struct delta_table *table,
+					    mr_str path, bool is_checkpoint);
+void delta_stats_source_add(struct file_set *set, struct stats_source *source); /* takes it */
+void delta_stats_source_set(struct stats_source *source, size_t row, size_t entry);
+void delta_stats_source_free(struct stats_source *source); /* NULL is fine */
+/* The sources of `from`, for a set that has its entries at other places: moved[i] + 1, or 0. */
+void delta_stats_sources_copy(struct file_set *to, const struct file_set *from, const uint32_t *moved);
+
+typedef void (*stats_fn)(void *arg, size_t entry, mr_str stats);
+/* The statistics of entries below `count` that `want` (NULL: all) says, kept ones and others, in
+ * no order; each call of fn is this thread's. A source that is gone says nothing: its files'
+ * statistics are then unknown, which is always right. */
+void delta_stats_visit(const struct file_set *set, size_t count, const bool *want, stats_fn fn, void *arg);
 
 /* ---- snapshot.c ---- */
 
@@ -156,8 +210,10 @@ struct delta_log_state {
 	int64_t version;
 	struct file_info newest; /* of version's JSON: another table in our place shows */
 	struct file_set *files;
-	struct mr_map live; /* path -> struct file_entry; a new vector replaces the entry */
-	int64_t file_count, size_bytes, rows, files_without_rows;
+	struct live_files live; /* a new vector replaces the entry */
+	int64_t file_count, size_bytes, rows, files_without_rows, files_later;
+	struct stats_source *later; /* where the statistics of what is being applied stay */
+	size_t later_row;
 	struct table_protocol *protocol;
 	struct table_meta *meta;
 	struct mr_map txns;         /* app id -> struct txn_state */
@@ -171,6 +227,21 @@ struct txn_state {
 
 struct delta_log_state *delta_state_new(void);
 void delta_state_free(struct delta_log_state *state);
+/* A file that came, out of a checkpoint's columns; JSON's go the same way. */
+struct file_arrival {
+	mr_str path; /* as in the log */
+	const mr_str *partition_values;
+	int64_t size, modified_ms;
+	mr_str stats;
+	struct file_extra *extra; /* of the set's arena, or NULL */
+	bool data_change;
+};
+int delta_state_add_file(struct delta_log_state *state, const struct file_arrival *file,
+			 struct mr_error *err);
+/* Leave the statistics of what is applied from here on where they are; and from here on not. */
+void delta_state_begin_later(struct delta_log_state *state, struct delta_table *table, mr_str path,
+			     bool is_checkpoint);
+void delta_state_end_later(struct delta_log_state *state);
 int delta_state_apply(struct delta_log_state *state, struct json_parser *parser, const struct action *action,
 		      struct mr_error *err);
 /* After the actions of a version: is there a table, can we read it? */
@@ -184,7 +255,8 @@ struct delta_snapshot {
 	int64_t version;
 	struct file_set *files;
 	size_t entry_count;
-	int64_t file_count, size_bytes, rows;
+	int64_t file_count, size_bytes;
+	_Atomic int64_t rows; /* ROWS_LATER: in statistics that are not read yet */
 	struct table_meta *meta;
 	struct arena arena;
 	struct delta_txn *txns;
@@ -285,6 +357,9 @@ void delta_partition_text_sql(struct mr_buf *out, const struct column_def *def, 
 /* And the SQL literal that reads it back. */
 void delta_partition_literal_sql(struct mr_buf *out, const struct table_meta *meta, size_t column,
 				 mr_str value);
+
+/* Statistics by an entry's index, below `count`; empty where there are none, or not wanted. */
+mr_str *delta_stats_texts(const struct file_set *set, size_t count, const bool *want, struct arena *arena);
 
 /* ---- stats.c ---- */
 

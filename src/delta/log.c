@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#define LARGE_COMMIT_BYTES ((size_t)1 << 20)
+
 struct apply {
 	struct delta_log_state *state;
 	struct json_parser *parser;
@@ -17,6 +19,23 @@ static int apply_one(void *arg, const struct action *action, struct mr_error *er
 	if (is_metadata ? apply->without_metadata : apply->metadata_only)
 		return 0;
 	return delta_state_apply(apply->state, apply->parser, action, err);
+}
+
+/* A large commit's statistics stay in it. (A checkpoint as JSON comes here too, and is no commit.) */
+static int apply_files(struct delta_table *table, struct apply *apply, mr_str bytes, const char *name,
+		       struct mr_error *err)
+{
+	bool is_large =
+	    bytes.len >= LARGE_COMMIT_BYTES && apply->state->version != apply->state->checkpoint_version;
+	if (is_large) {
+		char *path = delta_store_commit_path(table, apply->state->version);
+		delta_state_begin_later(apply->state, table, mr_str_from(path), false);
+		free(path);
+	}
+	int rc = delta_actions_parse(table->parser, bytes, name, apply_one, apply, err);
+	if (is_large && rc == 0)
+		delta_state_end_later(apply->state);
+	return rc;
 }
 
 int delta_log_apply_commit(struct delta_table *table, struct delta_log_state *state, mr_str bytes,
@@ -35,7 +54,7 @@ int delta_log_apply_commit(struct delta_table *table, struct delta_log_state *st
 		apply.without_metadata = true;
 	}
 	if (rc == 0)
-		rc = delta_actions_parse(table->parser, bytes, name, apply_one, &apply, err);
+		rc = apply_files(table, &apply, bytes, name, err);
 	if (rc == 0)
 		rc = delta_state_check(state, err);
 	if (rc < 0)

@@ -30,7 +30,8 @@ void delta_state_free(struct delta_log_state *state)
 	}
 	mr_map_release(&state->txns);
 	mr_map_release(&state->domains);
-	mr_map_release(&state->live);
+	delta_live_release(&state->live);
+	delta_stats_source_free(state->later);
 	protocol_free(state->protocol);
 	delta_meta_unref(state->meta);
 	delta_file_set_unref(state->files);
@@ -43,7 +44,9 @@ static void count_file(struct delta_log_state *state, const struct file_entry *e
 {
 	state->file_count += sign;
 	state->size_bytes += sign * entry->size;
-	if (entry->rows < 0)
+	if (entry->stats_later)
+		state->files_later += sign;
+	else if (entry->rows < 0)
 		state->files_without_rows += sign;
 	else
 		state->rows += sign * entry->rows;
@@ -56,73 +59,133 @@ static void kill_file(struct delta_log_state *state, struct file_entry *entry, i
 	atomic_store(&entry->removed, version);
 }
 
-static mr_str *copy_partition_values(struct delta_log_state *state, struct json_value values)
+/* NULL when the table has no partitions. */
+static mr_str *partition_values(struct delta_log_state *state, const mr_str *values)
+{
+	size_t count = state->meta->partition_count;
+	return count ? delta_file_set_tuple(state->files, values, count) : NULL;
+}
+
+static mr_str *partition_values_json(struct delta_log_state *state, struct json_value json)
 {
 	const struct table_meta *meta = state->meta;
-	if (!meta->partition_count)
-		return NULL;
-	mr_str *out = arena_calloc(&state->files->arena, meta->partition_count, sizeof *out);
-	for (size_t i = 0; i < meta->partition_count; i++) {
-		mr_str value =
-		    json_str(json_get_str(values, meta->columns[meta->partition_index[i]].physical));
-		if (value.len) /* '' means null as well */
-			out[i] = arena_copy(&state->files->arena, value);
+	mr_str few[8], *values = few;
+	if (meta->partition_count > MR_COUNT(few))
+		values = mr_calloc(meta->partition_count, sizeof *values);
+	for (size_t i = 0; i < meta->partition_count; i++)
+		values[i] = json_str(json_get_str(json, meta->columns[meta->partition_index[i]].physical));
+	mr_str *tuple = partition_values(state, values);
+	if (values != few)
+		free(values);
+	return tuple;
+}
+
+/* Most paths say themselves. */
+static int decode_path(struct delta_log_state *state, mr_str encoded, mr_str *out, struct mr_error *err)
+{
+	struct arena arena = {0};
+	mr_str path;
+	int rc = delta_path_decode(encoded, &arena, &path, err);
+	if (rc == 0)
+		*out = delta_file_set_text(state->files, path);
+	arena_release(&arena);
+	return rc;
+}
+
+void delta_state_begin_later(struct delta_log_state *state, struct delta_table *table, mr_str path,
+			     bool is_checkpoint)
+{
+	state->later = delta_stats_source_new(state->files, table, path, is_checkpoint);
+	state->later_row = 0;
+}
+
+void delta_state_end_later(struct delta_log_state *state)
+{
+	if (state->later)
+		delta_stats_source_add(state->files, state->later);
+	state->later = NULL;
+}
+
+static void keep_stats(struct delta_log_state *state, struct file_entry *entry, mr_str stats)
+{
+	entry->rows = -1;
+	if (state->later) {
+		delta_stats_source_set(state->later, state->later_row, state->files->count - 1);
+		entry->stats_later = true;
+		return;
 	}
-	return out;
+	entry->stats = stats.len ? arena_copy(&state->files->arena, stats) : MR_STR_NULL;
+	entry->rows = delta_stats_rows(entry->stats);
+	const struct delta_dv *dv = file_entry_dv(entry);
+	if (dv && entry->rows >= 0)
+		entry->rows -= dv->cardinality;
+}
+
+/* Newer actions on a file replace older ones, within a version too. */
+int delta_state_add_file(struct delta_log_state *state, const struct file_arrival *file, struct mr_error *err)
+{
+	mr_str path;
+	if (file->size < 0)
+		return mr_fail(err, MR_ERR_CORRUPT, "a file of %lld bytes", (long long)file->size);
+	int rc = decode_path(state, file->path, &path, err);
+	if (rc < 0)
+		return rc;
+	struct file_entry *entry = delta_file_set_add(state->files);
+	entry->path = path;
+	entry->partition_values = partition_values(state, file->partition_values);
+	entry->size = file->size;
+	entry->modified_ms = file->modified_ms;
+	entry->extra = file->extra;
+	entry->added = state->version;
+	entry->data_change = file->data_change;
+	keep_stats(state, entry, file->stats);
+	struct file_entry *before = delta_live_put(&state->live, state->files, state->files->count - 1);
+	if (before)
+		kill_file(state, before, state->version, file->modified_ms);
+	count_file(state, entry, 1);
+	return 0;
 }
 
 static int check_add(const struct delta_log_state *state, const struct action_file *add, struct mr_error *err)
 {
 	if (!state->meta)
 		return mr_fail(err, MR_ERR_CORRUPT, "files are added before there is metaData");
-	if (add->size < 0)
-		return mr_fail(err, MR_ERR_CORRUPT, "a file of %lld bytes", (long long)add->size);
 	if (add->has_dv && (add->dv.cardinality < 0 || add->dv.size < 0 || !strchr("uip", add->dv.storage)))
 		return mr_fail(err, MR_ERR_CORRUPT, "a deletionVector lacks what tells where it is");
 	return 0;
 }
 
-/* Newer actions on a file replace older ones, within a version too. */
 static int apply_add(struct delta_log_state *state, const struct action_file *add, struct mr_error *err)
 {
-	mr_str path;
 	int rc = check_add(state, add, err);
 	if (rc < 0)
 		return rc;
-	rc = delta_path_decode(add->path, &state->files->arena, &path, err);
-	if (rc < 0)
-		return rc;
-	struct file_entry *entry = delta_file_set_add(state->files);
-	entry->path = path;
-	entry->partition_values = copy_partition_values(state, add->partition_values);
-	entry->size = add->size;
-	entry->modified_ms = add->time_ms;
-	entry->stats = add->stats.len ? arena_copy(&state->files->arena, add->stats) : MR_STR_NULL;
-	entry->rows = delta_stats_rows(entry->stats);
-	delta_file_extra_read(&state->files->arena, add, &entry->extra);
-	if (add->has_dv && entry->rows >= 0)
-		entry->rows -= add->dv.cardinality;
-	entry->added = state->version;
-	entry->data_change = add->data_change;
-	struct file_entry *before = mr_map_put(&state->live, path, entry);
-	if (before)
-		kill_file(state, before, state->version, add->time_ms);
-	count_file(state, entry, 1);
-	return 0;
+	struct file_arrival file = {
+	    .path = add->path,
+	    .partition_values = partition_values_json(state, add->partition_values),
+	    .size = add->size,
+	    .modified_ms = add->time_ms,
+	    .stats = add->stats,
+	    .data_change = add->data_change,
+	};
+	delta_file_extra_read(&state->files->arena, add, &file.extra);
+	rc = delta_state_add_file(state, &file, err);
+	state->later_row++;
+	return rc;
 }
 
 static int apply_remove(struct delta_log_state *state, const struct action_file *remove, struct mr_error *err)
 {
 	mr_str path;
-	int rc = delta_path_decode(remove->path, &state->files->arena, &path, err);
+	int rc = decode_path(state, remove->path, &path, err);
 	if (rc < 0)
 		return rc;
-	struct file_entry *entry = mr_map_get(&state->live, path);
+	struct file_entry *entry = delta_live_get(&state->live, state->files, path);
 	bool same = entry && delta_dv_same(file_entry_dv(entry), remove->has_dv ? &remove->dv : NULL);
 	if (entry && !same && entry->added == state->version)
 		return 0; /* its successor came first, and took its place */
 	if (same) {
-		mr_map_remove(&state->live, path);
+		delta_live_remove(&state->live, state->files, path);
 		kill_file(state, entry, state->version, remove->time_ms);
 		return 0;
 	}
@@ -136,7 +199,7 @@ static int apply_remove(struct delta_log_state *state, const struct action_file 
 	atomic_store(&entry->removed, state->version);
 	delta_file_extra_read(&state->files->arena, remove, &entry->extra);
 	if (state->meta)
-		entry->partition_values = copy_partition_values(state, remove->partition_values);
+		entry->partition_values = partition_values_json(state, remove->partition_values);
 	return 0;
 }
 
@@ -211,15 +274,11 @@ static void copy_entry(struct file_set *to, const struct file_entry *from, size_
 {
 	struct file_entry *entry = delta_file_set_add(to);
 	*entry = *from;
-	entry->path = arena_copy(&to->arena, from->path);
+	entry->path = delta_file_set_text(to, from->path);
 	entry->stats = from->stats.len ? arena_copy(&to->arena, from->stats) : MR_STR_NULL;
 	entry->extra = delta_file_extra_copy(&to->arena, from->extra);
-	if (!from->partition_values)
-		return;
-	entry->partition_values = arena_calloc(&to->arena, partitions, sizeof *entry->partition_values);
-	for (size_t i = 0; i < partitions; i++)
-		if (from->partition_values[i].len)
-			entry->partition_values[i] = arena_copy(&to->arena, from->partition_values[i]);
+	if (from->partition_values)
+		entry->partition_values = delta_file_set_tuple(to, from->partition_values, partitions);
 }
 
 void delta_state_compact(struct delta_log_state *state, int64_t now_ms)
@@ -231,18 +290,21 @@ void delta_state_compact(struct delta_log_state *state, int64_t now_ms)
 	if (expired < 1000 || expired < state->files->count / 2)
 		return;
 	struct file_set *set = delta_file_set_new();
-	struct mr_map live = {0};
+	uint32_t *moved = mr_calloc(state->files->count, sizeof *moved);
+	struct live_files live = {0};
 	cursor = file_cursor(state->files, state->files->count);
 	for (struct file_entry *entry; (entry = delta_file_cursor_next(&cursor));) {
 		bool dead = entry->removed != VERSION_NEVER;
 		if (dead && entry->removed_ms < now_ms - TOMBSTONE_MS)
 			continue;
 		copy_entry(set, entry, state->meta->partition_count);
-		struct file_entry *copy = &set->last->entries[(set->count - 1) % FILE_CHUNK];
+		moved[cursor.at - 1] = (uint32_t)set->count;
 		if (!dead)
-			mr_map_put(&live, copy->path, copy);
+			delta_live_put(&live, set, set->count - 1);
 	}
-	mr_map_release(&state->live);
+	delta_stats_sources_copy(set, state->files, moved);
+	free(moved);
+	delta_live_release(&state->live);
 	state->live = live;
 	delta_file_set_unref(state->files);
 	state->files = set;
@@ -261,7 +323,9 @@ struct delta_snapshot *delta_snapshot_new(const struct delta_log_state *state, c
 	    .entry_count = state->files->count,
 	    .file_count = state->file_count,
 	    .size_bytes = state->size_bytes,
-	    .rows = state->files_without_rows ? -1 : state->rows,
+	    .rows = state->files_without_rows ? -1
+		    : state->files_later      ? ROWS_LATER
+					      : state->rows,
 	    .meta = delta_meta_ref(state->meta),
 	    .reader = state->protocol->reader,
 	    .writer = state->protocol->writer,
@@ -275,11 +339,16 @@ struct delta_snapshot *delta_snapshot_new(const struct delta_log_state *state, c
 	return snapshot;
 }
 
+static bool sees(const struct delta_snapshot *snapshot, const struct file_entry *entry)
+{
+	return entry->added <= snapshot->version && atomic_load(&entry->removed) > snapshot->version;
+}
+
 struct file_entry *delta_snapshot_next_file(const struct delta_snapshot *snapshot, struct file_cursor *cursor)
 {
 	struct file_entry *entry;
 	while ((entry = delta_file_cursor_next(cursor)))
-		if (entry->added <= snapshot->version && atomic_load(&entry->removed) > snapshot->version)
+		if (sees(snapshot, entry))
 			return entry;
 	return NULL;
 }
@@ -316,9 +385,40 @@ int64_t delta_size_bytes(const struct delta_snapshot *snapshot)
 	return snapshot->size_bytes;
 }
 
+struct counting {
+	const struct delta_snapshot *snapshot;
+	int64_t rows, files;
+};
+
+static int64_t living_rows(const struct file_entry *entry, mr_str stats)
+{
+	const struct delta_dv *dv = file_entry_dv(entry);
+	int64_t rows = delta_stats_rows(stats);
+	return rows >= 0 && dv ? rows - dv->cardinality : rows;
+}
+
+static void count_rows(void *arg, size_t index, mr_str stats)
+{
+	struct counting *counting = arg;
+	const struct file_entry *entry = delta_file_set_at(counting->snapshot->files, index);
+	int64_t rows = living_rows(entry, stats);
+	if (rows < 0 || !sees(counting->snapshot, entry))
+		return;
+	counting->rows += rows;
+	counting->files++;
+}
+
 int64_t delta_row_count(const struct delta_snapshot *snapshot)
 {
-	return snapshot->rows;
+	int64_t rows = snapshot->rows;
+	if (rows != ROWS_LATER)
+		return rows;
+	struct counting counting = {snapshot, 0, 0};
+	delta_stats_visit(snapshot->files, snapshot->entry_count, NULL, count_rows, &counting);
+	rows = counting.files == snapshot->file_count ? counting.rows : -1;
+	/* Whoever comes at the same time finds the same. */
+	atomic_store((_Atomic int64_t *)(uintptr_t)&snapshot->rows, rows);
+	return rows;
 }
 
 size_t delta_columns(const struct delta_snapshot *snapshot, const struct column_def **out)
@@ -372,11 +472,33 @@ void delta_protocol_versions(const struct delta_snapshot *snapshot, int *reader,
 	*writer = snapshot->writer;
 }
 
+/* Statistics by an entry's index. */
+struct texts {
+	const struct file_set *set;
+	struct arena *arena;
+	mr_str *of;
+};
+
+static void keep_text(void *arg, size_t entry, mr_str stats)
+{
+	struct texts *texts = arg;
+	bool stays = delta_file_set_at(texts->set, entry)->stats.ptr == stats.ptr;
+	texts->of[entry] = stays ? stats : arena_copy(texts->arena, stats);
+}
+
+mr_str *delta_stats_texts(const struct file_set *set, size_t count, const bool *want, struct arena *arena)
+{
+	struct texts texts = {set, arena, arena_calloc(arena, count + 1, sizeof *texts.of)};
+	delta_stats_visit(set, count, want, keep_text, &texts);
+	return texts.of;
+}
+
 size_t delta_files(const struct delta_snapshot *snapshot, struct arena *arena, struct delta_data_file **out)
 {
 	struct delta_data_file *files =
 	    arena_alloc(arena, ((size_t)snapshot->file_count + 1) * sizeof *files);
 	size_t count = 0;
+	mr_str *texts = delta_stats_texts(snapshot->files, snapshot->entry_count, NULL, arena);
 	struct file_cursor cursor = file_cursor(snapshot->files, snapshot->entry_count);
 	for (struct file_entry *entry; (entry = delta_snapshot_next_file(snapshot, &cursor));) {
 		const struct file_extra *extra = entry->extra;
@@ -384,9 +506,9 @@ size_t delta_files(const struct delta_snapshot *snapshot, struct arena *arena, s
 		    .path = entry->path,
 		    .partition_values = entry->partition_values,
 		    .size = entry->size,
-		    .rows = entry->rows,
+		    .rows = living_rows(entry, texts[cursor.at - 1]),
 		    .modified_ms = entry->modified_ms,
-		    .stats = entry->stats,
+		    .stats = texts[cursor.at - 1],
 		    .dv = file_entry_dv(entry),
 		    .base_row_id = extra ? extra->base_row_id : -1,
 		    .default_row_commit_version = extra ? extra->default_row_commit_version : -1,
