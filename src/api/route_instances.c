@@ -26,7 +26,12 @@
 	}
 
 static const struct field fields[] = {
-    {"id", "t.id", FIELD_STRING},
+    /* One that never began has no try, but clients want a UUID: of its run, map index and name's end. */
+    {"id",
+     "CASE WHEN t.id <> '' THEN t.id ELSE printf('%08x-%04x-8000-8000-', t.run_no & 4294967295, t.map_index "
+     "+ 1) "
+     "|| lower(substr('000000000000' || hex(t.task_id), -12)) END",
+     FIELD_STRING},
     INSTANCE_FIELDS,
     {"logical_date", "r.logical_date", FIELD_TIME},
     {"run_after", "r.run_after", FIELD_TIME},
