@@ -24,6 +24,7 @@ static const struct {
     {"pipeline", cmd_pipeline, "list the flows; validate the project's SQL"},
     {"dag", cmd_dag, "list, show, test, trigger, pause, backfill DAGs; their runs and dates"},
     {"task", cmd_task, "a run's tasks: state, logs, retry, clear, mark"},
+    {"export", cmd_export, "DAGs as Python files for Airflow"},
     {"status", cmd_status, "what runs, how far, what failed"},
     {"doctor", cmd_doctor, "check this machine and this project"},
     {"keeper", cmd_keeper, NULL},

@@ -308,6 +308,11 @@ int timetable_add_cron(struct timetable *timetable, mr_str text, struct mr_error
 	int rc = cron_parse(text, &cron, err);
 	if (rc == 0)
 		mr_vec_push(&timetable->crons, cron);
+	if (rc == 0 && timetable->crons.len > 1) {
+		char *first = timetable->text;
+		timetable->text = mr_asprintf("%s, %.*s", first, MR_FMT(text));
+		free(first);
+	}
 	return rc;
 }
 
@@ -361,6 +366,16 @@ const struct tz *timetable_zone(const struct timetable *timetable)
 mr_str timetable_text(const struct timetable *timetable)
 {
 	return mr_str_from(timetable->text);
+}
+
+int64_t timetable_delta_us(const struct timetable *timetable)
+{
+	return timetable->delta_us;
+}
+
+int64_t timetable_reach_us(const struct timetable *timetable)
+{
+	return timetable->reach_us;
 }
 
 const char *timetable_class(const struct timetable *timetable)

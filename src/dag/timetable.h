@@ -57,7 +57,9 @@ void timetable_free(struct timetable *timetable); /* NULL is fine */
 
 enum timetable_kind timetable_kind(const struct timetable *timetable);
 const struct tz *timetable_zone(const struct timetable *timetable);
-mr_str timetable_text(const struct timetable *timetable);       /* as written: "0 2 * * *" */
+mr_str timetable_text(const struct timetable *timetable);      /* as written: "0 2 * * *"; several: "a, b" */
+int64_t timetable_delta_us(const struct timetable *timetable); /* of a DELTA kind; else 0 */
+int64_t timetable_reach_us(const struct timetable *timetable);
 const char *timetable_class(const struct timetable *timetable); /* "CronTriggerTimetable" */
 
 /* The next run after `last` (NULL: there was none). False when there is none. */
