@@ -4,6 +4,7 @@
 #include "api/watch.h"
 #include "base/log.h"
 #include "task/context.h"
+#include "task/notify.h"
 #include "task/task.h"
 
 #include <pthread.h>
@@ -24,6 +25,7 @@ struct dags {
 	struct task_services services;
 	struct scheduler *scheduler; /* NULL: not started */
 	struct dag_executor *process, *engine;
+	struct notifier *notifier;
 	struct watch *watch;
 	pthread_mutex_t calling; /* not started: one core at a time */
 	pthread_mutex_t lock;
@@ -360,6 +362,15 @@ static struct dag_executor *executor_of(void *arg, mr_str name, const struct ope
 	return op->place == OPERATOR_PROCESS ? dags->process : dags->engine;
 }
 
+static void tell(void *arg, const struct store_callback *callback)
+{
+	struct dags *dags = arg;
+	struct task_notice notice = {callback->kind,   callback->json,     callback->what,
+				     callback->dag_id, callback->run_id,   callback->task_id,
+				     callback->detail, callback->map_index};
+	notifier_tell(dags->notifier, &notice);
+}
+
 static void written(void *arg, const struct store_batch *batch)
 {
 	struct dags *dags = arg;
@@ -378,6 +389,7 @@ static int start_executors(struct dags *dags, struct mr_error *err)
 	    .vault = dags->vault,
 	    .catalog = dags->options.catalog,
 	    .sessions = dags->options.sessions,
+	    .groups = dags->options.groups,
 	    .trigger = trigger,
 	    .find = find,
 	    .refresh = refresh,
@@ -400,12 +412,15 @@ int dags_start(struct dags *dags, struct mr_error *err)
 	    .parallelism = dags->options.parallelism,
 	    .hostname = dags->hostname,
 	    .executor_of = executor_of,
+	    .tell = tell,
 	    .written = written,
 	    .loaded = take_set,
 	    .arg = dags,
 	};
 	struct watch_options watch = {dags->folder, dags->tables, files_changed, committed, dags};
-	int rc = scheduler_new(&options, &dags->scheduler, err);
+	int rc = notifier_new(dags->vault, &dags->notifier, err);
+	if (rc == 0)
+		rc = scheduler_new(&options, &dags->scheduler, err);
 	if (rc == 0)
 		rc = start_executors(dags, err);
 	if (rc == 0)
@@ -429,13 +444,14 @@ void dags_stop(struct dags *dags)
 	watch_free(dags->watch);
 	dags->watch = NULL;
 	hub_close(dags->hub);
-	if (!dags->scheduler)
-		return;
-	scheduler_stop(dags->scheduler);
+	if (dags->scheduler)
+		scheduler_stop(dags->scheduler);
 	free_executor(&dags->process);
 	free_executor(&dags->engine);
 	scheduler_free(dags->scheduler);
 	dags->scheduler = NULL;
+	notifier_free(dags->notifier);
+	dags->notifier = NULL;
 }
 
 void dags_free(struct dags *dags)

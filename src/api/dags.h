@@ -20,6 +20,7 @@
 #include "task/vault.h"
 
 struct catalog;
+struct groups;
 struct session_pool;
 struct dags;
 
@@ -30,6 +31,7 @@ struct dags_options {
 	int32_t parallelism;
 	struct catalog *catalog; /* what tasks work on; both NULL: no tables, no SQL */
 	struct session_pool *sessions;
+	struct groups *groups; /* for lags; NULL: none */
 	/* For one run by hand: only this DAG, without its schedule; store, logs and work below scratch
 	 * instead of data. NULL and empty: neither. */
 	const char *scratch;

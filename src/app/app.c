@@ -15,6 +15,7 @@
 #include "ingest/topic_source.h"
 #include "stream/spark_macros.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +46,8 @@ struct app {
 	struct catalog *catalog;
 	struct session_pool *sessions;
 	struct runner *runner;
-	struct dags *dags; /* NULL: the project has none */
+	pthread_mutex_t draining; /* ingests and runner are one caller's to stop and start */
+	struct dags *dags;        /* NULL: the project has none */
 	MR_VEC(struct ingest *) ingests;
 	bool insecure;
 	bool ingests_run;
@@ -312,6 +314,7 @@ static int open_dags(struct app *app, struct mr_error *err)
 				       .parallelism = project->dags.parallelism,
 				       .catalog = app->catalog,
 				       .sessions = app->sessions,
+				       .groups = app->groups,
 				       .refresh = refresh_flows,
 				       .refresh_arg = app};
 	return dags_open(&options, &app->dags, err);
@@ -363,6 +366,7 @@ int app_open(const struct env *env, const struct project *project, enum app_part
 	if (rc < 0)
 		return rc;
 	struct app *app = mr_calloc(1, sizeof *app);
+	pthread_mutex_init(&app->draining, NULL);
 	app->part = part;
 	app->env = env;
 	app->project = project;
@@ -500,7 +504,7 @@ int app_serve(struct app *app, struct mr_error *err)
 	return 0;
 }
 
-int app_drain(struct app *app, struct mr_error *err)
+static int drain(struct app *app, struct mr_error *err)
 {
 	bool flows = app->flows_run, ingests = app->ingests_run;
 	runner_stop(app->runner);
@@ -514,6 +518,15 @@ int app_drain(struct app *app, struct mr_error *err)
 		start_ingests(app);
 	if (flows)
 		runner_start(app->runner);
+	return rc;
+}
+
+/* Over HTTP and from tasks at once: one after the other. */
+int app_drain(struct app *app, struct mr_error *err)
+{
+	pthread_mutex_lock(&app->draining);
+	int rc = drain(app, err);
+	pthread_mutex_unlock(&app->draining);
 	return rc;
 }
 
@@ -557,6 +570,7 @@ void app_close(struct app *app)
 		free(path);
 		close(app->lock_fd);
 	}
+	pthread_mutex_destroy(&app->draining);
 	free(app);
 }
 

@@ -261,7 +261,8 @@ void core_event(struct core *core, mr_str event, mr_str payload_json)
 			for (size_t t = 0; run->moving && t < run->dag->task_count; t++) {
 				for (size_t i = 0; i < run->tasks[t].instances.len; i++) {
 					struct instance *instance = run->tasks[t].instances.items[i];
-					if (instance->row.state == TASK_DEFERRED &&
+					if ((instance->row.state == TASK_DEFERRED ||
+					     instance->row.state == TASK_UP_FOR_RESCHEDULE) &&
 					    mr_str_eq(instance->row.event, event))
 						task_apply(instance, TASK_ON_DUE);
 				}

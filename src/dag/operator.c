@@ -114,12 +114,15 @@ static const struct operator_argument delta_arguments[] = {
     {"table", OPERATOR_STR, .required = true, .templated = true, .help = "schema.table"},
     {"version", OPERATOR_NUMBER, .templated = true, .help = "at least this version (default: it exists)"},
     {"where", OPERATOR_STR, .templated = true, .help = "has a row that fits: dt = '{{ ds }}'"},
+    {"partition", OPERATOR_MAP, .templated = true, .help = "has a row of it: {dt: '{{ ds }}'}"},
 };
 
 static const struct operator_argument topic_arguments[] = {
     {"topic", OPERATOR_STR, .required = true, .templated = true, .help = "the topic"},
     {"partition", OPERATOR_INT, .help = "of this partition (default: all, added up)"},
     {"offset", OPERATOR_NUMBER, .templated = true, .preset = "1", .help = "records up to this offset"},
+    {"group", OPERATOR_STR, .templated = true, .help = "instead: this consumer group has caught up"},
+    {"lag", OPERATOR_NUMBER, .templated = true, .preset = "0", .help = "but for so many records"},
 };
 
 static const struct operator_argument time_arguments[] = {
@@ -233,11 +236,11 @@ static const struct operator operators[] = {
      ARGUMENTS(delta_arguments),
      .help = "waits for a table's version, or rows in it"},
     {.name = "TopicSensor",
-     .aliases = ALIASES("TopicOffsetSensor"),
+     .aliases = ALIASES("TopicOffsetSensor", "TopicLagSensor"),
      .place = OPERATOR_ENGINE,
      .sensor = true,
      ARGUMENTS(topic_arguments),
-     .help = "waits until a topic holds so much"},
+     .help = "waits until a topic holds so much, or a group has read it"},
     {.name = "TimeSensor",
      .aliases = ALIASES("TimeSensorAsync"),
      .place = OPERATOR_ENGINE,

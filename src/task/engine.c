@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "dag/civil.h"
+#include "broker/broker.h"
+#include "query/catalog.h"
 #include "query/session.h"
 #include "task/op.h"
 #include "task/pool.h"
@@ -20,6 +22,7 @@ struct engine_executor {
 	struct dag_executor base;
 	const struct task_services *services;
 	struct pool *pool;
+	struct topic_watch *topics; /* NULL: there is no log */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	pthread_t watcher;
@@ -52,6 +55,17 @@ void op_interruptible(struct op_call *call, struct session *session)
 		session_interrupt(session);
 	pthread_cond_broadcast(&step->executor->changed);
 	pthread_mutex_unlock(&step->executor->lock);
+}
+
+bool op_stopped(struct op_call *call)
+{
+	struct step *step = call->execution;
+	if (!step)
+		return false;
+	pthread_mutex_lock(&step->executor->lock);
+	bool stopped = step->ended != NULL;
+	pthread_mutex_unlock(&step->executor->lock);
+	return stopped;
 }
 
 static void *watch(void *arg)
@@ -168,6 +182,9 @@ static void run_step(struct pool_job *job)
 							      : "failed",
 			      result.reason.len ? ": " : "", MR_FMT(result.reason));
 	report_result(executor, step->try, &result);
+	const struct task_op *op = op_find(step->try->task->operator->name);
+	if (result.deferred && result.event.len && op && op->arm)
+		op->arm(&call, executor->topics, &result);
 	op_call_release(&call);
 	dag_try_unref(step->try);
 	free(step);
@@ -240,6 +257,7 @@ static void engine_free(struct dag_executor *base)
 	pthread_cond_broadcast(&executor->changed);
 	pthread_mutex_unlock(&executor->lock);
 	pool_free(executor->pool);
+	topic_watch_free(executor->topics);
 	if (executor->watching)
 		pthread_join(executor->watcher, NULL);
 	mr_map_release(&executor->steps);
@@ -257,6 +275,9 @@ int engine_executor_new(const struct task_services *services, int32_t slots, siz
 	struct engine_executor *executor = mr_calloc(1, sizeof *executor);
 	executor->base = (struct dag_executor){&engine_ops, "engine", slots};
 	executor->services = services;
+	struct broker *broker = services->catalog ? catalog_broker(services->catalog) : NULL;
+	if (broker)
+		executor->topics = topic_watch_new(broker_store(broker), services->sink);
 	pthread_mutex_init(&executor->lock, NULL);
 	pthread_cond_init(&executor->changed, NULL);
 	int rc = pool_new(threads, &executor->pool, err);

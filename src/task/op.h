@@ -12,6 +12,7 @@
 #include "task/context.h"
 #include "task/task.h"
 #include "task/task_log.h"
+#include "task/topic_watch.h"
 
 struct op_call {
 	const struct task_services *services;
@@ -38,6 +39,7 @@ struct op_result {
 	bool deferred, reschedule;
 	int64_t until_us; /* NO_TIME */
 	mr_str event, resume_json;
+	int64_t seen; /* of a look with an event: how far its thing was */
 };
 
 struct op_command {
@@ -62,6 +64,9 @@ struct task_op {
 	int (*run)(struct op_call *call, struct op_result *out, struct mr_error *err);
 	/* *found; the error of a look fails the try unless silent_fail. */
 	int (*poke)(struct op_call *call, bool *found, struct op_result *out, struct mr_error *err);
+	/* Once the scheduler knows that it waits for result->event: see to it that the event comes, also
+	 * when the thing happened between the look and now. topics may be NULL. */
+	void (*arm)(struct op_call *call, struct topic_watch *topics, const struct op_result *result);
 };
 
 const struct task_op *op_find(const char *name); /* NULL when there is no code for it */
@@ -87,6 +92,9 @@ bool op_text_truth(mr_str text); /* of rendered text: "", False, 0, None, [] and
 struct session;
 void op_interruptible(struct op_call *call, struct session *session);
 
+/* Has the try been cancelled, or timed out? For those that wait in other people's code. */
+bool op_stopped(struct op_call *call);
+
 /* Run SQL; is the first cell of the first row something? (op_sql.c) */
 MR_NODISCARD int op_query_truth(struct op_call *call, mr_str sql, bool *truth, struct mr_error *err);
 
@@ -110,5 +118,7 @@ int sql_poke(struct op_call *, bool *, struct op_result *, struct mr_error *);
 int http_poke(struct op_call *, bool *, struct op_result *, struct mr_error *);
 int delta_poke(struct op_call *, bool *, struct op_result *, struct mr_error *);
 int topic_poke(struct op_call *, bool *, struct op_result *, struct mr_error *);
+void delta_arm(struct op_call *, struct topic_watch *, const struct op_result *);
+void topic_arm(struct op_call *, struct topic_watch *, const struct op_result *);
 int time_poke(struct op_call *, bool *, struct op_result *, struct mr_error *);
 int external_task_poke(struct op_call *, bool *, struct op_result *, struct mr_error *);

@@ -4,6 +4,8 @@
 #include "broker/broker.h"
 #include "dag/civil.h"
 #include "dag/tz.h"
+#include "group/group.h"
+#include "lake/lake.h"
 #include "log/log.h"
 #include "query/catalog.h"
 #include "task/op.h"
@@ -73,53 +75,139 @@ int file_poke(struct op_call *call, bool *found, struct op_result *out, struct m
 	return 0;
 }
 
+/* -1: there is no such table yet. */
+static int table_version(struct op_call *call, mr_str name, int64_t *version, struct mr_error *err)
+{
+	struct catalog *catalog = call->services->catalog;
+	struct catalog_entry *entry = catalog ? catalog_find(catalog, name) : NULL;
+	struct delta_table *table = entry ? entry->table : NULL;
+	struct delta_snapshot *snapshot;
+	*version = -1;
+	if (!table && catalog && catalog_lake(catalog) &&
+	    lake_find(catalog_lake(catalog), name, &table, NULL) < 0)
+		table = NULL;
+	if (!table)
+		return 0;
+	int rc = delta_snapshot(table, &snapshot, err);
+	if (rc < 0)
+		return rc == MR_ERR_NOT_FOUND ? 0 : rc;
+	*version = delta_version(snapshot);
+	delta_snapshot_unref(snapshot);
+	return 0;
+}
+
+/* partition: {dt: 2026-01-01} is where: dt = '2026-01-01'. */
+static void put_conditions(struct op_call *call, struct mr_buf *out)
+{
+	mr_str where = op_str(call, "where");
+	const char *and = "";
+	if (where.len) {
+		mr_buf_printf(out, "(%.*s)", MR_FMT(where));
+		and = " AND ";
+	}
+	for (struct json_iter it = json_iter(op_arg(call, "partition")); json_next(&it);) {
+		mr_buf_printf(out, "%s`%.*s` = '", and, MR_FMT(it.key));
+		mr_str value = json_str(it.value);
+		struct mr_buf number = {0};
+		if (json_type(it.value) != JSON_STRING) {
+			json_write_value(&number, it.value);
+			value = mr_buf_view(&number);
+		}
+		for (size_t i = 0; i < value.len; i++) {
+			if (value.ptr[i] == '\'')
+				mr_buf_char(out, '\'');
+			mr_buf_char(out, value.ptr[i]);
+		}
+		mr_buf_char(out, '\'');
+		mr_buf_release(&number);
+		and = " AND ";
+	}
+}
+
 /* A table is at a version, or has rows that fit a condition. Wakes with the table's next commit. */
 int delta_poke(struct op_call *call, bool *found, struct op_result *out, struct mr_error *err)
 {
-	mr_str name = op_str(call, "table"), where = op_str(call, "where");
-	double least = op_number(call, "version", -1);
-	struct catalog_entry *entry =
-	    call->services->catalog ? catalog_find(call->services->catalog, name) : NULL;
-	struct delta_snapshot *snapshot;
-	int64_t version = -1;
+	mr_str name = op_str(call, "table");
+	struct mr_buf conditions = {0}, sql = {0};
 	out->event = arena_printf(&call->arena, "delta:%.*s", MR_FMT(name));
-	if (entry && entry->table) {
-		int rc = delta_snapshot(entry->table, &snapshot, err);
-		if (rc == 0) {
-			version = delta_version(snapshot);
-			delta_snapshot_unref(snapshot);
-		} else if (rc != MR_ERR_NOT_FOUND) {
-			return rc;
-		}
+	int rc = table_version(call, name, &out->seen, err);
+	if (rc < 0)
+		return rc;
+	task_log_line(&call->log, "INFO", "%.*s is at version %lld", MR_FMT(name), (long long)out->seen);
+	*found = out->seen >= 0 && (double)out->seen >= op_number(call, "version", -1);
+	put_conditions(call, &conditions);
+	if (*found && conditions.len) {
+		mr_buf_printf(&sql, "SELECT count(*) FROM (SELECT 1 FROM %.*s WHERE %s LIMIT 1)",
+			      MR_FMT(name), conditions.ptr);
+		rc = op_query_truth(call, mr_buf_view(&sql), found, err);
 	}
-	task_log_line(&call->log, "INFO", "%.*s is at version %lld", MR_FMT(name), (long long)version);
-	*found = version >= 0 && (double)version >= least;
-	if (!*found || !where.len)
-		return 0;
-	struct mr_buf sql = {0};
-	mr_buf_printf(&sql, "SELECT count(*) FROM (SELECT 1 FROM %.*s WHERE %.*s LIMIT 1)", MR_FMT(name),
-		      MR_FMT(where));
-	int rc = op_query_truth(call, mr_buf_view(&sql), found, err);
+	mr_buf_release(&conditions);
 	mr_buf_release(&sql);
 	return rc;
 }
 
-/* The topic holds records up to an offset: of one partition, or summed over all. */
+void delta_arm(struct op_call *call, struct topic_watch *topics, const struct op_result *result)
+{
+	int64_t version;
+	(void)topics;
+	if (table_version(call, op_str(call, "table"), &version, NULL) == 0 && version > result->seen)
+		dag_sink_event(call->services->sink, result->event, MR_STR("{}"));
+}
+
+/* A group has read its topic but for so many records. */
+static int lag_poke(struct op_call *call, mr_str topic, mr_str group, bool *found, struct mr_error *err)
+{
+	int32_t only = (int32_t)op_number(call, "partition", -1);
+	double most = op_number(call, "lag", 0);
+	struct arena arena = {0};
+	int64_t total = 0;
+	size_t count = 0, known = 0;
+	if (!call->services->groups)
+		return mr_fail(err, MR_ERR_UNSUPPORTED, "there are no consumer groups here");
+	struct group_lag *lags = groups_lag(call->services->groups, group, &count, &arena);
+	for (size_t i = 0; i < count; i++) {
+		if (!mr_str_eq(lags[i].topic, topic) || (only >= 0 && lags[i].partition != only))
+			continue;
+		total += lags[i].lag_rows;
+		known++;
+	}
+	*found = known > 0 && (double)total <= most;
+	task_log_line(&call->log, "INFO", "group %.*s is %lld records behind on %.*s (%zu partitions)",
+		      MR_FMT(group), (long long)total, MR_FMT(topic), known);
+	arena_release(&arena);
+	return 0;
+}
+
+static double wanted_records(struct op_call *call)
+{
+	return op_number(call, "offset", 1);
+}
+
+/* The topic holds records up to an offset: of one partition, or summed over all. Or: a group has
+ * caught up, which has no event of its own. */
 int topic_poke(struct op_call *call, bool *found, struct op_result *out, struct mr_error *err)
 {
-	mr_str name = op_str(call, "topic");
+	mr_str name = op_str(call, "topic"), group = op_str(call, "group");
 	int32_t only = (int32_t)op_number(call, "partition", -1);
-	double want = op_number(call, "offset", 1);
 	struct broker *broker = call->services->catalog ? catalog_broker(call->services->catalog) : NULL;
-	struct log_topic *topic = broker ? log_topic_find(broker_store(broker), name) : NULL;
-	int64_t total = 0;
-	for (int32_t i = 0; topic && i < log_topic_partition_count(topic); i++)
-		if (only < 0 || only == i)
-			total += log_stable_offset(log_partition_at(topic, i));
-	*found = topic && (double)total >= want;
-	task_log_line(&call->log, "INFO", "topic %.*s is at %lld of %.0f", MR_FMT(name), (long long)total,
-		      want);
+	if (group.len)
+		return lag_poke(call, name, group, found, err);
+	if (!broker)
+		return mr_fail(err, MR_ERR_UNSUPPORTED, "there are no topics here");
+	out->seen = topic_records(broker_store(broker), name, only);
+	out->event =
+	    arena_printf(&call->arena, "topic:%.*s:%d:%.0f", MR_FMT(name), (int)only, wanted_records(call));
+	*found = (double)out->seen >= wanted_records(call);
+	task_log_line(&call->log, "INFO", "topic %.*s is at %lld of %.0f", MR_FMT(name), (long long)out->seen,
+		      wanted_records(call));
 	return 0;
+}
+
+void topic_arm(struct op_call *call, struct topic_watch *topics, const struct op_result *result)
+{
+	if (topics)
+		topic_watch_add(topics, op_str(call, "topic"), (int32_t)op_number(call, "partition", -1),
+				(int64_t)wanted_records(call), result->event);
 }
 
 /* When: TimeSensor's time of day on the run's day, TimeDeltaSensor's time after the interval,

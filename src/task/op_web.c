@@ -1,8 +1,6 @@
-/* HttpOperator, HttpSensor and EmailOperator, and the callbacks of DAG files (notify). */
+/* HttpOperator, HttpSensor and EmailOperator. */
+#include "task/mail.h"
 #include "task/op.h"
-
-#include "dag/civil.h"
-#include "task/notify.h"
 #include "task/web.h"
 
 #include <stdio.h>
@@ -65,6 +63,11 @@ static size_t put_headers(struct op_call *call, const char ***out)
 	return n;
 }
 
+static bool call_stopped(void *call)
+{
+	return op_stopped(call);
+}
+
 static int call_http(struct op_call *call, const char *method, int *status, struct mr_buf *body,
 		     struct mr_error *err)
 {
@@ -87,6 +90,8 @@ static int call_http(struct op_call *call, const char *method, int *status, stru
 	request.body = mr_buf_view(&data);
 	request.login = c_text(call, c.login);
 	request.password = c_text(call, c.password);
+	request.stopped = call_stopped;
+	request.arg = call;
 	request.timeout_ms = call->try->task->execution_timeout_us / 1000;
 	task_log_line(&call->log, "INFO", "Calling %s %s", method, request.url);
 	rc = web_call(&request, status, body, err);
@@ -134,79 +139,6 @@ int http_poke(struct op_call *call, bool *found, struct op_result *out, struct m
 
 /* ---- mail ---- */
 
-/* A header's value on one line. */
-static void put_header(struct mr_buf *out, const char *name, mr_str value)
-{
-	mr_buf_printf(out, "%s: ", name);
-	for (size_t i = 0; i < value.len; i++)
-		mr_buf_char(out, value.ptr[i] == '\r' || value.ptr[i] == '\n' ? ' ' : value.ptr[i]);
-	mr_buf_cstr(out, "\r\n");
-}
-
-static void put_lines(struct mr_buf *out, mr_str text)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.ptr[i] == '\n' && (i == 0 || text.ptr[i - 1] != '\r'))
-			mr_buf_char(out, '\r');
-		mr_buf_char(out, text.ptr[i]);
-	}
-	mr_buf_cstr(out, "\r\n");
-}
-
-struct letter {
-	mr_str subject, html;
-	const mr_str *to;
-	size_t to_count;
-};
-
-static int send_letter(struct vault *vault, mr_str conn_id, const struct letter *letter, struct arena *arena,
-		       struct mr_error *err)
-{
-	struct connection c = {.extra_json = MR_STR("{}")};
-	struct mr_buf message = {0}, all = {0};
-	int rc = vault ? vault_connection(vault, conn_id, arena, &c, err) : 1;
-	if (rc == 1) {
-		mr_fail(err, MR_ERR_NOT_FOUND, "there is no connection '%.*s' to send mail with",
-			MR_FMT(conn_id));
-		rc = mr_hint(
-		    err, "set AIRFLOW_CONN_SMTP_DEFAULT=smtp://user:password@host:587/?from_email=me@host");
-	}
-	if (rc < 0)
-		return rc;
-	struct json_parser *parser = json_parser_new();
-	struct json_value extra = {0};
-	mr_str from = c.login;
-	if (json_parse(parser, c.extra_json, &extra, NULL) == 0 &&
-	    json_str(json_get(extra, "from_email")).len)
-		from = arena_copy(arena, json_str(json_get(extra, "from_email")));
-	json_parser_free(parser);
-	for (size_t i = 0; i < letter->to_count; i++) {
-		mr_buf_cstr(&all, i ? ", " : "");
-		mr_buf_str(&all, letter->to[i]);
-	}
-	put_header(&message, "From", from);
-	put_header(&message, "To", mr_buf_view(&all));
-	put_header(&message, "Subject", letter->subject);
-	mr_buf_cstr(&message, "MIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n\r\n");
-	put_lines(&message, letter->html);
-	bool tls = mr_str_is(c.type, "smtps") || c.port == 465;
-	struct web_mail mail = {
-	    .url = arena_printf(arena, "%s://%.*s:%d", tls ? "smtps" : "smtp", MR_FMT(c.host),
-				c.port ? (int)c.port : 25)
-		       .ptr,
-	    .login = c.login.len && c.password.len ? arena_copy(arena, c.login).ptr : NULL,
-	    .password = c.password.len ? arena_copy(arena, c.password).ptr : NULL,
-	    .from = from,
-	    .to = letter->to,
-	    .to_count = letter->to_count,
-	    .message = mr_buf_view(&message),
-	};
-	rc = web_mail(&mail, err);
-	mr_buf_release(&message);
-	mr_buf_release(&all);
-	return rc;
-}
-
 int email_run(struct op_call *call, struct op_result *out, struct mr_error *err)
 {
 	mr_str *to, *cc, *bcc;
@@ -219,98 +151,16 @@ int email_run(struct op_call *call, struct op_result *out, struct mr_error *err)
 		all[n++] = cc[i];
 	for (size_t i = 0; i < bcc_count; i++)
 		all[n++] = bcc[i];
-	struct letter letter = {op_str(call, "subject"), op_str(call, "html_content"), all, n};
+	struct letter letter = {.conn_id = op_str(call, "conn_id"),
+				.subject = op_str(call, "subject"),
+				.html = op_str(call, "html_content"),
+				.to = all,
+				.to_count = n,
+				.shown = to_count + cc_count,
+				.stopped = call_stopped,
+				.arg = call};
 	if (n == 0)
 		return mr_fail(err, MR_ERR_INVALID, "there is nobody to send to");
 	out->outcome = DAG_SUCCEEDED;
-	return send_letter(call->services->vault, op_str(call, "conn_id"), &letter, &call->arena, err);
-}
-
-/* ---- callbacks ---- */
-
-static void put_notice(const struct task_notice *notice, struct mr_buf *out)
-{
-	struct json_writer w = json_writer(out);
-	json_begin_object(&w);
-	json_member_str(&w, "event", notice->what);
-	json_member_str(&w, "dag_id", notice->dag_id);
-	json_member_str(&w, "run_id", notice->run_id);
-	json_member_str(&w, "task_id", notice->task_id);
-	json_member_int(&w, "map_index", notice->map_index);
-	json_member_str(&w, "detail", notice->detail);
-	json_end_object(&w);
-}
-
-/* webhook: a URL or a connection's id, alone or as {"url": …} / {"conn_id": …}. */
-static int send_webhook(struct vault *vault, struct json_value how, const struct task_notice *notice,
-			struct arena *arena, struct mr_error *err)
-{
-	struct mr_buf json = {0}, body = {0};
-	const char *type = "Content-Type: application/json";
-	struct connection c;
-	int status = 0, rc = 0;
-	mr_str target = json_type(how) == JSON_STRING ? json_str(how) : json_str(json_get(how, "url"));
-	if (!target.len)
-		target = json_str(json_get(how, "conn_id"));
-	if (!mr_str_starts(target, MR_STR("http"))) {
-		rc = vault ? vault_connection(vault, target, arena, &c, err) : 1;
-		if (rc == 1)
-			rc = mr_fail(err, MR_ERR_NOT_FOUND, "there is no connection '%.*s'", MR_FMT(target));
-		if (rc < 0)
-			return rc;
-		target = c.port ? arena_printf(arena, "%.*s://%.*s:%d/%.*s", MR_FMT(c.type), MR_FMT(c.host),
-					       (int)c.port, MR_FMT(c.schema))
-				: arena_printf(arena, "%.*s://%.*s/%.*s", MR_FMT(c.type), MR_FMT(c.host),
-					       MR_FMT(c.schema));
-	}
-	put_notice(notice, &json);
-	struct web_request request = {.method = "POST",
-				      .url = arena_copy(arena, target).ptr,
-				      .headers = &type,
-				      .header_count = 1,
-				      .body = mr_buf_view(&json),
-				      .timeout_ms = 10000};
-	rc = web_call(&request, &status, &body, err);
-	if (rc == 0 && (status < 200 || status > 299))
-		rc = mr_fail(err, MR_ERR_UNAVAILABLE, "the webhook answered %d", status);
-	mr_buf_release(&json);
-	mr_buf_release(&body);
-	return rc;
-}
-
-static int send_mail(struct vault *vault, struct json_value how, const struct task_notice *notice,
-		     struct arena *arena, struct mr_error *err)
-{
-	struct json_value to = json_type(how) == JSON_OBJECT ? json_get(how, "to") : how;
-	bool many = json_type(to) == JSON_ARRAY;
-	size_t count = many ? json_count(to) : 1;
-	mr_str *list = arena_alloc(arena, (count + 1) * sizeof *list);
-	for (size_t i = 0; i < count; i++)
-		list[i] = arena_copy(arena, json_str(many ? json_at(to, i) : to));
-	mr_str conn = json_str(json_get(how, "conn_id"));
-	struct letter letter = {
-	    arena_printf(arena, "millrace: %.*s %.*s", MR_FMT(notice->what), MR_FMT(notice->dag_id)),
-	    arena_printf(arena, "%.*s: DAG %.*s, run %.*s, task %.*s<br>%.*s", MR_FMT(notice->what),
-			 MR_FMT(notice->dag_id), MR_FMT(notice->run_id), MR_FMT(notice->task_id),
-			 MR_FMT(notice->detail)),
-	    list, count};
-	return send_letter(vault, conn.len ? conn : MR_STR("smtp_default"), &letter, arena, err);
-}
-
-int task_notify(struct vault *vault, mr_str kind, mr_str how_json, const struct task_notice *notice,
-		struct mr_error *err)
-{
-	struct json_parser *parser = json_parser_new();
-	struct arena arena = {0};
-	struct json_value how;
-	int rc = json_parse(parser, how_json, &how, err);
-	if (rc == 0 && mr_str_is(kind, "webhook"))
-		rc = send_webhook(vault, how, notice, &arena, err);
-	else if (rc == 0 && mr_str_is(kind, "email"))
-		rc = send_mail(vault, how, notice, &arena, err);
-	else if (rc == 0)
-		rc = mr_fail(err, MR_ERR_UNSUPPORTED, "there is no callback '%.*s'", MR_FMT(kind));
-	json_parser_free(parser);
-	arena_release(&arena);
-	return rc;
+	return mail_send(call->services->vault, &letter, err);
 }

@@ -15,6 +15,7 @@
 #include "task/vault.h"
 
 struct catalog;
+struct groups;
 struct session_pool;
 
 struct task_trigger {
@@ -41,6 +42,7 @@ struct task_services {
 	struct vault *vault;
 	struct catalog *catalog;       /* tables and topics; NULL: none */
 	struct session_pool *sessions; /* SQL; NULL: none */
+	struct groups *groups;         /* for lags; NULL: none */
 
 	/* Of other DAGs; any may be NULL. */
 	int (*trigger)(void *arg, const struct task_trigger *, struct mr_buf *run_id_out, struct mr_error *);

@@ -14,6 +14,28 @@ static size_t take(char *bytes, size_t one, size_t size, void *arg)
 	return body->overflow ? 0 : size;
 }
 
+/* What may end an exchange early; lives as long as it. */
+struct breaker {
+	bool (*stopped)(void *arg);
+	void *arg;
+};
+
+static int progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+	const struct breaker *breaker = arg;
+	(void)a, (void)b, (void)c, (void)d;
+	return breaker->stopped(breaker->arg);
+}
+
+static void set_breaker(CURL *curl, const struct breaker *breaker)
+{
+	if (!breaker->stopped)
+		return;
+	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, progress);
+	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, breaker);
+}
+
 static int failed(CURL *curl, CURLcode code, const char *url, struct mr_error *err)
 {
 	int rc = code == CURLE_OPERATION_TIMEDOUT ? MR_ERR_TIMEOUT
@@ -51,6 +73,8 @@ int web_call(const struct web_request *request, int *status, struct mr_buf *body
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body.ptr);
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
 	}
+	const struct breaker breaker = {request->stopped, request->arg};
+	set_breaker(curl, &breaker);
 	if (strcmp(request->method, "HEAD") == 0)
 		curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
 	CURLcode done = curl_easy_perform(curl);
@@ -96,6 +120,8 @@ int web_mail(const struct web_mail *mail, struct mr_error *err)
 	curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
 	curl_easy_setopt(curl, CURLOPT_READFUNCTION, give);
 	curl_easy_setopt(curl, CURLOPT_READDATA, &rest);
+	const struct breaker breaker = {mail->stopped, mail->arg};
+	set_breaker(curl, &breaker);
 	if (mail->login)
 		curl_easy_setopt(curl, CURLOPT_USERNAME, mail->login);
 	if (mail->password)

@@ -17,6 +17,8 @@ struct web_request {
 	mr_str body;
 	const char *login, *password; /* NULL: none */
 	int64_t timeout_ms;           /* of the whole exchange; 0: 60 s */
+	bool (*stopped)(void *arg);   /* asked about once a second; true ends it. May be NULL */
+	void *arg;
 };
 
 /* 0 whatever the status; MR_ERR_UNAVAILABLE when no answer came. */
@@ -29,6 +31,8 @@ struct web_mail {
 	mr_str from;
 	const mr_str *to; /* to, cc and bcc */
 	size_t to_count;
-	mr_str message; /* headers and text, lines end with CRLF */
+	mr_str message;             /* headers and text, lines end with CRLF */
+	bool (*stopped)(void *arg); /* as of a request */
+	void *arg;
 };
 MR_NODISCARD int web_mail(const struct web_mail *mail, struct mr_error *err);

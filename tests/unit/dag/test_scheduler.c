@@ -41,6 +41,16 @@ static int stub_submit(struct dag_executor *base, struct dag_try *try, struct mr
 	    try->try_number == 1)
 		return mr_fail(err, MR_ERR_BUSY, "no");
 	report(stub, try->id, DAG_REPORT_STARTED);
+	if (try->poke == 0 && try->task->operator->sensor) {
+		struct dag_report r = {.kind = DAG_REPORT_DEFERRED,
+				       .id = try->id,
+				       .at_us = NO_TIME,
+				       .until_us = NO_TIME,
+				       .event = MR_STR("delta:lake.t"),
+				       .reschedule = true};
+		dag_sink_report(stub->sink, &r);
+		return 0;
+	}
 	if (!try->task->argument_count ||
 	    !memmem(try->task->arguments[0].json.ptr, try->task->arguments[0].json.len, "hold", 4))
 		report(stub, try->id, DAG_REPORT_FINISHED);
@@ -126,6 +136,29 @@ static bool wait_for(struct dag_store *store, const char *sql, const char *want)
 }
 
 #define STATES "SELECT state, count(*) AS n FROM task_instance GROUP BY state ORDER BY state"
+
+TEST(scheduler_wakes_sensors_when_their_event_comes)
+{
+	const char *folder = test_folder();
+	struct dag_store *store;
+	struct stub stub = {0};
+	struct mr_error err;
+	write_file(test_path("%s/d.yml", folder),
+		   "d: {schedule: null, tasks: {a: {operator: DeltaTableSensor, table: lake.t}}}");
+	CHECK_OK(store_sqlite_open(test_path("%s/dags.db", folder), &store, &err), err);
+	struct scheduler *s = start(&stub, store, folder);
+	CHECK_OK(scheduler_call(s, trigger, d_name, &err), err);
+	wait_for(store, STATES, "{\"state\":\"up_for_reschedule\",\"n\":1}\n");
+	dag_sink_event(scheduler_sink(s), MR_STR("delta:lake.other"), MR_STR("{}"));
+	usleep(50000);
+	CHECK_INT(stub.submits, 1);
+	dag_sink_event(scheduler_sink(s), MR_STR("delta:lake.t"), MR_STR("{}"));
+	wait_for(store, STATES, "{\"state\":\"success\",\"n\":1}\n");
+	CHECK_INT(stub.submits, 2);
+	scheduler_stop(s);
+	scheduler_free(s);
+	store->ops->free(store);
+}
 
 TEST(scheduler_runs_a_dag_and_takes_new_files)
 {
