@@ -1,5 +1,7 @@
 #include "app/metrics.h"
 
+#include "api/dags.h"
+#include "codec/json.h"
 #include "http/metrics.h"
 
 #include <stdlib.h>
@@ -153,6 +155,70 @@ static void put_flows(struct app *app, struct mr_buf *out)
 	free(status);
 }
 
+/* Runs that are open and their instances: a long history is not counted at every scrape. */
+static void put_dag_states(struct dags *dags, const char *family, const char *sql, const char *help,
+			   struct mr_buf *out)
+{
+	struct dag_store *store = dags_store(dags);
+	struct json_parser *parser = json_parser_new();
+	struct mr_buf lines = {0};
+	struct json_value row;
+	metric_family(out, family, METRIC_GAUGE, help);
+	mr_str left = MR_STR("");
+	if (store->ops->query(store, sql, NULL, 0, &lines, NULL) == 0)
+		left = mr_buf_view(&lines);
+	while (left.len) {
+		const char *end = memchr(left.ptr, '\n', left.len);
+		mr_str line = mr_str_n(left.ptr, end ? (size_t)(end - left.ptr) : left.len);
+		if (json_parse(parser, line, &row, NULL) == 0) {
+			char *state = mr_strndup(json_str(json_get(row, "state")));
+			metric_sample(out, family, (double)json_int(json_get(row, "n")), "state", state,
+				      NULL);
+			free(state);
+		}
+		left = mr_str_tail(left, line.len + 1);
+	}
+	mr_buf_release(&lines);
+	json_parser_free(parser);
+}
+
+static void put_dags(struct app *app, struct mr_buf *out)
+{
+	struct dags *dags = app_dags(app);
+	if (!dags || !dags_started(dags))
+		return;
+	struct scheduler_stats stats = dags_stats(dags);
+	const struct {
+		const char *name, *help;
+		enum metric_type type;
+		double value;
+	} families[] = {
+	    {"millrace_scheduler_batches_total", "Transactions of the scheduler.", METRIC_COUNTER,
+	     (double)stats.batches},
+	    {"millrace_scheduler_submits_total", "Tries handed to executors.", METRIC_COUNTER,
+	     (double)stats.submits},
+	    {"millrace_scheduler_write_errors_total", "Writes of the scheduler's store that failed.",
+	     METRIC_COUNTER, (double)stats.write_errors},
+	    {"millrace_scheduler_mailbox_max", "Most messages that waited for the scheduler.", METRIC_GAUGE,
+	     (double)stats.mailbox_max},
+	    {"millrace_stream_listeners", "Clients of /api/v2/stream.", METRIC_GAUGE,
+	     (double)hub_listeners(dags_hub(dags))},
+	};
+	for (size_t i = 0; i < MR_COUNT(families); i++) {
+		metric_family(out, families[i].name, families[i].type, families[i].help);
+		metric_sample(out, families[i].name, families[i].value, NULL);
+	}
+	put_dag_states(
+	    dags, "millrace_dag_runs_open",
+	    "SELECT state, count(*) AS n FROM dag_run WHERE state IN ('queued', 'running') GROUP BY state",
+	    "Runs that are not finished, by state.", out);
+	put_dag_states(
+	    dags, "millrace_task_instances_open",
+	    "SELECT t.state AS state, count(*) AS n FROM dag_run r JOIN task_instance t ON t.run_no = "
+	    "r.run_no WHERE r.state IN ('queued', 'running') GROUP BY t.state",
+	    "Instances of the runs that are not finished, by state.", out);
+}
+
 void app_metrics(struct app *app, struct mr_buf *out)
 {
 	put_process(app, out);
@@ -162,4 +228,5 @@ void app_metrics(struct app *app, struct mr_buf *out)
 	put_gateway(app, out);
 	put_ingests(app, out);
 	put_flows(app, out);
+	put_dags(app, out);
 }

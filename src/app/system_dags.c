@@ -5,6 +5,10 @@
 #include "codec/json.h"
 #include "dag/timetable.h"
 
+#include <stdlib.h>
+
+#define PAGE_ROWS 20000
+
 #define COLUMN(column_name, column_type) \
 	{ \
 		.name = {column_name, sizeof(column_name) - 1}, .type = column_type \
@@ -73,17 +77,16 @@ static void put_row(struct dags *dags, struct json_value row, struct system_rows
 	}
 }
 
-static int fill(struct app *app, const char *sql, struct system_rows *rows, struct mr_error *err)
+static int fill_page(struct dags *dags, const char *sql, size_t offset, size_t *count,
+		     struct system_rows *rows, struct mr_error *err)
 {
-	struct dags *dags = app_dags(app);
-	if (!dags)
-		return 0;
 	struct mr_buf lines = {0};
 	struct json_parser *parser = json_parser_new();
 	struct dag_store *store = dags_store(dags);
-	int rc = store->ops->query(store, sql, NULL, 0, &lines, err);
+	char *page = mr_asprintf("%s LIMIT %d OFFSET %zu", sql, PAGE_ROWS, offset);
+	int rc = store->ops->query(store, page, NULL, 0, &lines, err);
 	mr_str left = mr_buf_view(&lines);
-	while (rc == 0 && left.len) {
+	for (*count = 0; rc == 0 && left.len; ++*count) {
 		const char *end = memchr(left.ptr, '\n', left.len);
 		mr_str line = mr_str_n(left.ptr, end ? (size_t)(end - left.ptr) : left.len);
 		struct json_value row;
@@ -92,8 +95,20 @@ static int fill(struct app *app, const char *sql, struct system_rows *rows, stru
 			put_row(dags, row, rows);
 		left = mr_str_tail(left, line.len + 1);
 	}
+	free(page);
 	json_parser_free(parser);
 	mr_buf_release(&lines);
+	return rc;
+}
+
+/* In pages: one answer of the store has a limit. */
+static int fill(struct app *app, const char *sql, struct system_rows *rows, struct mr_error *err)
+{
+	struct dags *dags = app_dags(app);
+	size_t count = PAGE_ROWS;
+	int rc = 0;
+	for (size_t offset = 0; dags && rc == 0 && count == PAGE_ROWS; offset += count)
+		rc = fill_page(dags, sql, offset, &count, rows, err);
 	return rc;
 }
 

@@ -301,7 +301,7 @@ void core_free(struct core *core)
 		heap_release(&((struct pool *)entry->value)->ready);
 		free(entry->value);
 	}
-	mr_map_each (&core->versions, entry)
+	mr_map_each (&core->assets, entry)
 		free(entry->value);
 	for (size_t i = 0; i < core->backfill_list.len; i++)
 		free(core->backfill_list.items[i]);
@@ -309,7 +309,7 @@ void core_free(struct core *core)
 	mr_map_release(&core->dags);
 	mr_map_release(&core->pools);
 	mr_map_release(&core->tries);
-	mr_map_release(&core->versions);
+	mr_map_release(&core->assets);
 	mr_map_release(&core->backfills);
 	heap_release(&core->wall);
 	heap_release(&core->mono);

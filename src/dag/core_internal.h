@@ -82,6 +82,14 @@ struct asset_wait {
 	int64_t at_us;
 };
 
+/* What was heard of an asset. A task that writes a table which is its outlet is heard of twice: by the
+ * commit and by its own end, in either order. */
+struct asset_seen {
+	int64_t version;   /* the newest; -1 */
+	int64_t commit_us; /* when it came; NO_TIME */
+	int64_t outlet_us; /* when a task's end said so, and no commit has since; NO_TIME */
+};
+
 struct backfill {
 	char id[DAG_UUID_BYTES];
 	int32_t max_active, active;
@@ -114,10 +122,10 @@ struct core {
 	uint64_t epoch;
 	int64_t wall_us, mono_us;
 	int64_t last_run_no;
-	struct mr_map dags;     /* id: struct dag_state */
-	struct mr_map pools;    /* name: struct pool */
-	struct mr_map tries;    /* uuid: struct instance */
-	struct mr_map versions; /* uri: int64_t, newest seen + 1 */
+	struct mr_map dags;   /* id: struct dag_state */
+	struct mr_map pools;  /* name: struct pool */
+	struct mr_map tries;  /* uuid: struct instance */
+	struct mr_map assets; /* uri: struct asset_seen */
 	struct mr_map backfills;
 	MR_VEC(struct backfill *) backfill_list;
 	struct heap wall, mono;
@@ -200,6 +208,7 @@ struct run *schedule_make(struct dag_state *state, const struct timetable_run *t
 			  mr_str run_id, mr_str conf_json, mr_str events_json);
 void schedule_wait(struct core *core, struct dag_state *state, mr_str uri, mr_str extra_json, int64_t at_us);
 struct dag_state *schedule_dag(struct core *core, mr_str dag_id); /* made when new */
+struct asset_seen *schedule_asset(struct core *core, mr_str uri); /* made when new */
 
 /* core_recover.c */
 int recover_load(struct core *core, struct mr_error *err);

@@ -25,9 +25,7 @@ static int load_counters(void *arg, int64_t last_run_no)
 
 static int load_asset_version(void *arg, mr_str uri, int64_t version)
 {
-	int64_t *newest = mr_calloc(1, sizeof *newest);
-	*newest = version;
-	free(mr_map_put(&((struct loaded *)arg)->core->versions, uri, newest));
+	schedule_asset(((struct loaded *)arg)->core, uri)->version = version;
 	return 0;
 }
 

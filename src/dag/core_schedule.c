@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#define TWIN_US (2 * SECOND_US) /* between a task's end and the news of its commit */
+
 static void due(struct core *core, struct timer *timer);
 
 struct dag_state *schedule_dag(struct core *core, mr_str dag_id)
@@ -199,27 +201,41 @@ static void seek_uri(void *arg, mr_str uri)
 	seek->found |= mr_str_eq(seek->uri, uri);
 }
 
-static bool is_news(struct core *core, mr_str uri, int64_t version)
+struct asset_seen *schedule_asset(struct core *core, mr_str uri)
 {
-	int64_t *newest = mr_map_get(&core->versions, uri);
-	if (version < 0)
-		return true;
-	if (!newest) {
-		newest = mr_calloc(1, sizeof *newest);
-		*newest = -1;
-		mr_map_put(&core->versions, uri, newest);
+	struct asset_seen *seen = mr_map_get(&core->assets, uri);
+	if (!seen) {
+		seen = mr_calloc(1, sizeof *seen);
+		*seen = (struct asset_seen){-1, NO_TIME, NO_TIME};
+		mr_map_put(&core->assets, uri, seen);
 	}
-	if (version <= *newest)
-		return false;
-	*newest = version;
-	return true;
+	return seen;
+}
+
+/* Is it the other half of what was counted already? */
+static bool is_twin(struct core *core, struct asset_seen *seen, int64_t version,
+		    const struct instance *source)
+{
+	bool twin = false;
+	if (version >= 0) {
+		twin = seen->outlet_us != NO_TIME && core->wall_us - seen->outlet_us <= TWIN_US;
+		seen->commit_us = core->wall_us;
+		seen->outlet_us = NO_TIME;
+	} else if (source) {
+		twin = seen->commit_us != NO_TIME && source->row.start_us != NO_TIME &&
+		       seen->commit_us >= source->row.start_us;
+		seen->outlet_us = twin ? NO_TIME : core->wall_us;
+	}
+	return twin;
 }
 
 void task_asset(struct core *core, mr_str uri, mr_str extra_json, int64_t version,
 		const struct instance *source)
 {
-	if (!is_news(core, uri, version))
+	struct asset_seen *seen = schedule_asset(core, uri);
+	if (version >= 0 && version <= seen->version)
 		return;
+	seen->version = mr_max_i64(seen->version, version);
 	struct store_batch *batch = core_batch(core);
 	struct arena *arena = &batch->arena;
 	struct store_asset_event event = {.uri = arena_copy(arena, uri),
@@ -232,6 +248,8 @@ void task_asset(struct core *core, mr_str uri, mr_str extra_json, int64_t versio
 		event.source_task_id = arena_copy(arena, source->row.task_id);
 	}
 	mr_vec_push(&batch->asset_events, event);
+	if (is_twin(core, seen, version, source))
+		return;
 	mr_map_each (&core->dags, entry) {
 		struct dag_state *state = entry->value;
 		struct seek seek = {uri, false};

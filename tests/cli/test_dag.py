@@ -311,6 +311,36 @@ def test_a_commit_starts_who_waits_for_it(t):
     wait(lambda: versions() == [0, 1, 2])
 
 
+def test_a_task_that_writes_its_outlet_counts_once(t):
+    table = f"delta.`{t.folder}/.millrace/tables/lake/out`"
+    t.project("name: d\n", {"dags/all.yml": f"""
+writer:
+  schedule: null
+  start_date: 2026-01-01
+  tasks:
+    w: {{operator: SQLExecuteQueryOperator, sql: "INSERT INTO {table} VALUES (1)", outlets: ['delta://lake/out']}}
+toucher:
+  schedule: null
+  start_date: 2026-01-01
+  tasks:
+    w: {{operator: BashOperator, bash_command: "true", outlets: ['delta://lake/out']}}
+reader:
+  schedule: ['delta://lake/out']
+  start_date: 2026-01-01
+  tasks: {{r: {{operator: EmptyOperator}}}}
+"""})
+    t.run("sql", "-c", f"CREATE TABLE {table} (a INT) USING delta")
+    server = t.up()
+    for i in range(1, 4):
+        assert run_to_end(server, "writer")["state"] == "success"
+        wait(lambda: get(server, "/dags/reader/dagRuns")["total_entries"] == i)
+        time.sleep(0.3)
+        assert get(server, "/dags/reader/dagRuns")["total_entries"] == i
+    time.sleep(2)
+    run_to_end(server, "toucher")  # no commit: its end alone is the event
+    wait(lambda: get(server, "/dags/reader/dagRuns")["total_entries"] == 4)
+
+
 def test_a_killed_server_goes_on_with_its_run(t):
     server = start(t)
     ask(server, "POST", "/dags/slow/dagRuns", {"logical_date": None, "dag_run_id": "r"})
@@ -382,4 +412,7 @@ def test_system_tables_show_runs(t):
     run_to_end(server, "broken", {"dag_run_id": "r"})
     assert t.value("SELECT state FROM system.dag_runs WHERE run_id = 'r'") == "failed"
     assert t.value("SELECT count(*) FROM system.task_instances WHERE run_id = 'r' AND state = 'failed'") == 1
+    metrics = urllib.request.urlopen(server.http + "/metrics").read().decode()
+    submits = [line for line in metrics.splitlines() if line.startswith("millrace_scheduler_submits_total ")]
+    assert int(submits[0].split()[1]) >= 2, submits
     assert t.value("SELECT schedule FROM system.dags WHERE dag_id = 'sample_consumer'") == "assets"
