@@ -315,6 +315,29 @@ int api_asset_event_post(struct api_call *call, struct mr_error *err)
 				 &params, "the event was not kept", err);
 }
 
+/* A run of the DAG whose task makes it. */
+int api_asset_materialize(struct api_call *call, struct mr_error *err)
+{
+	struct assets assets;
+	mr_str dag_id = MR_STR_NULL;
+	int rc = collect(call, &assets, err);
+	const struct asset *asset = rc == 0 ? find(&assets, call->path[0]) : NULL;
+	if (rc == 0 && !asset)
+		rc = no_asset(call->path[0], err);
+	for (size_t i = 0; rc == 0 && i < asset->producing.len; i++) {
+		mr_str id = asset->producing.items[i].dag->id;
+		if (dag_id.len && !mr_str_eq(dag_id, id))
+			rc = mr_fail(err, MR_ERR_EXISTS, "More than one DAG materializes asset with ID: %.*s",
+				     MR_FMT(call->path[0]));
+		dag_id = arena_copy(&call->arena, id);
+	}
+	if (rc == 0 && !dag_id.len)
+		rc = mr_fail(err, MR_ERR_NOT_FOUND, "No DAG materializes asset with ID: %.*s",
+			     MR_FMT(call->path[0]));
+	release(&assets);
+	return rc < 0 ? rc : api_trigger(call, dag_id, err);
+}
+
 /* ---- events that wait for a run ---- */
 
 static const struct field queued_fields[] = {

@@ -44,6 +44,8 @@ static const struct field fields[] = {
 
 static const struct filter filters[] = {
     {"task_id", "t.task_id", FILTER_TEXT},
+    {"dag_id", "r.dag_id", FILTER_TEXT},
+    {"run_id", "r.run_id", FILTER_TEXT},
     {"task_display_name_pattern", "t.task_id", FILTER_PATTERN},
     {"state", "t.state", FILTER_STATE},
     {"pool", "t.pool", FILTER_TEXT},

@@ -35,6 +35,9 @@ static const struct field fields[] = {
 
 static const struct filter filters[] = {
     {"state", "r.state", FILTER_TEXT},
+    {"dag_id", "r.dag_id", FILTER_TEXT},
+    {"run_id", "r.run_id", FILTER_TEXT},
+    {"conf_contains", "r.conf", FILTER_PATTERN},
     {"run_type", "r.run_type", FILTER_TEXT},
     {"run_id_pattern", "r.run_id", FILTER_PATTERN},
     {"dag_id_pattern", "r.dag_id", FILTER_PATTERN},
@@ -166,6 +169,16 @@ static int patch_in_core(struct core *core, void *arg, struct mr_error *err)
 				   err);
 	if (rc == 0 && patch->noted)
 		core_note(core, &patch->note);
+	return rc;
+}
+
+int api_trigger(struct api_call *call, mr_str dag_id, struct mr_error *err)
+{
+	struct trigger trigger = {.what = {.dag_id = dag_id, .logical_date_us = NO_TIME, .who = API_USER}};
+	int rc = dags_call(call->dags, trigger_in_core, &trigger, err);
+	if (rc == 0)
+		rc = put_run(call, dag_id, mr_buf_view(&trigger.run_id), err);
+	mr_buf_release(&trigger.run_id);
 	return rc;
 }
 

@@ -21,12 +21,16 @@ const struct api_route api_routes[] = {
 
     {"GET", DAG "/dagRuns", api_run_list},
     {"POST", DAG "/dagRuns", api_run_post},
+    {"POST", DAG "/dagRuns/list", api_run_batch},
     {"GET", RUN, api_run_get},
     {"PATCH", RUN, api_run_patch},
     {"POST", RUN "/clear", api_run_clear},
+    {"GET", RUN "/wait", api_run_wait},
+    {"GET", "/dagStats", api_dag_stats},
     {"POST", DAG "/clearTaskInstances", api_clear},
 
     {"GET", RUN "/taskInstances", api_instance_list},
+    {"POST", RUN "/taskInstances/list", api_instance_batch},
     {"GET", TI, api_instance_get},
     {"PATCH", TI, api_instance_patch},
     {"GET", TI "/tries", api_instance_tries},
@@ -44,6 +48,7 @@ const struct api_route api_routes[] = {
     {"GET", "/assets/events", api_asset_event_list},
     {"POST", "/assets/events", api_asset_event_post},
     {"GET", "/assets/{asset_id}", api_asset_get},
+    {"POST", "/assets/{asset_id}/materialize", api_asset_materialize},
     {"GET", "/assets/{asset_id}/queuedEvents", api_asset_queued},
 
     {"GET", "/backfills", api_backfill_list},

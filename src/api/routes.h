@@ -10,6 +10,8 @@ api_fn api_dag_list, api_dag_get, api_dag_details, api_dag_patch, api_dags_patch
 api_fn api_task_list, api_task_get;
 /* route_runs.c */
 api_fn api_run_list, api_run_get, api_run_post, api_run_patch, api_run_clear;
+/* route_wait.c, route_batch.c */
+api_fn api_run_wait, api_run_batch, api_instance_batch, api_dag_stats;
 /* route_instances.c */
 api_fn api_instance_list, api_instance_get, api_instance_mapped_list, api_instance_mapped_get,
     api_instance_tries, api_instance_try, api_instance_mapped_tries, api_instance_mapped_try,
@@ -26,8 +28,8 @@ api_fn api_variable_list, api_variable_get, api_variable_post, api_variable_patc
 /* route_pools.c */
 api_fn api_pool_list, api_pool_get, api_pool_post, api_pool_patch;
 /* route_assets.c */
-api_fn api_asset_list, api_asset_get, api_asset_event_list, api_asset_event_post, api_asset_queued,
-    api_dag_queued;
+api_fn api_asset_list, api_asset_get, api_asset_event_list, api_asset_event_post, api_asset_materialize,
+    api_asset_queued, api_dag_queued;
 /* route_backfills.c */
 api_fn api_backfill_list, api_backfill_get, api_backfill_post, api_backfill_dry_run;
 /* route_monitor.c */
@@ -36,6 +38,8 @@ api_fn api_health, api_version, api_import_error_list, api_import_error_get, api
 /* route_stream.c, route_grid.c */
 api_fn api_stream, api_grid;
 
+/* A run of the DAG, now, and the answer that shows it (route_runs.c). */
+MR_NODISCARD int api_trigger(struct api_call *call, mr_str dag_id, struct mr_error *err);
 /* A TaskInstanceCollection of a run's instances that meet a condition on t (route_instances.c). */
 MR_NODISCARD int api_put_instances(struct api_call *call, mr_str dag_id, mr_str run_id, const char *condition,
 				   struct mr_error *err);

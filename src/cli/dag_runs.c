@@ -8,9 +8,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
-
-#define WAIT_LOOK_MS 200
 
 /* ---- list, runs ---- */
 
@@ -93,30 +90,32 @@ static int put_conf(struct json_writer *w, const char *name, const struct args *
 	return rc;
 }
 
-static void sleep_ms(int64_t ms)
+static int ignore(void *arg, mr_str bytes)
 {
-	struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-	nanosleep(&t, NULL);
+	(void)arg, (void)bytes;
+	return 0;
 }
 
 /* Returns 1 when the run failed. */
 static int wait_for(struct dag_client *client, const char *dag_id, const char *run_id, struct mr_error *err)
 {
-	for (;;) {
-		struct json_value run;
-		char text[DURATION_BYTES];
-		const char *path = dag_client_path(client, "/dags/", dag_id, "/dagRuns/", run_id, NULL);
-		int rc = dag_client_call(client, "GET", path, MR_STR_NULL, &run, err);
-		if (rc < 0)
-			return rc;
-		mr_str state = json_str(json_get(run, "state"));
-		if (mr_str_is(state, "success") || mr_str_is(state, "failed")) {
-			printf("%s\t%.*s\t%s\n", run_id, MR_FMT(state),
-			       duration_text(text, json_double(json_get(run, "duration"))));
-			return mr_str_is(state, "failed");
-		}
-		sleep_ms(WAIT_LOOK_MS);
-	}
+	struct json_value run;
+	char text[DURATION_BYTES];
+	const char *path =
+	    dag_client_path(client, "/dags/", dag_id, "/dagRuns/", run_id, "/wait?interval=10", NULL);
+	int rc = target_stream(client->target, path, ignore, NULL, err);
+	path = dag_client_path(client, "/dags/", dag_id, "/dagRuns/", run_id, NULL);
+	if (rc == 0)
+		rc = dag_client_call(client, "GET", path, MR_STR_NULL, &run, err);
+	if (rc < 0)
+		return rc;
+	mr_str state = json_str(json_get(run, "state"));
+	if (!mr_str_is(state, "success") && !mr_str_is(state, "failed"))
+		return mr_fail(err, MR_ERR_CLOSED, "the server stopped while run %s was %.*s", run_id,
+			       MR_FMT(state));
+	printf("%s\t%.*s\t%s\n", run_id, MR_FMT(state),
+	       duration_text(text, json_double(json_get(run, "duration"))));
+	return mr_str_is(state, "failed");
 }
 
 static int trigger_body(const struct args *args, struct mr_buf *body, struct mr_error *err)

@@ -59,6 +59,20 @@ class Checks:
         found = self.api("DagRunApi").get_dag_runs("~", state=["success"], run_type=["manual"])
         assert [r.dag_run_id for r in found.dag_runs] == [self.run_id] and found.dag_runs[0].note == "by hand"
 
+    def lists_by_body_and_waits(self):
+        runs = self.api("DagRunApi")
+        found = runs.get_list_dag_runs_batch("~", af.DAGRunsBatchBody(dag_ids=["etl"], states=["success"]))
+        assert self.run_id in [r.dag_run_id for r in found.dag_runs]
+        body = af.TaskInstancesBatchBody(dag_run_ids=[self.run_id], state=["success"], order_by="-map_index")
+        tis = self.api("TaskInstanceApi").get_task_instances_batch("~", "~", body)
+        assert [i.map_index for i in tis.task_instances] == [1, 0, -1], tis
+        (stats,) = self.api("DagStatsApi").get_dag_stats(dag_ids=["etl"]).dags
+        assert {s.state: s.count for s in stats.stats}["success"] >= 1
+        run = runs.trigger_dag_run("flaky", af.TriggerDAGRunPostBody(logical_date=None))
+        lines = runs.wait_dag_run_until_finished_without_preload_content(
+            "flaky", run.dag_run_id, 0.5, result=["a"]).data.decode().splitlines()
+        assert lines[-1] == '{"state":"failed","results":{"a":null}}', lines
+
     def refuses_what_does_not_fit(self):
         for status, body in ((400, {"conf": {"country": "FR"}}), (409, {"dag_run_id": self.run_id})):
             try:
@@ -171,7 +185,7 @@ class Checks:
         assert {"trigger", "paused", "unpaused"} <= {e.event for e in events}
 
 
-CHECKS = ["lists_dags", "shows_a_dag", "pauses_and_unpauses", "triggers", "refuses_what_does_not_fit",
+CHECKS = ["lists_dags", "shows_a_dag", "pauses_and_unpauses", "triggers", "lists_by_body_and_waits", "refuses_what_does_not_fit",
           "lists_task_instances", "reads_logs", "reads_xcoms", "clears_and_marks", "backfills", "sends_asset_events",
           "keeps_variables_connections_pools", "watches"]
 
