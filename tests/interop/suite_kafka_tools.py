@@ -19,6 +19,7 @@ MASKS = [
     (r"(consumer|console-consumer|perf-consumer)[-\w]*-[0-9a-f]{8}-[0-9a-f-]{27}", "MEMBER"),
     (r"console-consumer-\d+", "ANONYMOUS-GROUP"),
     (r"\d+\.\d+ (ms|records/sec|MB/sec)", "N UNIT"),
+    (r"(InvalidTopicException): .*bad name.*", r"\1: REASON"),  # each says it in its own words
     (r"min\.insync\.replicas=1,?", ""),  # Kafka sets its own default once more when it formats its disk
     (r"[ \t]+", " "),
 ]
