@@ -79,6 +79,8 @@ size_t acl_remove(struct acl_set *set, const struct acl *filter);
 
 bool acl_allows(const struct acl_set *set, mr_str principal, mr_str host, enum acl_operation operation,
 		enum acl_resource resource, mr_str name);
+/* Is there any binding on this resource, whomever it names? */
+bool acl_found(const struct acl_set *set, enum acl_resource resource, mr_str name);
 /* Is there any resource of this type on which he may? */
 bool acl_allows_some(const struct acl_set *set, mr_str principal, mr_str host, enum acl_operation operation,
 		     enum acl_resource resource);

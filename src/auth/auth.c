@@ -46,6 +46,13 @@ static void make_credentials(struct auth *auth, mr_str password, struct user *us
 	user->remembered = false;
 }
 
+static void set_enforcement(struct auth *auth)
+{
+	atomic_store(&auth->enforcement, auth->users.len	    ? EVERYWHERE
+					 : auth->acls.items.len ? WHERE_ACLS_ARE
+								: OPEN);
+}
+
 static int add_configured(struct auth *auth, const struct auth_user_option *option, struct mr_error *err)
 {
 	int rc = check_name(option->name, err);
@@ -79,7 +86,7 @@ int auth_open(const struct auth_options *options, struct auth **out, struct mr_e
 		auth_free(auth);
 		return rc;
 	}
-	atomic_store(&auth->enforced, auth->users.len > 0);
+	set_enforcement(auth);
 	*out = auth;
 	return 0;
 }
@@ -100,9 +107,14 @@ void auth_free(struct auth *auth)
 	free(auth);
 }
 
+static enum enforcement enforcement_of(const struct auth *auth)
+{
+	return (enum enforcement)atomic_load_explicit(&auth->enforcement, memory_order_acquire);
+}
+
 bool auth_enforced(const struct auth *auth)
 {
-	return atomic_load_explicit(&auth->enforced, memory_order_acquire);
+	return enforcement_of(auth) == EVERYWHERE;
 }
 
 const uint8_t *auth_secret(const struct auth *auth)
@@ -144,7 +156,7 @@ static int save_user(struct auth *auth, struct user *user, const struct user *wa
 {
 	int rc = auth_save(auth, err);
 	if (rc == 0) {
-		atomic_store(&auth->enforced, auth->users.len > 0);
+		set_enforcement(auth);
 	} else if (was) {
 		*user = *was;
 	} else {
@@ -231,7 +243,7 @@ static int remove_user(struct auth *auth, struct user *user, struct mr_error *er
 		mr_map_put(&auth->users, mr_str_from(user->name), user);
 		return rc;
 	}
-	atomic_store(&auth->enforced, auth->users.len > 0);
+	set_enforcement(auth);
 	user_free(user);
 	return 0;
 }
@@ -375,13 +387,16 @@ static bool is_super(struct auth *auth, mr_str name)
 bool auth_may(struct auth *auth, mr_str user, mr_str host, enum acl_operation operation,
 	      enum acl_resource resource, mr_str name)
 {
-	if (!auth_enforced(auth))
+	enum enforcement enforcement = enforcement_of(auth);
+	/* While nobody can be super, the cluster stays open: else no ACL could be taken back. */
+	if (enforcement == OPEN || (enforcement == WHERE_ACLS_ARE && resource == ACL_CLUSTER))
 		return true;
 	char text[PRINCIPAL_MAX];
 	mr_str principal = principal_of(user, text);
 	read_lock(auth);
-	bool may =
-	    is_super(auth, user) || acl_allows(&auth->acls, principal, host, operation, resource, name);
+	bool may = is_super(auth, user) ||
+		   (enforcement == WHERE_ACLS_ARE && !acl_found(&auth->acls, resource, name)) ||
+		   acl_allows(&auth->acls, principal, host, operation, resource, name);
 	unlock(auth);
 	return may;
 }
@@ -421,6 +436,7 @@ int auth_acl_add(struct auth *auth, const struct acl *acl, struct mr_error *err)
 		rc = auth_save(auth, err);
 		if (rc < 0)
 			acl_remove(&auth->acls, acl); /* a binding is the filter that matches itself */
+		set_enforcement(auth);
 	}
 	unlock(auth);
 	return rc;
@@ -445,6 +461,7 @@ int auth_acls(struct auth *auth, const struct acl *filter, bool remove, struct a
 		rc = auth_save(auth, err);
 		for (size_t i = 0; rc < 0 && i < found.len; i++)
 			acl_add(&auth->acls, &found.items[i]);
+		set_enforcement(auth);
 	}
 	unlock(auth);
 	if (rc == 0) {

@@ -1,8 +1,9 @@
 /* auth/auth.h - users, what they may do, and how fast: one object that owns all three.
  *
- * Nothing is enforced until there is a user. From the first user on, who has not shown who he is
- * counts as User:ANONYMOUS, and what no ACL allows is denied. The first user becomes a super user,
- * whom nothing is denied, unless the configuration names users: so nobody locks himself out.
+ * Until there is a user everybody is User:ANONYMOUS and may do what no ACL is about (Kafka's
+ * allow.everyone.if.no.acl.found); what has an ACL follows it, but for the cluster. From the first
+ * user on what no ACL allows is denied. The first user becomes a super user, whom nothing is
+ * denied, unless the configuration names users: so nobody locks himself out.
  *
  * Users, ACLs and quotas that are set while the program runs are kept in DIR/auth.json, which is
  * replaced as a whole and synced before a change is acknowledged. Users of the configuration are
@@ -81,7 +82,7 @@ struct mr_rng *auth_rng(const struct auth *auth);
 
 /* ---- what they may do ---- */
 
-/* user: a name as auth_user has it, or AUTH_ANONYMOUS; host: an address. True when nothing is enforced. */
+/* user: a name as auth_user has it, or AUTH_ANONYMOUS; host: an address. See above for when there is no user. */
 bool auth_may(struct auth *auth, mr_str user, mr_str host, enum acl_operation operation,
 	      enum acl_resource resource, mr_str name);
 bool auth_may_some(struct auth *auth, mr_str user, mr_str host, enum acl_operation operation,

@@ -15,12 +15,14 @@ struct user {
 	uint8_t password_mark[32]; /* HMAC of a password that was right, under the process's secret */
 };
 
+enum enforcement { OPEN, WHERE_ACLS_ARE, EVERYWHERE };
+
 struct auth {
 	const struct env *env;
 	char *path; /* NULL: in memory only */
 	uint8_t secret[32];
 	pthread_rwlock_t lock;
-	atomic_bool enforced;
+	atomic_int enforcement; /* what users and acls amount to */
 	/* under lock */
 	struct mr_map users; /* name -> struct user */
 	struct acl_set acls;

@@ -20,6 +20,7 @@ MASKS = [
     (r"console-consumer-\d+", "ANONYMOUS-GROUP"),
     (r"\d+\.\d+ (ms|records/sec|MB/sec)", "N UNIT"),
     (r"(InvalidTopicException): .*bad name.*", r"\1: REASON"),  # each says it in its own words
+    (r"(broker\(s\) are registered).*", r"\1"),
     (r"min\.insync\.replicas=1,?", ""),  # Kafka sets its own default once more when it formats its disk
     (r"[ \t]+", " "),
 ]

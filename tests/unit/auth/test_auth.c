@@ -65,6 +65,38 @@ TEST(auth_enforces_from_the_first_user_on)
 	auth_free(auth);
 }
 
+TEST(auth_without_users_guards_what_has_an_acl)
+{
+	const char *dir = test_folder();
+	struct mr_error err;
+	struct auth *auth = open_in(dir, NULL, 0);
+	struct acl deny = {ACL_TOPIC,   ACL_LITERAL,      ACL_READ,   ACL_DENY,
+			   MR_STR("t"), MR_STR("User:*"), MR_STR("*")};
+	struct acl prefix = {ACL_TOPIC,     ACL_PREFIXED,     ACL_WRITE,  ACL_ALLOW,
+			     MR_STR("pre"), MR_STR("User:*"), MR_STR("*")};
+	struct acl cluster = {ACL_CLUSTER,      ACL_LITERAL,      ACL_ALL,	ACL_DENY,
+			      ACL_CLUSTER_NAME, MR_STR("User:*"), MR_STR("*")};
+	CHECK_OK(auth_acl_add(auth, &deny, &err), err);
+	CHECK_OK(auth_acl_add(auth, &prefix, &err), err);
+	CHECK_OK(auth_acl_add(auth, &cluster, &err), err);
+	auth_free(auth);
+
+	auth = open_in(dir, NULL, 0);
+	CHECK(!auth_enforced(auth));
+	CHECK(!may(auth, "ANONYMOUS", ACL_READ, "t") && !may(auth, "ANONYMOUS", ACL_WRITE, "t"));
+	CHECK(may(auth, "ANONYMOUS", ACL_WRITE, "prefix") && !may(auth, "ANONYMOUS", ACL_READ, "prefix"));
+	CHECK(may(auth, "ANONYMOUS", ACL_READ, "other"));
+	CHECK(auth_may(auth, AUTH_ANONYMOUS, MR_STR("::1"), ACL_ALTER, ACL_CLUSTER, ACL_CLUSTER_NAME));
+	struct arena arena = {0};
+	struct acl *found;
+	size_t count;
+	CHECK_OK(auth_acls(auth, &deny, true, &arena, &found, &count, &err), err);
+	CHECK_INT(count, 1);
+	CHECK(may(auth, "ANONYMOUS", ACL_READ, "t"));
+	arena_release(&arena);
+	auth_free(auth);
+}
+
 TEST(auth_file_is_private)
 {
 	const char *dir = test_folder();
