@@ -294,8 +294,8 @@ bool acl_allows(const struct acl_set *set, mr_str principal, mr_str host, enum a
 
 bool acl_found(const struct acl_set *set, enum acl_resource resource, mr_str name)
 {
-	bool found = list_of(set, resource, ACL_LITERAL, name) ||
-		     list_of(set, resource, ACL_LITERAL, MR_STR("*"));
+	bool found =
+	    list_of(set, resource, ACL_LITERAL, name) || list_of(set, resource, ACL_LITERAL, MR_STR("*"));
 	for (size_t len = 1; set->prefixed && !found && len <= name.len; len++)
 		found = list_of(set, resource, ACL_PREFIXED, mr_str_n(name.ptr, len)) != NULL;
 	return found;

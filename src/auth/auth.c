@@ -48,7 +48,7 @@ static void make_credentials(struct auth *auth, mr_str password, struct user *us
 
 static void set_enforcement(struct auth *auth)
 {
-	atomic_store(&auth->enforcement, auth->users.len	    ? EVERYWHERE
+	atomic_store(&auth->enforcement, auth->users.len        ? EVERYWHERE
 					 : auth->acls.items.len ? WHERE_ACLS_ARE
 								: OPEN);
 }

@@ -82,7 +82,8 @@ struct mr_rng *auth_rng(const struct auth *auth);
 
 /* ---- what they may do ---- */
 
-/* user: a name as auth_user has it, or AUTH_ANONYMOUS; host: an address. See above for when there is no user. */
+/* user: a name as auth_user has it, or AUTH_ANONYMOUS; host: an address. See above for when there is no user.
+ */
 bool auth_may(struct auth *auth, mr_str user, mr_str host, enum acl_operation operation,
 	      enum acl_resource resource, mr_str name);
 bool auth_may_some(struct auth *auth, mr_str user, mr_str host, enum acl_operation operation,

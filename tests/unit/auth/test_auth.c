@@ -74,7 +74,7 @@ TEST(auth_without_users_guards_what_has_an_acl)
 			   MR_STR("t"), MR_STR("User:*"), MR_STR("*")};
 	struct acl prefix = {ACL_TOPIC,     ACL_PREFIXED,     ACL_WRITE,  ACL_ALLOW,
 			     MR_STR("pre"), MR_STR("User:*"), MR_STR("*")};
-	struct acl cluster = {ACL_CLUSTER,      ACL_LITERAL,      ACL_ALL,	ACL_DENY,
+	struct acl cluster = {ACL_CLUSTER,      ACL_LITERAL,      ACL_ALL,    ACL_DENY,
 			      ACL_CLUSTER_NAME, MR_STR("User:*"), MR_STR("*")};
 	CHECK_OK(auth_acl_add(auth, &deny, &err), err);
 	CHECK_OK(auth_acl_add(auth, &prefix, &err), err);
