@@ -11,7 +11,6 @@
 #include "kafka/security.h"
 
 #include <stdlib.h>
-#include <sys/uio.h>
 
 #define READ_SIZE ((size_t)64 << 10)
 
@@ -251,34 +250,46 @@ void conn_request_done(struct conn *conn)
 	conn->output(conn);
 }
 
+/* Appends what is left of a piece behind `*skip` bytes, which count down. */
+static size_t take_piece(const struct wire_piece *piece, size_t *skip, struct wire_piece *out)
+{
+	size_t drop = mr_min_size(*skip, piece->length);
+	*skip -= drop;
+	if (piece->length == drop)
+		return 0;
+	*out = (struct wire_piece){
+	    .bytes = piece->bytes ? piece->bytes + drop : NULL,
+	    .fd = piece->fd,
+	    .position = piece->position + (int64_t)drop,
+	    .length = piece->length - drop,
+	};
+	return 1;
+}
+
 /* The pieces of one reply from byte `skip` on: stretches of its bytes with splices between. */
-static size_t reply_pieces(const struct request *r, size_t skip, struct iovec *iov, size_t max)
+static size_t reply_pieces(const struct request *r, size_t skip, struct wire_piece *pieces, size_t max)
 {
 	const struct wire_out *reply = &r->reply;
 	size_t n = 0, from = 0;
 	for (size_t i = 0; i <= reply->splices.len && n < max; i++) {
 		const struct wire_splice *splice = i < reply->splices.len ? &reply->splices.items[i] : NULL;
 		size_t to = splice ? splice->at : reply->bytes.len;
-		mr_str pieces[2] = {{reply->bytes.ptr + from, to - from},
-				    splice ? splice->view : MR_STR_NULL};
-		for (int k = 0; k < 2 && n < max; k++) {
-			size_t drop = mr_min_size(skip, pieces[k].len);
-			skip -= drop;
-			if (pieces[k].len > drop)
-				iov[n++] = (struct iovec){(char *)pieces[k].ptr + drop, pieces[k].len - drop};
-		}
+		struct wire_piece between = {.bytes = reply->bytes.ptr + from, .fd = -1, .length = to - from};
+		n += take_piece(&between, &skip, &pieces[n]);
+		if (splice && n < max)
+			n += take_piece(&splice->piece, &skip, &pieces[n]);
 		from = to;
 	}
 	return n;
 }
 
-size_t conn_output(struct conn *conn, struct iovec *iov, size_t max)
+size_t conn_output(struct conn *conn, struct wire_piece *pieces, size_t max)
 {
 	while (conn->first && conn->first->done && request_reply_bytes(conn->first) == 0)
 		pop_first(conn);
 	size_t n = 0, skip = conn->sent;
 	for (struct request *r = conn->first; r && r->done && n < max; r = r->next) {
-		n += reply_pieces(r, skip, iov + n, max - n);
+		n += reply_pieces(r, skip, pieces + n, max - n);
 		skip = 0;
 	}
 	return n;

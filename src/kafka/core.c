@@ -22,7 +22,6 @@ void kafka_core_init(struct kafka_core *core, const struct env *env, struct brok
 static void request_free(struct request *r)
 {
 	arena_release(&r->arena);
-	mr_buf_release(&r->data);
 	wire_out_release(&r->reply);
 	free(r);
 }
@@ -214,11 +213,8 @@ void request_drop(struct request *r)
 		request_free(r);
 		return;
 	}
-	struct request clean = {.arena = r->arena, .data = r->data, .reply = r->reply};
+	struct request clean = {.arena = r->arena, .reply = r->reply};
 	arena_reset(&clean.arena);
-	mr_buf_clear(&clean.data);
-	if (clean.data.cap > SPARE_BYTES_MAX)
-		mr_buf_release(&clean.data);
 	wire_out_clear(&clean.reply);
 	if (clean.reply.bytes.cap > SPARE_BYTES_MAX)
 		wire_out_release(&clean.reply);

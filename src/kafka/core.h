@@ -27,6 +27,7 @@
 #define API_NEVER_FLEXIBLE INT16_MAX
 #define KAFKA_LEADER_EPOCH 0
 #define KAFKA_FETCH_BYTES_MAX (55 << 20)    /* Kafka's fetch.max.bytes */
+#define KAFKA_FILE_VIEWS_MAX 512            /* stretches of files in unsent replies, of all connections */
 #define KAFKA_IN_FLIGHT_MAX 64              /* unanswered requests of one connection */
 #define KAFKA_UNSENT_BYTES_MAX (32UL << 20) /* of one connection; then it is not read from */
 
@@ -100,7 +101,6 @@ struct request {
 	size_t wait_count;
 	/* The handler's: called when the request goes, answered or not, for what is not in the arena. */
 	void (*release)(struct request *r);
-	struct mr_buf data;    /* what a Fetch has read */
 	struct wire_out reply; /* the frame, once done */
 };
 
@@ -154,6 +154,7 @@ struct kafka_core {
 	MR_VEC(struct conn *) busy; /* connections whose head of input waits for the log */
 	struct request *spare;
 	size_t spare_count;
+	size_t file_views; /* of replies under way; each may hold a file open */
 	struct api_counters counters[API_COUNT];
 	_Atomic uint64_t bytes_in, bytes_out, bad_frames;
 };
@@ -206,8 +207,6 @@ struct conn {
 	void (*output)(struct conn *conn); /* a reply may be ready, or input may go on */
 };
 
-struct iovec;
-
 void conn_init(struct conn *conn, struct kafka_core *core, void (*output)(struct conn *conn));
 void conn_release(struct conn *conn); /* drops what is unanswered */
 
@@ -223,7 +222,7 @@ bool conn_pump(struct conn *conn);
 /* Answer the waiting Fetches with what there is: the broker is stopping. */
 void conn_end_polls(struct conn *conn);
 /* The replies that may be sent now, in order; conn_sent tells how much of it went. */
-size_t conn_output(struct conn *conn, struct iovec *iov, size_t max);
+size_t conn_output(struct conn *conn, struct wire_piece *pieces, size_t max);
 void conn_sent(struct conn *conn, size_t len);
 /* True when nothing is left to do and the connection is to be closed. */
 bool conn_finished(const struct conn *conn);

@@ -247,12 +247,12 @@ bool fetch_session_tell(struct fetch_sessions *all, struct fetch_session_ref ref
 	if (!e)
 		return true;
 	bool failed = reply->error_code != 0;
-	bool news = failed || reply->records.len > 0 || reply->high_watermark != e->high_watermark ||
+	bool news = failed || reply->records.bytes > 0 || reply->high_watermark != e->high_watermark ||
 		    reply->log_start_offset != e->log_start_offset;
 	/* after an error the next answer tells it in any case, so that the client sees it end */
 	e->high_watermark = failed ? -1 : reply->high_watermark;
 	e->log_start_offset = failed ? -1 : reply->log_start_offset;
-	if (reply->records.len > 0) {
+	if (reply->records.bytes > 0) {
 		unlink_entry(s, e);
 		append_entry(s, e);
 	}

@@ -4,10 +4,14 @@
  * is over. A waiting Fetch is on the lists of its partitions and costs nothing until one of
  * them moves; then it is read anew, so that each partition's batches lie together.
  *
- * The bytes go from the file into request->data and from there to the socket. max_bytes and
- * partition_max_bytes are honoured but for the first batch of the first partition that has
- * any, so that a large batch cannot stop a consumer (KIP-74). The batch that holds the offset
- * comes whole. A Fetch that belongs to a session (fetch_session.h) is read as all that its
+ * No record is copied on its way: the reply holds views of the log (log/view.h), of the tail's
+ * memory or of segments, until it is sent. A short stretch of a file is read instead, which costs
+ * less than another call to send it; so is every one while KAFKA_FILE_VIEWS_MAX of them are on
+ * their way, since each may keep a file open.
+ *
+ * max_bytes and partition_max_bytes are honoured but for the first batch of the first partition
+ * that has any, so that a large batch cannot stop a consumer (KIP-74). The batch that holds the
+ * offset comes whole. A Fetch that belongs to a session (fetch_session.h) is read as all that its
  * session holds, and only partitions with news are answered.
  *
  * read_committed is given what lies below the last stable offset, with the list of the aborted
@@ -19,6 +23,7 @@
 #include "kafka/handler.h"
 #include "kafka/security.h"
 #include "log/transactions.h"
+#include "log/view.h"
 
 #include <stdlib.h>
 
@@ -26,17 +31,22 @@ struct fetch_part {
 	const struct fetch_partition *in;
 	struct fetch_partition_reply *out;
 	struct log_partition *partition;
-	size_t data_at, data_len; /* in request->data, whose memory may move */
+	size_t view_at, view_count; /* in the progress's views */
+	size_t bytes;               /* theirs */
 	int64_t next;
 };
 
-enum { READ_COMMITTED = 1 };
+#define SEND_FILE_LEAST ((size_t)16 << 10)
+
+enum { READ_COMMITTED = 1, ATTRIBUTES_AT = 21 };
 
 struct fetch_progress {
 	struct fetch_session_ref session;
 	struct fetch_part *parts;
 	size_t count;
-	size_t least, most; /* bytes */
+	size_t least, most;            /* bytes */
+	MR_VEC(struct log_view) views; /* of all parts, in their order */
+	size_t bytes, file_views;      /* theirs */
 };
 
 static void plan_part(struct request *r, struct fetch_part *part, struct log_topic *topic, bool may)
@@ -52,7 +62,6 @@ static void plan_part(struct request *r, struct fetch_part *part, struct log_top
 	    .snapshot_id = {-1, -1},
 	    .aborted_transactions = {NULL, -1},
 	    .preferred_read_replica = -1,
-	    .records = MR_STR(""),
 	};
 	part->partition = topic ? log_partition_at(topic, part->in->partition) : NULL;
 	if (!may)
@@ -96,14 +105,20 @@ static struct fetch_progress *plan(struct request *r)
 	return p;
 }
 
-static bool has_zstd(const char *batches, size_t len)
+static void drop_views(struct request *r, struct fetch_progress *p)
 {
-	for (size_t at = 0; at + BATCH_HEADER_SIZE <= len;) {
-		if ((mr_get_be16(batches + at + 21) & BATCH_CODEC_MASK) == BATCH_ZSTD)
-			return true;
-		at += BATCH_LENGTH_PREFIX + mr_get_be32(batches + at + 8);
-	}
-	return false;
+	for (size_t i = 0; i < p->views.len; i++)
+		log_view_release(&p->views.items[i]);
+	p->views.len = 0;
+	request_core(r)->file_views -= p->file_views;
+	p->bytes = p->file_views = 0;
+}
+
+static void fetch_release(struct request *r)
+{
+	struct fetch_progress *p = r->progress;
+	drop_views(r, p);
+	mr_vec_release(&p->views);
 }
 
 static bool reads_committed(const struct request *r)
@@ -112,40 +127,96 @@ static bool reads_committed(const struct request *r)
 	return in->isolation_level == READ_COMMITTED;
 }
 
-static void read_part(struct request *r, struct fetch_part *part, size_t room, bool min_one)
+/* 0, 1 when a batch of the view uses zstd, negative when it cannot be known. */
+static int has_zstd(const struct log_view *view)
+{
+	char header[BATCH_HEADER_SIZE];
+	size_t at = 0;
+	int rc;
+	while ((rc = log_view_header(view, &at, header, NULL)) == 0) {
+		if ((mr_get_be16(header + ATTRIBUTES_AT) & BATCH_CODEC_MASK) == BATCH_ZSTD)
+			return 1;
+	}
+	return rc < 0 ? rc : 0;
+}
+
+/* Make the view one of the part's. A Kafka code; but for KE_NONE the view is released. */
+static int16_t take_view(struct request *r, struct fetch_progress *p, struct fetch_part *part,
+			 struct log_view *view)
+{
+	struct kafka_core *core = request_core(r);
+	int zstd = r->header.version < 10 ? has_zstd(view) : 0;
+	int rc = zstd < 0 ? zstd : 0;
+	if (zstd == 0 && (view->length < SEND_FILE_LEAST || core->file_views >= KAFKA_FILE_VIEWS_MAX))
+		rc = log_view_load(view, NULL);
+	if (rc < 0 || zstd) {
+		log_view_release(view);
+		return rc < 0 ? kafka_error_of(rc, ON_READ) : KE_UNSUPPORTED_COMPRESSION_TYPE;
+	}
+	core->file_views += view->fd >= 0;
+	p->file_views += view->fd >= 0;
+	p->bytes += view->length;
+	part->bytes += view->length;
+	part->view_count++;
+	part->next = view->next_offset;
+	mr_vec_push(&p->views, *view);
+	return KE_NONE;
+}
+
+/* Views of the part's batches, up to `limit` bytes. An error behind good batches is left to the next
+ * Fetch, which begins with it. */
+static int16_t view_part(struct request *r, struct fetch_progress *p, struct fetch_part *part, size_t limit,
+			 bool min_one)
+{
+	for (;;) {
+		struct log_view view;
+		struct log_view_request request = {
+		    .offset = part->next,
+		    .max_bytes = limit - mr_min_size(part->bytes, limit),
+		    .min_one = min_one && part->bytes == 0,
+		    .decided = reads_committed(r),
+		};
+		int rc = log_view(part->partition, &request, &view, NULL);
+		int16_t code = kafka_error_of(rc, ON_READ);
+		if (rc == 0 && view.length == 0) {
+			part->next = view.next_offset; /* past what compaction took */
+			return KE_NONE;
+		}
+		if (rc == 0)
+			code = take_view(r, p, part, &view);
+		if (code != KE_NONE)
+			return part->bytes ? KE_NONE : code;
+		if (part->bytes >= limit)
+			return KE_NONE;
+	}
+}
+
+static void read_part(struct request *r, struct fetch_progress *p, struct fetch_part *part)
 {
 	struct fetch_partition_reply *out = part->out;
+	size_t room = p->most - mr_min_size(p->bytes, p->most);
 	/* Taken before the read: what is read is never beyond the watermark that is told. */
 	out->log_start_offset = log_start_offset(part->partition);
-	size_t limit = mr_min_size(room, (size_t)mr_max_i64(part->in->partition_max_bytes, 0));
-	part->data_at = r->data.len;
+	part->view_at = p->views.len;
+	part->view_count = part->bytes = 0;
 	part->next = part->in->fetch_offset;
-	int rc = (reads_committed(r) ? log_read_decided : log_read)(
-	    part->partition, part->in->fetch_offset, limit, min_one, &r->data, &part->next, NULL);
+	size_t limit = mr_min_size(room, (size_t)mr_max_i64(part->in->partition_max_bytes, 0));
+	int16_t code = view_part(r, p, part, limit, p->bytes == 0);
 	out->last_stable_offset = log_last_stable_offset(part->partition);
 	out->high_watermark = log_stable_offset(part->partition);
-	part->data_len = r->data.len - part->data_at;
-	int16_t code = kafka_error_of(rc, ON_READ);
-	if (rc == 0 && r->header.version < 10 && has_zstd(r->data.ptr + part->data_at, part->data_len))
-		code = KE_UNSUPPORTED_COMPRESSION_TYPE;
-	if (code != KE_NONE) {
+	if (code != KE_NONE)
 		out->error_code = request_code(r, code);
-		r->data.len = part->data_at;
-		part->data_len = 0;
-	}
 }
 
 /* Read every partition; true when any has an error. */
 static bool read_all(struct request *r, struct fetch_progress *p)
 {
 	bool error = false;
-	mr_buf_clear(&r->data);
+	drop_views(r, p);
 	for (size_t i = 0; i < p->count; i++) {
 		struct fetch_part *part = &p->parts[i];
-		if (part->out->error_code == KE_NONE) {
-			size_t have = r->data.len;
-			read_part(r, part, p->most - mr_min_size(have, p->most), have == 0);
-		}
+		if (part->out->error_code == KE_NONE)
+			read_part(r, p, part);
 		error = error || part->out->error_code != KE_NONE;
 	}
 	return error;
@@ -195,14 +266,24 @@ static void leave_out_known(struct request *r, struct fetch_session_ref session)
 		out->topics.count = topics;
 }
 
+static void tell_records(struct request *r, struct fetch_progress *p, struct fetch_part *part)
+{
+	struct wire_pieces *records = &part->out->records;
+	request_array(r, records, part->view_count);
+	records->bytes = part->bytes;
+	for (size_t i = 0; i < part->view_count; i++) {
+		const struct log_view *view = &p->views.items[part->view_at + i];
+		records->items[i] = (struct wire_piece){view->bytes, view->fd, view->position, view->length};
+	}
+}
+
 static enum step answer(struct request *r, struct fetch_progress *p)
 {
 	struct fetch_response *out = r->out;
-	out->throttle_time_ms = request_throttle(r, QUOTA_CONSUME, r->data.len);
+	out->throttle_time_ms = request_throttle(r, QUOTA_CONSUME, p->bytes);
 	for (size_t i = 0; i < p->count; i++) {
 		struct fetch_part *part = &p->parts[i];
-		if (part->data_len)
-			part->out->records = mr_str_n(r->data.ptr + part->data_at, part->data_len);
+		tell_records(r, p, part);
 		if (part->out->error_code == KE_NONE && reads_committed(r))
 			list_aborted(r, part);
 	}
@@ -252,12 +333,14 @@ enum step fetch_step(struct request *r)
 			return STEP_DONE;
 		p = r->progress = plan(r);
 		p->session = session;
+		r->release = fetch_release;
 	} else if (!r->expired && !any_moved(r, p))
 		return STEP_WAIT;
 	bool error = read_all(r, p);
 	/* expired: what was there at the last look is answered */
-	if (error || r->data.len >= p->least || r->expired || in->max_wait_ms <= 0)
+	if (error || p->bytes >= p->least || r->expired || in->max_wait_ms <= 0)
 		return answer(r, p);
+	drop_views(r, p); /* what waits keeps nothing of the log alive */
 	if (first)
 		wait_for_more(r, p);
 	return STEP_WAIT;

@@ -126,7 +126,7 @@ struct fetch_partition_reply {
 	struct fetch_snapshot_id snapshot_id;
 	WIRE_ARRAY(struct fetch_aborted) aborted_transactions;
 	int32_t preferred_read_replica;
-	mr_str records;
+	struct wire_pieces records;
 };
 struct fetch_topic_reply {
 	mr_str topic;

@@ -188,7 +188,7 @@ static const struct wire_field fetch_partition_reply_fields[] = {
     TS(2, fetch_snapshot_id, snapshot_id, 12),
     ASN(fetch_aborted, aborted_transactions, 4, ALL, 4),
     FD(INT32, preferred_read_replica, 11, ALL, -1),
-    FN(RECORDS, records, 0, ALL, 0),
+    FN(PIECES, records, 0, ALL, 0),
 };
 CHILD(fetch_partition_reply);
 #undef THIS

@@ -18,11 +18,13 @@
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define IOV_COUNT 64
+#define PIECES_A_CALL 64
+#define TLS_BLOCK ((size_t)64 << 10)
 #define ACCEPT_PER_TURN 64
 #define CONNECTIONS_MAX 2000
 
@@ -102,12 +104,41 @@ static void client_output(struct conn *conn)
 		loop_wake(c->server->loop);
 }
 
-static ssize_t transport_send(struct client *c, struct iovec *iov, size_t count)
+/* The bytes of the pieces up to the first one that lies in a file. */
+static ssize_t send_memory(struct client *c, const struct wire_piece *pieces, size_t count)
 {
+	struct iovec iov[PIECES_A_CALL];
+	size_t n = 0;
+	while (n < count && pieces[n].bytes) {
+		iov[n] = (struct iovec){(char *)pieces[n].bytes, pieces[n].length};
+		n++;
+	}
 	if (c->tls)
-		return tls_send(c->tls, iov, count);
-	struct msghdr message = {.msg_iov = iov, .msg_iovlen = count};
-	return sendmsg(c->watch.fd, &message, MSG_NOSIGNAL);
+		return tls_send(c->tls, iov, n);
+	struct msghdr message = {.msg_iov = iov, .msg_iovlen = n};
+	/* What a file goes on with shares the packet. */
+	return sendmsg(c->watch.fd, &message, MSG_NOSIGNAL | (n < count ? MSG_MORE : 0));
+}
+
+/* Without a look at the bytes but for TLS, which sends what is read a block at a time: after
+ * EAGAIN the same block again, as OpenSSL asks. */
+static ssize_t send_file(struct client *c, const struct wire_piece *piece)
+{
+	off_t position = piece->position;
+	ssize_t n;
+	if (!c->tls) {
+		n = sendfile(c->watch.fd, piece->fd, &position, piece->length);
+	} else {
+		char block[TLS_BLOCK];
+		n = pread(piece->fd, block, mr_min_size(piece->length, sizeof block), position);
+		if (n > 0)
+			n = tls_send(c->tls, &(struct iovec){block, (size_t)n}, 1);
+	}
+	if (n == 0) { /* the file is shorter than it was: there is no way to go on */
+		errno = EIO;
+		return -1;
+	}
+	return n;
 }
 
 static ssize_t transport_recv(struct client *c, void *to, size_t len)
@@ -118,10 +149,10 @@ static ssize_t transport_recv(struct client *c, void *to, size_t len)
 /* Send what can be sent now. */
 static void client_send(struct client *c)
 {
-	struct iovec iov[IOV_COUNT];
+	struct wire_piece pieces[PIECES_A_CALL];
 	size_t n;
-	while (!c->dead && (n = conn_output(&c->conn, iov, IOV_COUNT)) > 0) {
-		ssize_t sent = transport_send(c, iov, n);
+	while (!c->dead && (n = conn_output(&c->conn, pieces, PIECES_A_CALL)) > 0) {
+		ssize_t sent = pieces[0].bytes ? send_memory(c, pieces, n) : send_file(c, &pieces[0]);
 		if (sent >= 0)
 			conn_sent(&c->conn, (size_t)sent);
 		else if (errno == EAGAIN || errno == EWOULDBLOCK)
@@ -176,8 +207,8 @@ static void client_flush(struct client *c)
 	if (conn_is_muted(&c->conn))
 		loop_timer_set(c->server->loop, &c->unmute,
 			       c->conn.muted_until_us - loop_now_us(c->server->loop));
-	struct iovec iov[1];
-	int events = conn_output(&c->conn, iov, 1) || (c->tls && tls_wants_write(c->tls)) ? LOOP_WRITE : 0;
+	struct wire_piece left;
+	int events = conn_output(&c->conn, &left, 1) || (c->tls && tls_wants_write(c->tls)) ? LOOP_WRITE : 0;
 	if (client_reads(c))
 		events |= LOOP_READ;
 	if (events != c->events)

@@ -14,6 +14,7 @@ static const uint8_t type_size[] = {
     [WIRE_UUID] = 16,
     [WIRE_STRING] = sizeof(mr_str),
     [WIRE_RECORDS] = sizeof(mr_str),
+    [WIRE_PIECES] = sizeof(struct wire_pieces),
     [WIRE_OPTION] = sizeof(void *),
 };
 
@@ -37,7 +38,7 @@ static size_t item_wire_min(const struct wire_field *f, int version, bool flexib
 {
 	if (f->type == WIRE_STRING)
 		return flexible ? 1 : 2;
-	if (f->type == WIRE_RECORDS)
+	if (f->type == WIRE_RECORDS || f->type == WIRE_PIECES)
 		return flexible ? 1 : 4;
 	if (f->type == WIRE_OPTION)
 		return 1;
@@ -87,6 +88,10 @@ static void put_absent(const struct wire_field *f, void *at)
 	case WIRE_STRING:
 	case WIRE_RECORDS:
 		*(mr_str *)at = f->null_from == WIRE_NEVER ? MR_STR("") : MR_STR_NULL;
+		break;
+	case WIRE_PIECES:
+		*(struct wire_pieces *)at =
+		    (struct wire_pieces){.count = f->null_from == WIRE_NEVER ? 0 : -1};
 		break;
 	case WIRE_STRUCT:
 		wire_defaults(f->child, at);
@@ -182,7 +187,7 @@ static void read_struct(struct reader *r, const struct wire_struct *schema, void
 
 static mr_str read_string(struct reader *r, const struct wire_field *f)
 {
-	int64_t len = read_length(r, f->type == WIRE_RECORDS);
+	int64_t len = read_length(r, f->type != WIRE_STRING);
 	if (r->fault)
 		return MR_STR("");
 	if (len == -1)
@@ -193,6 +198,16 @@ static mr_str read_string(struct reader *r, const struct wire_field *f)
 		return MR_STR("");
 	}
 	return mr_str_n(p, (size_t)len);
+}
+
+static struct wire_pieces read_pieces(struct reader *r, const struct wire_field *f)
+{
+	mr_str bytes = read_string(r, f);
+	if (!bytes.ptr)
+		return (struct wire_pieces){.count = -1};
+	struct wire_piece *piece = arena_alloc(r->arena, sizeof *piece);
+	*piece = (struct wire_piece){.bytes = bytes.ptr, .fd = -1, .length = bytes.len};
+	return (struct wire_pieces){piece, bytes.len > 0, bytes.len};
 }
 
 static void *read_option(struct reader *r, const struct wire_field *f)
@@ -241,6 +256,9 @@ static void read_item(struct reader *r, const struct wire_field *f, void *at)
 	case WIRE_STRING:
 	case WIRE_RECORDS:
 		*(mr_str *)at = read_string(r, f);
+		break;
+	case WIRE_PIECES:
+		*(struct wire_pieces *)at = read_pieces(r, f);
 		break;
 	case WIRE_STRUCT:
 		read_struct(r, f->child, at);
@@ -387,6 +405,12 @@ static void write_length(struct writer *w, int64_t length, bool wide)
 		write_be(w, (uint64_t)length, wide ? 4 : 2);
 }
 
+static void splice(struct writer *w, const struct wire_piece *piece)
+{
+	mr_vec_push(&w->out->splices, (struct wire_splice){w->out->bytes.len, *piece});
+	w->out->spliced_bytes += piece->length;
+}
+
 static void write_string(struct writer *w, const struct wire_field *f, mr_str s)
 {
 	bool null = !s.ptr && w->version >= f->null_from;
@@ -397,8 +421,15 @@ static void write_string(struct writer *w, const struct wire_field *f, mr_str s)
 		mr_buf_append(&w->out->bytes, s.ptr, s.len);
 		return;
 	}
-	mr_vec_push(&w->out->splices, (struct wire_splice){w->out->bytes.len, s});
-	w->out->spliced_bytes += s.len;
+	splice(w, &(struct wire_piece){.bytes = s.ptr, .fd = -1, .length = s.len});
+}
+
+static void write_pieces(struct writer *w, const struct wire_field *f, const struct wire_pieces *pieces)
+{
+	bool null = pieces->count < 0 && w->version >= f->null_from;
+	write_length(w, null ? -1 : (int64_t)pieces->bytes, true);
+	for (int32_t i = 0; i < pieces->count; i++)
+		splice(w, &pieces->items[i]);
 }
 
 static void write_struct(struct writer *w, const struct wire_struct *schema, const void *in);
@@ -433,6 +464,9 @@ static void write_item(struct writer *w, const struct wire_field *f, const void 
 	case WIRE_STRING:
 	case WIRE_RECORDS:
 		write_string(w, f, *(const mr_str *)at);
+		break;
+	case WIRE_PIECES:
+		write_pieces(w, f, at);
 		break;
 	case WIRE_STRUCT:
 		write_struct(w, f->child, at);
@@ -474,7 +508,7 @@ static bool is_absent(const struct wire_field *f, const void *at)
 	if (f->type == WIRE_STRING)
 		return ((const mr_str *)at)->len == 0 &&
 		       (!((const mr_str *)at)->ptr || f->null_from == WIRE_NEVER);
-	char absent[16];
+	char absent[sizeof(struct wire_pieces)];
 	put_absent(f, absent);
 	return memcmp(at, absent, type_size[f->type]) == 0;
 }

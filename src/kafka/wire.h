@@ -12,6 +12,7 @@
  *   UUID         uint8_t[16]                       16 bytes
  *   STRING       mr_str, ptr NULL is null          int16 length (uvarint length + 1)
  *   RECORDS      mr_str, ptr NULL is null          int32 length (uvarint length + 1), opaque
+ *   PIECES       struct wire_pieces, -1 is null    as RECORDS
  *   STRUCT       the struct itself                 its fields
  *   OPTION       a pointer to a struct, or NULL    int8 1 and its fields, or -1
  *   array of X   WIRE_ARRAY(X), count -1 is null   int32 count (uvarint count + 1)
@@ -21,7 +22,8 @@
  * is that of the tables. Unknown tags are skipped; bytes after the last field are an error.
  *
  * Decoded strings and records are views into the input. Encoded records are not copied: they
- * become splices, which the sender writes between the bytes. Not locked.
+ * become splices, which the sender writes between the bytes; PIECES may lie in files, which the
+ * sender need not even read (sendfile). Not locked.
  */
 #pragma once
 
@@ -51,6 +53,7 @@ enum wire_type {
 	WIRE_UUID,
 	WIRE_STRING,
 	WIRE_RECORDS,
+	WIRE_PIECES, /* records that lie in several places, not all of them memory */
 	WIRE_STRUCT,
 	WIRE_OPTION, /* a struct that may be null */
 };
@@ -74,9 +77,23 @@ struct wire_struct {
 	uint16_t size; /* sizeof the C struct */
 };
 
+/* Bytes to send as they lie: in memory, or in a file. */
+struct wire_piece {
+	const char *bytes; /* NULL: `length` bytes at `position` of `fd` */
+	int fd;
+	int64_t position;
+	size_t length;
+};
+
+struct wire_pieces {
+	struct wire_piece *items;
+	int32_t count; /* -1: null */
+	size_t bytes;  /* the sum of their lengths */
+};
+
 struct wire_splice {
 	size_t at; /* before this byte of `bytes` */
-	mr_str view;
+	struct wire_piece piece;
 };
 
 struct wire_out {
@@ -92,7 +109,7 @@ void wire_out_clear(struct wire_out *out);
  * from the arena. MR_ERR_CORRUPT names the field. */
 MR_NODISCARD int wire_decode(const struct wire_struct *schema, int version, bool flexible, mr_str bytes,
 			     struct arena *arena, void *out, struct mr_error *err);
-/* Appends. Views in `in` must live until the splices are written. */
+/* Appends. Views in `in`, and the files of its pieces, must live until the splices are written. */
 void wire_encode(const struct wire_struct *schema, int version, bool flexible, const void *in,
 		 struct wire_out *out);
 

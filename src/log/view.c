@@ -4,6 +4,7 @@
 #include "log/batch_bytes.h"
 #include "log/lookup.h"
 #include "log/read.h"
+#include "log/transactions.h"
 
 /* What keeps a view's bytes alive: one of the three. */
 struct view_hold {
@@ -38,6 +39,49 @@ mr_str tail_slice(const char *bytes, size_t len, const struct log_view_request *
 		*next = bb_next_offset(batch);
 	}
 	return (mr_str){bytes + from, end - from};
+}
+
+int log_view_load(struct log_view *view, struct mr_error *err)
+{
+	if (view->fd < 0)
+		return 0;
+	struct view_hold *hold = view->hold;
+	size_t got;
+	mr_buf_reserve(&hold->read, view->length);
+	int rc = file_read_at(hold->file->file, hold->read.ptr, view->length, view->position, &got, err);
+	if (rc == 0 && got < view->length)
+		rc = mr_fail(err, MR_ERR_CORRUPT, "a segment ends %zu bytes early", view->length - got);
+	if (rc < 0) {
+		mr_buf_release(&hold->read);
+		return rc;
+	}
+	shared_file_drop(hold->file);
+	hold->file = NULL;
+	view->fd = -1;
+	view->bytes = hold->read.ptr;
+	return 0;
+}
+
+int log_view_header(const struct log_view *view, size_t *at, char header[BATCH_HEADER_SIZE],
+		    struct mr_error *err)
+{
+	if (*at + BATCH_HEADER_SIZE > view->length)
+		return 1;
+	if (view->bytes) {
+		memcpy(header, view->bytes + *at, BATCH_HEADER_SIZE);
+	} else {
+		const struct view_hold *hold = view->hold;
+		size_t got;
+		int rc = file_read_at(hold->file->file, header, BATCH_HEADER_SIZE,
+				      view->position + (int64_t)*at, &got, err);
+		if (rc < 0)
+			return rc;
+		if (got < BATCH_HEADER_SIZE || !bb_header_ok(header))
+			return mr_fail(err, MR_ERR_CORRUPT, "a batch at byte %lld of a segment is damaged",
+				       (long long)view->position + (long long)*at);
+	}
+	*at += (size_t)bb_size(header);
+	return 0;
 }
 
 /* 1 when the tail does not have the offset. */
@@ -76,7 +120,7 @@ static int view_file(struct cursor *cursor, int64_t position, const struct log_v
 		     struct log_view *out, struct mr_error *err)
 {
 	int64_t most = mr_min_i64((int64_t)mr_min_size(request->max_bytes, INT32_MAX), cursor->size);
-	int64_t limit = mr_min_i64(end_by_offset(cursor, request), position + most);
+	int64_t limit = mr_min_i64(cursor->size, position + most);
 	int64_t end, next = request->offset;
 	char header[BATCH_HEADER_SIZE];
 	int rc = cursor_header(cursor, position, header, err);
@@ -85,6 +129,9 @@ static int view_file(struct cursor *cursor, int64_t position, const struct log_v
 	if (bb_offset(header) >= request->until || (position + bb_size(header) > limit && !request->min_one))
 		return 0;
 	rc = cursor_end(cursor, position, limit, &end, &next, err);
+	if (rc == 0 && next > request->until) /* seldom: what came since, or is not decided yet */
+		rc = cursor_end(cursor, position, mr_min_i64(limit, end_by_offset(cursor, request)), &end,
+				&next, err);
 	if (rc < 0)
 		return rc;
 	struct view_hold *hold = mr_calloc(1, sizeof *hold);
@@ -155,6 +202,8 @@ int log_view(struct log_partition *partition, const struct log_view_request *req
 		return rc;
 	struct log_view_request bounded = *request;
 	bounded.until = request->until > 0 ? mr_min_i64(request->until, stable) : stable;
+	if (request->decided)
+		bounded.until = mr_min_i64(bounded.until, log_last_stable_offset(partition));
 	struct log_view view = {.fd = -1, .next_offset = request->offset};
 	if (bounded.offset < bounded.until) {
 		rc = view_tail(partition, &bounded, &view);
@@ -162,6 +211,8 @@ int log_view(struct log_partition *partition, const struct log_view_request *req
 			rc = request->in_memory ? view_copy(partition, &bounded, &view, err)
 						: view_segments(partition, &bounded, &view, err);
 	}
+	if (rc == MR_ERR_NOT_FOUND) /* retention took the segment while we looked */
+		return read_check_range(partition, request->offset, &stable, err) < 0 ? MR_ERR_LIMIT : rc;
 	if (rc == 0)
 		*out = view;
 	return rc;

@@ -4,7 +4,8 @@
  * one of two kinds:
  *
  *   file     fd >= 0: `length` bytes at `position` of fd, for sendfile. Not checked: the reader of
- *            the bytes checks each batch's CRC, as every Kafka client does.
+ *            the bytes checks each batch's CRC, as Kafka's clients do. Nor checked when log_view_load
+ *            has made it a memory view.
  *   memory   bytes != NULL. Checked by CRC when they came in (the tail: batches that were
  *            committed a moment ago, served from the memory they came in) or when they were read.
  *
@@ -14,6 +15,7 @@
  */
 #pragma once
 
+#include "codec/batch.h"
 #include "log/log.h"
 
 struct log_view {
@@ -31,9 +33,18 @@ struct log_view_request {
 	size_t max_bytes;
 	bool min_one;   /* the first batch even when it is larger than max_bytes */
 	bool in_memory; /* never a file view: for who decodes in place */
+	bool decided;   /* nothing at or past the last stable offset: read_committed */
 };
 
 /* Errors as log_read's. An empty view needs no release; to release one twice is fine. */
 MR_NODISCARD int log_view(struct log_partition *partition, const struct log_view_request *request,
 			  struct log_view *out, struct mr_error *err);
 void log_view_release(struct log_view *view);
+
+/* Have a file view's bytes in memory. On failure the view is as it was. */
+MR_NODISCARD int log_view_load(struct log_view *view, struct mr_error *err);
+
+/* The headers of a view's batches, one a call: 0, and *at moves from batch to batch, from 0 on;
+ * 1 past the last one. Of a file no more than the headers is read. */
+MR_NODISCARD int log_view_header(const struct log_view *view, size_t *at, char header[BATCH_HEADER_SIZE],
+				 struct mr_error *err);

@@ -2,6 +2,11 @@
 
 #include "test.h"
 
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <signal.h>
+
 void kafka_fixture_start(struct kafka_fixture *f, const char *folder)
 {
 	kafka_fixture_start_with(f, folder, &(struct kafka_server_options){.listen = "127.0.0.1:0"});
@@ -11,6 +16,7 @@ void kafka_fixture_start_with(struct kafka_fixture *f, const char *folder,
 			      const struct kafka_server_options *options)
 {
 	struct mr_error err;
+	signal(SIGPIPE, SIG_IGN); /* as the program does: neither sendfile nor OpenSSL has MSG_NOSIGNAL */
 	*f = (struct kafka_fixture){0};
 	struct log_store_options store = {.env = env_linux(), .dir = folder, .journal_bytes = 4 << 20};
 	CHECK_OK(log_store_open(&store, &f->store, &err), err);
@@ -57,4 +63,28 @@ struct log_topic *kafka_fixture_topic(struct kafka_fixture *f, const char *name,
 	config.partitions = partitions;
 	CHECK_OK(log_topic_create(f->store, mr_str_from(name), &config, &topic, &err), err);
 	return topic;
+}
+
+void kafka_fixture_certificate(const char *folder, const char *name, const char *common_name)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *certificate = X509_new();
+	X509_set_version(certificate, 2);
+	ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
+	X509_gmtime_adj(X509_getm_notBefore(certificate), -60);
+	X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
+	X509_NAME *subject = X509_get_subject_name(certificate);
+	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)common_name, -1, -1,
+				   0);
+	X509_set_issuer_name(certificate, subject);
+	X509_set_pubkey(certificate, key);
+	X509_sign(certificate, key, EVP_sha256());
+	FILE *f = fopen(test_path("%s/%s.key", folder, name), "w");
+	PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL);
+	fclose(f);
+	f = fopen(test_path("%s/%s.crt", folder, name), "w");
+	PEM_write_X509(f, certificate);
+	fclose(f);
+	X509_free(certificate);
+	EVP_PKEY_free(key);
 }

@@ -21,3 +21,5 @@ void kafka_fixture_start_with(struct kafka_fixture *f, const char *folder,
 void kafka_fixture_stop(struct kafka_fixture *f);
 /* A durable topic without a contract. */
 struct log_topic *kafka_fixture_topic(struct kafka_fixture *f, const char *name, int32_t partitions);
+/* FOLDER/NAME.key and the certificate that it signs for itself, FOLDER/NAME.crt, as PEM. */
+void kafka_fixture_certificate(const char *folder, const char *name, const char *common_name);

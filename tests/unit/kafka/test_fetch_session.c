@@ -33,13 +33,13 @@ static int64_t offset_of(const struct fetch_sessions *all, struct fetch_session_
 }
 
 static bool tell(struct fetch_sessions *all, struct fetch_session_ref ref, int32_t partition,
-		 int64_t high_watermark, int16_t error, mr_str records)
+		 int64_t high_watermark, int16_t error, size_t bytes)
 {
 	struct fetch_topic_reply topic = {.topic = MR_STR("t")};
 	struct fetch_partition_reply reply = {.partition = partition,
 					      .high_watermark = high_watermark,
 					      .error_code = error,
-					      .records = records};
+					      .records = {.bytes = bytes}};
 	return fetch_session_tell(all, ref, &topic, &reply);
 }
 
@@ -90,19 +90,19 @@ TEST(fetch_session_tells_only_news_and_gives_all_their_turn)
 	struct fetch_session_ref ref, next;
 	int32_t partition, count;
 	CHECK_INT(ask(&all, 0, 0, 0, 2, 0, &ref), FETCH_SESSION_OK);
-	CHECK(tell(&all, ref, 0, 5, 0, MR_STR(""))); /* the first answer holds all */
-	CHECK(!tell(&all, ref, 0, 5, 0, MR_STR("")));
-	CHECK(tell(&all, ref, 0, 6, 0, MR_STR(""))); /* the high watermark moved */
-	CHECK(tell(&all, ref, 0, 6, 3, MR_STR(""))); /* an error is told each time */
-	CHECK(tell(&all, ref, 0, 6, 3, MR_STR("")));
-	CHECK(tell(&all, ref, 0, 6, 0, MR_STR(""))); /* and that it ended */
-	CHECK(!tell(&all, ref, 0, 6, 0, MR_STR("")));
-	CHECK(tell(&all, ref, 0, 6, 0, MR_STR("r")));
+	CHECK(tell(&all, ref, 0, 5, 0, 0)); /* the first answer holds all */
+	CHECK(!tell(&all, ref, 0, 5, 0, 0));
+	CHECK(tell(&all, ref, 0, 6, 0, 0)); /* the high watermark moved */
+	CHECK(tell(&all, ref, 0, 6, 3, 0)); /* an error is told each time */
+	CHECK(tell(&all, ref, 0, 6, 3, 0));
+	CHECK(tell(&all, ref, 0, 6, 0, 0)); /* and that it ended */
+	CHECK(!tell(&all, ref, 0, 6, 0, 0));
+	CHECK(tell(&all, ref, 0, 6, 0, 1));
 	offset_of(&all, ref, 0, &partition, &count);
 	CHECK_INT(partition, 1); /* 0 had records and went to the end */
 	CHECK_INT(ask(&all, ref.id, 1, 0, 1, 0, &next), FETCH_SESSION_OK);
-	CHECK(tell(&all, ref, 0, 6, 0, MR_STR(""))); /* an answer the session has gone past */
-	CHECK(!tell(&all, next, 0, 6, 0, MR_STR("")));
+	CHECK(tell(&all, ref, 0, 6, 0, 0)); /* an answer the session has gone past */
+	CHECK(!tell(&all, next, 0, 6, 0, 0));
 	fetch_sessions_release(&all);
 }
 

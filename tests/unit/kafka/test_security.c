@@ -8,36 +8,7 @@
 #include "test.h"
 
 #include <librdkafka/rdkafka.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
-#include <signal.h>
 #include <stdlib.h>
-
-/* A key and the certificate that it signs for itself, as PEM files. */
-static void make_certificate(const char *folder, const char *name, const char *common_name)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *certificate = X509_new();
-	X509_set_version(certificate, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
-	X509_gmtime_adj(X509_getm_notBefore(certificate), -60);
-	X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
-	X509_NAME *subject = X509_get_subject_name(certificate);
-	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)common_name, -1, -1,
-				   0);
-	X509_set_issuer_name(certificate, subject);
-	X509_set_pubkey(certificate, key);
-	X509_sign(certificate, key, EVP_sha256());
-	FILE *f = fopen(test_path("%s/%s.key", folder, name), "w");
-	PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL);
-	fclose(f);
-	f = fopen(test_path("%s/%s.crt", folder, name), "w");
-	PEM_write_X509(f, certificate);
-	fclose(f);
-	X509_free(certificate);
-	EVP_PKEY_free(key);
-}
 
 struct secured {
 	struct kafka_fixture kafka;
@@ -49,10 +20,9 @@ struct secured {
 static void start(struct secured *s, enum tls_client_auth client_auth)
 {
 	struct mr_error err;
-	signal(SIGPIPE, SIG_IGN); /* as the program does: OpenSSL writes without MSG_NOSIGNAL */
 	s->folder = test_folder();
-	make_certificate(s->folder, "server", "127.0.0.1");
-	make_certificate(s->folder, "client", "carol");
+	kafka_fixture_certificate(s->folder, "server", "127.0.0.1");
+	kafka_fixture_certificate(s->folder, "client", "carol");
 	struct auth_user_option root = {MR_STR("root"), MR_STR("rootpw"), true};
 	struct auth_options auth = {.env = env_linux(), .users = &root, .user_count = 1};
 	CHECK_OK(auth_open(&auth, &s->auth, &err), err);
@@ -167,7 +137,7 @@ TEST(security_client_certificates_and_renewal)
 	allow_write(&s, "User:CN=carol");
 	CHECK_INT(send_as(&s, &carol, "1"), 0);
 	CHECK(send_as(&s, &nobody, "x") != 0);
-	make_certificate(s.folder, "server", "127.0.0.1"); /* the client trusts the new one only */
+	kafka_fixture_certificate(s.folder, "server", "127.0.0.1"); /* the client trusts the new one only */
 	CHECK_INT(send_as(&s, &carol, "2"), 0);
 	/* A file that is no certificate changes nothing for those who come now. */
 	struct mr_error err;

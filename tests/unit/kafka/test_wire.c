@@ -16,7 +16,7 @@ static void flatten(const struct wire_out *out, struct mr_buf *to)
 		size_t end = s ? s->at : out->bytes.len;
 		mr_buf_append(to, out->bytes.ptr + from, end - from);
 		if (s)
-			mr_buf_str(to, s->view);
+			mr_buf_append(to, s->piece.bytes, s->piece.length);
 		from = end;
 	}
 }
@@ -184,6 +184,18 @@ static mr_str random_text(struct mr_rng *rng, struct arena *arena)
 	return mr_str_n(text, len);
 }
 
+static struct wire_pieces random_pieces(struct mr_rng *rng, struct arena *arena)
+{
+	struct wire_pieces out = {.count = (int32_t)rng_below(rng, 5) - 1};
+	out.items = arena_calloc(arena, 4, sizeof *out.items);
+	for (int32_t i = 0; i < out.count; i++) {
+		mr_str text = random_text(rng, arena);
+		out.items[i] = (struct wire_piece){.bytes = text.ptr, .fd = -1, .length = text.len};
+		out.bytes += text.len;
+	}
+	return out;
+}
+
 static void *random_option(struct mr_rng *rng, const struct wire_field *f, int version, struct arena *arena)
 {
 	if (rng_below(rng, 4) == 0)
@@ -213,6 +225,8 @@ static void fill_item(struct mr_rng *rng, const struct wire_field *f, int versio
 		fill_struct(rng, f->child, version, arena, at);
 	else if (f->type == WIRE_OPTION)
 		*(void **)at = random_option(rng, f, version, arena);
+	else if (f->type == WIRE_PIECES)
+		*(struct wire_pieces *)at = random_pieces(rng, arena);
 	else if (version >= f->null_from && rng_below(rng, 4) == 0)
 		*(mr_str *)at = MR_STR_NULL;
 	else
@@ -222,7 +236,18 @@ static void fill_item(struct mr_rng *rng, const struct wire_field *f, int versio
 static size_t c_size(const struct wire_field *f)
 {
 	static const size_t sizes[] = {
-	    1, 1, 2, 4, 8, 8, 16, sizeof(mr_str), sizeof(mr_str), 0, sizeof(void *)};
+	    [WIRE_BOOL] = 1,
+	    [WIRE_INT8] = 1,
+	    [WIRE_INT16] = 2,
+	    [WIRE_INT32] = 4,
+	    [WIRE_INT64] = 8,
+	    [WIRE_FLOAT64] = 8,
+	    [WIRE_UUID] = 16,
+	    [WIRE_STRING] = sizeof(mr_str),
+	    [WIRE_RECORDS] = sizeof(mr_str),
+	    [WIRE_PIECES] = sizeof(struct wire_pieces),
+	    [WIRE_OPTION] = sizeof(void *),
+	};
 	return f->type == WIRE_STRUCT ? f->child->size : sizes[f->type];
 }
 
