@@ -14,12 +14,12 @@
 #include "task/op.h"
 #include "task/pool.h"
 #include "task/procfs.h"
+#include "task/work_folders.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define RENDER_THREADS 2
@@ -30,6 +30,7 @@ struct process_executor {
 	const struct task_services *services;
 	struct keeper_client *keeper;
 	struct pool *pool;
+	struct work_folders *folders;
 	pthread_mutex_t sending, lock;
 	struct mr_map tries; /* id → struct running */
 };
@@ -64,11 +65,9 @@ static void free_running(struct running *running)
 
 static void remove_folder(struct process_executor *executor, const char *id)
 {
-	char *path = mr_asprintf("%s/work/%s", executor->services->folder, id);
 	struct mr_error err;
-	if (disk_remove_all(executor->services->env->disk, path, &err) != 0)
+	if (work_folder_give(executor->folders, id, &err) != 0)
 		mr_log_error("task", &err);
-	free(path);
 }
 
 static void report_lost(struct process_executor *executor, struct running *running, const char *why)
@@ -178,16 +177,17 @@ static void put_start(const struct op_call *call, struct op_command *command, st
 	mr_buf_release(&log);
 }
 
-static int prepare(struct op_call *call, struct mr_buf *json, struct mr_error *err)
+static int prepare(struct process_executor *executor, struct op_call *call, struct mr_buf *json,
+		   struct mr_error *err)
 {
 	const struct task_op *op = op_find(call->try->task->operator->name);
 	struct op_command command = {0};
 	if (!op || !op->command)
 		return mr_fail(err, MR_ERR_UNSUPPORTED, "%s does not run as a process",
 			       call->try->task->operator->name);
-	if (mkdir(call->folder, 0700) != 0 && !disk_exists(call->services->env->disk, call->folder))
-		return mr_fail_errno(err, "cannot make the folder %s", call->folder);
-	int rc = op->command(call, &command, err);
+	int rc = work_folder_take(executor->folders, call->try->id, err);
+	if (rc == 0)
+		rc = op->command(call, &command, err);
 	if (rc == 0)
 		put_start(call, &command, json);
 	mr_vec_release(&command.argv);
@@ -221,7 +221,7 @@ static void start_job(struct pool_job *job)
 	memcpy(id, running->try->id, sizeof id);
 	int rc = op_call_init(&call, executor->services, running->try, false, &err);
 	if (rc == 0)
-		rc = prepare(&call, &json, &err);
+		rc = prepare(executor, &call, &json, &err);
 	if (rc < 0)
 		task_log_line(&call.log, "ERROR", "%s%s%s", err.message, err.hint[0] ? ": " : "", err.hint);
 	bool bad = rc < 0;
@@ -475,6 +475,7 @@ static void process_free(struct dag_executor *base)
 	mr_map_each (&executor->tries, entry)
 		free_running(entry->value); /* they run on; the next server asks after them */
 	mr_map_release(&executor->tries);
+	work_folders_free(executor->folders);
 	pthread_mutex_destroy(&executor->sending);
 	pthread_mutex_destroy(&executor->lock);
 	free(executor);
@@ -500,7 +501,7 @@ int process_executor_new(const struct task_services *services, int32_t slots, st
 	    .gone = on_gone,
 	    .arg = executor,
 	};
-	int rc = disk_mkdir_all(services->env->disk, work, err);
+	int rc = work_folders_new(work, (size_t)slots, &executor->folders, err);
 	if (rc == 0)
 		rc = keeper_client_new(&options, &executor->keeper, err);
 	if (rc == 0)

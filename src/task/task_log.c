@@ -1,12 +1,12 @@
 #include "task/task_log.h"
 
 #include "dag/civil.h"
-#include "env/disk_linux.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,6 +34,25 @@ void task_log_path(const char *logs, mr_str dag_id, mr_str run_id, mr_str task_i
 	mr_buf_printf(out, "/attempt=%d.log", (int)try_number);
 }
 
+/* The folders above a path. Not synced, as the log itself is not: a power cut costs lines. */
+static int make_folders(char *path, struct mr_error *err)
+{
+	char *slash = strrchr(path, '/');
+	int rc = 0;
+	if (!slash || slash == path)
+		return 0;
+	*slash = 0;
+	bool made = mkdir(path, 0777) == 0;
+	if (!made && errno == ENOENT) {
+		rc = make_folders(path, err);
+		made = rc == 0 && mkdir(path, 0777) == 0;
+	}
+	if (rc == 0 && !made && errno != EEXIST)
+		rc = mr_fail_errno(err, "cannot make the folder %s", path);
+	*slash = '/';
+	return rc;
+}
+
 int task_log_open(struct task_log *log, const char *logs, const struct dag_try *try, const mr_str *secrets,
 		  size_t secret_count, struct mr_error *err)
 {
@@ -44,10 +63,7 @@ int task_log_open(struct task_log *log, const char *logs, const struct dag_try *
 	log->fd = open(path.ptr, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 	int rc = 0;
 	if (log->fd < 0 && errno == ENOENT) {
-		char *slash = strrchr(path.ptr, '/');
-		*slash = 0;
-		rc = disk_mkdir_all(disk_linux(), path.ptr, err);
-		*slash = '/';
+		rc = make_folders(path.ptr, err);
 		log->fd = rc == 0 ? open(path.ptr, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640) : -1;
 	}
 	if (rc == 0 && log->fd < 0)
