@@ -3,7 +3,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 SETUP ?= tools/setup.sh
 
-.PHONY: all debug release tsan demo test unit torture lint format bench bench-broker interop install clean setup
+.PHONY: all debug release tsan demo test unit torture lint format bench bench-broker bench-dag interop install clean setup
 
 all: release
 
@@ -52,6 +52,9 @@ bench: release           ## figures, as a table and as JSON lines
 
 bench-broker: release    ## beside Apache Kafka (Maven), in turn, by the same load generator; prints the marks
 	@python3 bench/broker.py --build $(BUILD)/release
+
+bench-dag: release       ## beside Apache Airflow (PyPI) with PostgreSQL (Debian); prints the marks
+	@python3 bench/dag.py --build $(BUILD)/release
 
 interop: release         ## other people's programs against ours (PyPI, Maven, npm, Go): make interop T=kafka
 	@python3 tests/interop/run.py --build $(BUILD)/release $(T)

@@ -74,7 +74,7 @@ class Airflow:
             "AIRFLOW__CORE__DAGS_FOLDER": self.dags,
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-            "AIRFLOW__CORE__PARALLELISM": 32,
+            "AIRFLOW__CORE__PARALLELISM": 64,
             "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": 1000,
             "AIRFLOW__CORE__MAX_ACTIVE_RUNS_PER_DAG": 100,
             "AIRFLOW__CORE__DEFAULT_POOL_TASK_SLOT_COUNT": 2000,

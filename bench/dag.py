@@ -33,16 +33,22 @@ PAUSED = 56  # files that only lie there while idle is measured
 # ---- DAGs: name -> (kind of task, how many, how they hang together) ----
 
 def shapes(tasks, many):
-    out = {"wide": ("bash", tasks, "wide"), "chain": ("bash", 50, "chain")}
-    out.update({f"many_{i:02d}": ("bash", 20, "chain") for i in range(many)})
-    out.update({f"still_{i:02d}": ("bash", 20, "chain") for i in range(PAUSED)})
+    """The tasks of many DAGs at once sleep: a start waits for the scheduler then, not for a processor."""
+    out = {"wide": ("true", tasks, "wide"), "chain": ("true", 50, "chain")}
+    out.update({f"many_{i:02d}": (f"sleep 0.{5 + i % 5}", 20, "chain") for i in range(many)})
+    out.update({f"still_{i:02d}": ("true", 20, "chain") for i in range(PAUSED)})
     return out
 
 
+BASH = "airflow.providers.standard.operators.bash.BashOperator"
+
+
 def write_yaml(folder, name, kind, tasks, how):
-    operator, more = {"bash": ("airflow.providers.standard.operators.bash.BashOperator", "bash_command: 'true'"),
-                      "sql": ("airflow.providers.common.sql.operators.sql.SQLExecuteQueryOperator", "sql: SELECT 1"),
-                      "empty": ("airflow.providers.standard.operators.empty.EmptyOperator", "")}[kind]
+    """kind: sql, empty, or a command."""
+    operator, more = {
+        "sql": ("airflow.providers.common.sql.operators.sql.SQLExecuteQueryOperator", "sql: SELECT 1"),
+        "empty": ("airflow.providers.standard.operators.empty.EmptyOperator", "")}.get(
+            kind, (BASH, f"bash_command: '{kind}'"))
     text = (f"{name}:\n  schedule: null\n  max_active_tasks: 2000\n"
             "  default_args: {retries: 0, start_date: 2024-01-01}\n  tasks:\n")
     if how == "mapped":
@@ -56,10 +62,10 @@ def write_yaml(folder, name, kind, tasks, how):
     (folder / f"{name}.yml").write_text(text)
 
 
-def write_python(folder, name, tasks, how):
+def write_python(folder, name, command, tasks, how):
     text = ("from airflow.sdk import DAG\nfrom airflow.providers.standard.operators.bash import BashOperator\n"
             f"with DAG('{name}', schedule=None, max_active_tasks=2000, default_args=dict(retries=0)):\n    last = None\n"
-            f"    for i in range({tasks}):\n        t = BashOperator(task_id=f't{{i:05d}}', bash_command='true')\n")
+            f"    for i in range({tasks}):\n        t = BashOperator(task_id=f't{{i:05d}}', bash_command='{command}')\n")
     if how == "chain":
         text += "        if last:\n            last >> t\n        last = t\n"
     (folder / f"{name}.py").write_text(text)
@@ -72,7 +78,8 @@ class Millrace:
         self.binary, self.folder = binary, Path(folder)
         self.dags = self.folder / "dags"
         self.dags.mkdir(parents=True)
-        (self.folder / "millrace.yml").write_text("kafka: {listen: 127.0.0.1:0}\nhttp: {listen: 127.0.0.1:0}\n")
+        (self.folder / "millrace.yml").write_text("kafka: {listen: 127.0.0.1:0}\nhttp: {listen: 127.0.0.1:0}\n"
+                                                  "dags: {parallelism: 64}\n")
 
     def __enter__(self):
         run = self.folder / ".millrace/run.json"
@@ -199,7 +206,7 @@ class Bench:
             self.rate("true tasks, one DAG", side, ["wide"], wide)
         if self.wanted("chain"):
             self.latency("chain of 50", side, ["chain"])
-        if self.wanted("many"):
+        if self.wanted("many") or self.wanted("history"):
             names = [d for d in dags if d.startswith("many")]
             self.latency(f"{len(names)} DAGs x 20", side, names)
 
@@ -210,8 +217,8 @@ class Bench:
         wide, many = (40, 4) if self.options.quick else (200, 20)
         folder = self.folder / "airflow-dags"
         folder.mkdir()
-        for name, (_, tasks, how) in shapes(wide, many).items():
-            write_python(folder, name, tasks, how)
+        for name, (kind, tasks, how) in shapes(wide, many).items():
+            write_python(folder, name, kind, tasks, how)
         with Airflow(self.folder / "airflow", folder) as side:
             self.both(side, wide, many)
 
@@ -231,7 +238,7 @@ class Bench:
         side = Millrace(self.build / "millrace", self.folder / "own")
         write_yaml(side.dags, "empty", "empty", 10_000, "wide")
         write_yaml(side.dags, "sql", "sql", 1000, "wide")
-        write_yaml(side.dags, "mapped", "bash", 1000 if self.options.quick else 10_000, "mapped")
+        write_yaml(side.dags, "mapped", "true", 1000 if self.options.quick else 10_000, "mapped")
         with side:
             if self.wanted("empty"):
                 self.rate("in-process tasks", side, ["empty"], 10_000)
@@ -242,7 +249,7 @@ class Bench:
         if self.wanted("loaded"):
             side = Millrace(self.build / "millrace", self.folder / "loaded")
             for i in range(1000):
-                write_yaml(side.dags, f"dag_{i:04d}", "bash", 5, "chain")
+                write_yaml(side.dags, f"dag_{i:04d}", "true", 5, "chain")
             with side:
                 self.note("ready, 1000 DAGs", side.name, seconds=side.ready_seconds)
                 self.wait_parsed(side, ["dag_0999"])
@@ -259,10 +266,11 @@ class Bench:
         """The same chains once more, behind a million task instances that have ended."""
         rows = 100_000 if self.options.quick else 1_000_000
         db = sqlite3.connect(side.folder / ".millrace/dags.db")
-        for table, key in (("dag_run", "run_no"), ("task_instance", "run_no")):
+        db.execute("PRAGMA cache_size=-400000")
+        top = db.execute("SELECT max(run_no) FROM dag_run WHERE dag_id LIKE 'many%'").fetchone()[0]
+        value = {"run_no": f"{top} + n", "run_id": "'old__' || n"}
+        for table in ("dag_run", "task_instance"):
             names = [c[1] for c in db.execute(f"PRAGMA table_info({table})")]
-            top = db.execute("SELECT max(run_no) FROM dag_run WHERE dag_id LIKE 'many%'").fetchone()[0]
-            value = {key: f"{top} + n", "run_id": "'old__' || n"}
             columns = ", ".join(value.get(name, name) for name in names)
             db.execute(f"WITH RECURSIVE c(n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM c WHERE n < {999 + rows // 20}) "
                        f"INSERT INTO {table}({', '.join(names)}) SELECT {columns} FROM c, {table} WHERE run_no = {top}")
