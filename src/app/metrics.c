@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#define APIS_MAX 64
+#define APIS_MAX 128
 
 static void put_process(struct app *app, struct mr_buf *out)
 {
@@ -81,6 +81,38 @@ static void put_kafka(struct app *app, struct mr_buf *out)
 	for (size_t i = 0; i < count; i++)
 		metric_sample(out, "millrace_kafka_request_seconds_total",
 			      (double)apis[i].latency_us_sum / 1e6, "api", apis[i].name, NULL);
+}
+
+static void put_groups(struct app *app, struct mr_buf *out)
+{
+	static const struct {
+		const char *name, *help;
+	} families[] = {
+	    {"millrace_group_lag_rows", "Records after the committed offset."},
+	    {"millrace_group_lag_seconds", "From the next record to read to the newest one."},
+	};
+	struct groups_stats stats;
+	groups_stats(app_groups(app), &stats);
+	metric_family(out, "millrace_groups", METRIC_GAUGE, "Consumer groups.");
+	metric_sample(out, "millrace_groups", (double)stats.groups, NULL);
+	metric_family(out, "millrace_group_members", METRIC_GAUGE, "Members of consumer groups.");
+	metric_sample(out, "millrace_group_members", (double)stats.members, NULL);
+	metric_family(out, "millrace_group_rebalances_total", METRIC_COUNTER,
+		      "Rebalances of consumer groups.");
+	metric_sample(out, "millrace_group_rebalances_total", (double)stats.rebalances, NULL);
+	struct arena arena = {0};
+	size_t count;
+	struct group_lag *lags = groups_lag(app_groups(app), MR_STR_NULL, &count, &arena);
+	for (size_t f = 0; f < MR_COUNT(families); f++) {
+		metric_family(out, families[f].name, METRIC_GAUGE, families[f].help);
+		for (size_t i = 0; i < count; i++)
+			metric_sample(out, families[f].name,
+				      f == 0 ? (double)lags[i].lag_rows : lags[i].lag_seconds, "group",
+				      arena_copy(&arena, lags[i].group).ptr, "topic",
+				      arena_copy(&arena, lags[i].topic).ptr, "partition",
+				      arena_printf(&arena, "%d", (int)lags[i].partition).ptr, NULL);
+	}
+	arena_release(&arena);
 }
 
 static void put_gateway(struct app *app, struct mr_buf *out)
@@ -225,6 +257,7 @@ void app_metrics(struct app *app, struct mr_buf *out)
 	put_topics(app, out);
 	put_log(app, out);
 	put_kafka(app, out);
+	put_groups(app, out);
 	put_gateway(app, out);
 	put_ingests(app, out);
 	put_flows(app, out);

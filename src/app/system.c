@@ -1,11 +1,8 @@
-#include "app/system.h"
+#include "app/system_fill.h"
 
 #include <stdlib.h>
 
-#define COLUMN(column_name, column_type) \
-	{ \
-		.name = {column_name, sizeof(column_name) - 1}, .type = column_type \
-	}
+#define COLUMN SYSTEM_COLUMN
 
 static const struct column_def topics_columns[] = {
     COLUMN("topic", COL_STRING),    COLUMN("partitions", COL_INTEGER), COLUMN("messages", COL_LONG),
@@ -223,26 +220,25 @@ static int fill_errors(void *arg, struct system_rows *rows, struct mr_error *err
 	return 0;
 }
 
-#define TABLE(table_name) \
-	{ \
-#table_name, table_name##_columns, MR_COUNT(table_name##_columns), fill_##table_name, NULL \
-	}
-
 struct system_table *app_system_tables(struct app *app, size_t *count)
 {
 	static const struct system_table tables[] = {
-	    TABLE(topics), TABLE(partitions),
-	    TABLE(tables), {"table_history", history_columns, MR_COUNT(history_columns), fill_history, NULL},
-	    TABLE(flows),  TABLE(ingests),
-	    TABLE(errors),
+	    SYSTEM_TABLE(topics),
+	    SYSTEM_TABLE(partitions),
+	    SYSTEM_TABLE(tables),
+	    {"table_history", history_columns, MR_COUNT(history_columns), fill_history, NULL},
+	    SYSTEM_TABLE(flows),
+	    SYSTEM_TABLE(ingests),
+	    SYSTEM_TABLE(errors),
 	};
-	size_t dag_count;
+	size_t dag_count, n = MR_COUNT(tables) + system_group_table_count;
 	const struct system_table *dags = app_dag_tables(&dag_count);
-	*count = MR_COUNT(tables) + dag_count;
-	struct system_table *copy = mr_alloc(*count * sizeof *copy);
-	memcpy(copy, tables, sizeof tables);
-	memcpy(copy + MR_COUNT(tables), dags, dag_count * sizeof *dags);
+	struct system_table *all = mr_calloc(n + dag_count, sizeof *all);
+	memcpy(all, tables, sizeof tables);
+	memcpy(all + MR_COUNT(tables), system_group_tables, system_group_table_count * sizeof *all);
+	memcpy(all + n, dags, dag_count * sizeof *all);
+	*count = n + dag_count;
 	for (size_t i = 0; i < *count; i++)
-		copy[i].arg = app;
-	return copy;
+		all[i].arg = app;
+	return all;
 }

@@ -1,5 +1,6 @@
 /* app/system.h - the system.* tables of a running app: topics, partitions, tables,
- * table_history, ingests, flows, errors, dags, dag_runs, task_instances. */
+ * table_history, ingests, flows, errors; groups, group_members, group_lag, connections; dags, dag_runs,
+ * task_instances. */
 #pragma once
 
 #include "app/app.h"

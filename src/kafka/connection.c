@@ -16,7 +16,10 @@
 
 void conn_init(struct conn *conn, struct kafka_core *core, void (*output)(struct conn *conn))
 {
-	*conn = (struct conn){.core = core, .output = output, .identity.mechanism = -1};
+	*conn = (struct conn){.core = core,
+			      .output = output,
+			      .identity.mechanism = -1,
+			      .opened_ms = clock_wall_ms(core->env->clock)};
 }
 
 void conn_release(struct conn *conn)
@@ -63,6 +66,7 @@ void conn_received(struct conn *conn, size_t len)
 {
 	conn->in.len += len;
 	atomic_fetch_add_explicit(&conn->core->bytes_in, len, memory_order_relaxed);
+	atomic_fetch_add_explicit(&conn->bytes_in, len, memory_order_relaxed);
 	conn_pump(conn);
 }
 
@@ -201,6 +205,7 @@ bool conn_pump(struct conn *conn)
 			return any;
 		}
 		any = true;
+		conn_label_request(conn, r);
 		enqueue(conn, r);
 		conn->busy = r; /* until the step says otherwise */
 		request_step(r);
@@ -298,6 +303,7 @@ size_t conn_output(struct conn *conn, struct wire_piece *pieces, size_t max)
 void conn_sent(struct conn *conn, size_t len)
 {
 	atomic_fetch_add_explicit(&conn->core->bytes_out, len, memory_order_relaxed);
+	atomic_fetch_add_explicit(&conn->bytes_out, len, memory_order_relaxed);
 	conn->sent += len;
 	while (conn->first && conn->first->done) {
 		size_t whole = request_reply_bytes(conn->first), sent = conn->sent;

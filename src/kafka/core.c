@@ -17,6 +17,7 @@ void kafka_core_init(struct kafka_core *core, const struct env *env, struct brok
 	    .cluster_id = MR_STR(""),
 	    .request_bytes_max = 100UL << 20,
 	};
+	pthread_mutex_init(&core->labels_lock, NULL);
 }
 
 static void request_free(struct request *r)
@@ -40,6 +41,7 @@ void kafka_core_release(struct kafka_core *core)
 	mr_map_release(&core->topic_ids);
 	mr_vec_release(&core->ready);
 	mr_vec_release(&core->busy);
+	pthread_mutex_destroy(&core->labels_lock);
 }
 
 /* ---- topics ---- */

@@ -17,10 +17,12 @@
 #include "env/loop.h"
 #include "group/group.h"
 #include "kafka/errors.h"
+#include "kafka/label.h"
 #include "kafka/fetch_session.h"
 #include "kafka/messages.h"
 #include "txn/txn.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #define KAFKA_NODE_ID 1
@@ -148,6 +150,7 @@ struct kafka_core {
 	mr_str cluster_id;
 	size_t request_bytes_max;
 	struct waiters waiters;
+	pthread_mutex_t labels_lock; /* of every connection's label */
 	struct fetch_sessions fetch_sessions;
 	struct mr_map topic_ids; /* 16 bytes -> struct log_topic */
 	MR_VEC(struct request *) ready;
@@ -194,7 +197,11 @@ struct conn {
 	bool broken;          /* garbage came: close when what was asked before is answered */
 	char host[64];        /* the address the client connected to */
 	int port;
-	char peer[64];          /* and its own */
+	char peer[64]; /* and its own */
+	int peer_port;
+	struct conn_label label; /* labels_lock */
+	_Atomic uint64_t requests, bytes_in, bytes_out;
+	int64_t opened_ms;      /* wall clock */
 	mr_str advertised_host; /* what its listener tells clients instead of `host`; empty: nothing */
 	int advertised_port;
 	struct {

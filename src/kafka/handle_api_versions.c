@@ -23,7 +23,10 @@ static void advertise_features(struct request *r, struct api_versions_response *
 
 enum step api_versions_step(struct request *r)
 {
+	const struct api_versions_request *in = r->in;
 	struct api_versions_response *out = r->out;
+	if (in && r->header.version >= 3)
+		conn_label_software(r->conn, in->client_software_name, in->client_software_version);
 	out->error_code = r->in ? KE_NONE : KE_UNSUPPORTED_VERSION;
 	request_array(r, &out->api_keys, API_COUNT);
 	for (size_t i = 0; i < API_COUNT; i++) {

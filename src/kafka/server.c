@@ -61,6 +61,7 @@ struct kafka_server {
 	pthread_t thread;
 	char *cluster_id;
 	size_t connections_max;
+	pthread_mutex_t clients_lock; /* the loop's thread takes it to change the list, others to read it */
 	struct client *clients;
 	struct client *dirty;
 	bool flushing; /* a flush will come before the callback ends */
@@ -85,9 +86,11 @@ static void client_close(struct client *c)
 	tls_free(c->tls);
 	close(c->watch.fd);
 	conn_release(&c->conn);
+	pthread_mutex_lock(&server->clients_lock);
 	*c->link = c->next;
 	if (c->next)
 		c->next->link = c->link;
+	pthread_mutex_unlock(&server->clients_lock);
 	atomic_fetch_sub(&server->connections_open, 1);
 	free(c);
 }
@@ -267,7 +270,7 @@ static void connection_addresses(int fd, struct conn *conn)
 		conn->port = address_text(&end, conn->host);
 	len = sizeof end;
 	if (getpeername(fd, (struct sockaddr *)&end, &len) == 0)
-		address_text(&end, conn->peer);
+		conn->peer_port = address_text(&end, conn->peer);
 }
 
 static void unmute(struct loop_timer *timer)
@@ -298,9 +301,11 @@ static void client_new(struct listener *listener, int fd)
 	}
 	if (listener->tls)
 		c->tls = tls_new(listener->tls, fd);
+	pthread_mutex_lock(&server->clients_lock);
 	if (c->next)
 		c->next->link = &c->next;
 	server->clients = c;
+	pthread_mutex_unlock(&server->clients_lock);
 	atomic_fetch_add(&server->connections, 1);
 	atomic_fetch_add(&server->connections_open, 1);
 }
@@ -476,6 +481,7 @@ static void server_free(struct kafka_server *server)
 	mr_vec_release(&server->inbox);
 	mr_vec_release(&server->moved);
 	pthread_mutex_destroy(&server->inbox_lock);
+	pthread_mutex_destroy(&server->clients_lock);
 	free(server->cluster_id);
 	free(server);
 }
@@ -510,6 +516,7 @@ int kafka_server_start(const struct kafka_server_options *options, struct kafka_
 {
 	struct kafka_server *server = mr_calloc(1, sizeof *server);
 	pthread_mutex_init(&server->inbox_lock, NULL);
+	pthread_mutex_init(&server->clients_lock, NULL);
 	for (int i = 0; i < LISTENERS; i++)
 		server->listeners[i] = (struct listener){.watch = {-1, listener_ready}, .server = server};
 	server->deadline.fire = deadline_fired;
@@ -589,4 +596,40 @@ size_t kafka_server_api_stats(struct kafka_server *server, struct kafka_api_stat
 		};
 	}
 	return count;
+}
+
+/* labels_lock is held. */
+static void show_connection(const struct client *c, struct arena *arena, struct kafka_connection *out)
+{
+	const struct conn *conn = &c->conn;
+	*out = (struct kafka_connection){
+	    .peer = arena_copy(arena, mr_str_from(conn->peer)),
+	    .user = arena_copy(arena, mr_str_from(conn->label.user)),
+	    .client_id = arena_copy(arena, mr_str_from(conn->label.client_id)),
+	    .software_name = arena_copy(arena, mr_str_from(conn->label.software_name)),
+	    .software_version = arena_copy(arena, mr_str_from(conn->label.software_version)),
+	    .peer_port = conn->peer_port,
+	    .tls = c->tls != NULL,
+	    .opened_ms = conn->opened_ms,
+	    .requests = atomic_load_explicit(&conn->requests, memory_order_relaxed),
+	    .bytes_in = atomic_load_explicit(&conn->bytes_in, memory_order_relaxed),
+	    .bytes_out = atomic_load_explicit(&conn->bytes_out, memory_order_relaxed),
+	};
+}
+
+struct kafka_connection *kafka_server_connections(struct kafka_server *server, struct arena *arena,
+						  size_t *count)
+{
+	size_t n = 0, at = 0;
+	pthread_mutex_lock(&server->clients_lock);
+	pthread_mutex_lock(&server->core.labels_lock);
+	for (const struct client *c = server->clients; c; c = c->next)
+		n++;
+	struct kafka_connection *out = arena_calloc(arena, mr_max_size(n, 1), sizeof *out);
+	for (const struct client *c = server->clients; c; c = c->next)
+		show_connection(c, arena, &out[at++]);
+	pthread_mutex_unlock(&server->core.labels_lock);
+	pthread_mutex_unlock(&server->clients_lock);
+	*count = n;
+	return out;
 }

@@ -9,6 +9,7 @@
 
 #include "auth/auth.h"
 #include "base/error.h"
+#include "base/mem.h"
 #include "base/types.h"
 #include "broker/broker.h"
 #include "env/env.h"
@@ -58,3 +59,14 @@ struct kafka_api_stats {
 void kafka_server_stats(struct kafka_server *server, struct kafka_stats *out);
 /* One row per API that is served; the array is static in size, filled by the call. */
 size_t kafka_server_api_stats(struct kafka_server *server, struct kafka_api_stats *out, size_t max);
+
+struct kafka_connection {
+	mr_str peer, user, client_id, software_name, software_version; /* empty: unknown */
+	int peer_port;
+	bool tls;
+	int64_t opened_ms;
+	uint64_t requests, bytes_in, bytes_out;
+};
+/* The open ones; array and texts come from the arena. */
+struct kafka_connection *kafka_server_connections(struct kafka_server *server, struct arena *arena,
+						  size_t *count);
