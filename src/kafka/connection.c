@@ -4,6 +4,11 @@
  * input buffer, since the log copies the batches at once; other requests may wait, so they
  * get a copy of their (small) frame. Requests run as soon as they are read, not only when
  * those before them are answered: pipelined Produces share a commit.
+ *
+ * A connection has an input buffer only while it holds part of a frame. In between the core keeps
+ * it, warm, for whichever connection is next: an idle one costs no buffer, and a busy one does not
+ * fault in fresh pages for each frame. A large frame is read up to its end and no further, so
+ * nothing behind it has to be moved to the front.
  */
 #include "base/varint.h"
 #include "kafka/core.h"
@@ -13,6 +18,34 @@
 #include <stdlib.h>
 
 #define READ_SIZE ((size_t)64 << 10)
+
+/* ---- input buffers ---- */
+
+static void borrow_buffer(struct conn *conn)
+{
+	struct kafka_core *core = conn->core;
+	if (core->inputs.len == 0)
+		return;
+	conn->in = core->inputs.items[--core->inputs.len];
+	core->inputs_bytes -= conn->in.cap;
+}
+
+/* The buffer holds nothing more. */
+static void return_buffer(struct conn *conn)
+{
+	struct kafka_core *core = conn->core;
+	conn->in_at = 0;
+	mr_buf_clear(&conn->in);
+	if (core->inputs_bytes + conn->in.cap > KAFKA_SPARE_INPUT_MAX) {
+		mr_buf_release(&conn->in);
+	} else if (conn->in.cap) {
+		core->inputs_bytes += conn->in.cap;
+		mr_vec_push(&core->inputs, conn->in);
+		conn->in = (struct mr_buf){0};
+	}
+}
+
+/* ---- connections ---- */
 
 void conn_init(struct conn *conn, struct kafka_core *core, void (*output)(struct conn *conn))
 {
@@ -35,7 +68,7 @@ void conn_release(struct conn *conn)
 			break;
 		}
 	}
-	mr_buf_release(&conn->in);
+	return_buffer(conn);
 	conn_identity_release(conn);
 }
 
@@ -46,19 +79,28 @@ static size_t unread(const struct conn *conn)
 	return conn->in.len - conn->in_at;
 }
 
+/* How much to read now: to the end of a large frame, else what comes. */
+static size_t wanted(const struct conn *conn)
+{
+	if (unread(conn) < 4)
+		return READ_SIZE;
+	size_t frame = 4 + (size_t)mr_get_be32(conn->in.ptr + conn->in_at);
+	return frame > READ_SIZE ? frame - unread(conn) : READ_SIZE;
+}
+
 char *conn_room(struct conn *conn, size_t *room)
 {
 	MR_ASSERT(!conn->busy); /* its request points into the buffer */
-	if (conn->in_at == conn->in.len) {
-		conn->in_at = 0;
-		mr_buf_clear(&conn->in);
-	} else if (conn->in_at >= READ_SIZE) {
+	if (conn->in.cap == 0)
+		borrow_buffer(conn);
+	if (conn->in_at >= READ_SIZE) {
 		mr_buf_consume(&conn->in, conn->in_at);
 		conn->in_at = 0;
 	}
 	/* The buffer doubles as bytes come, so a frame that lies about its size costs nothing. */
-	mr_buf_reserve(&conn->in, mr_max_size(READ_SIZE, unread(conn) / 2));
-	*room = conn->in.cap - conn->in.len - 1;
+	size_t most = mr_min_size(wanted(conn), mr_max_size(READ_SIZE, unread(conn)));
+	mr_buf_reserve(&conn->in, most);
+	*room = mr_min_size(wanted(conn), conn->in.cap - conn->in.len - 1);
 	return conn->in.ptr + conn->in.len;
 }
 
@@ -67,7 +109,10 @@ void conn_received(struct conn *conn, size_t len)
 	conn->in.len += len;
 	atomic_fetch_add_explicit(&conn->core->bytes_in, len, memory_order_relaxed);
 	atomic_fetch_add_explicit(&conn->bytes_in, len, memory_order_relaxed);
-	conn_pump(conn);
+	if (conn->in.len == 0)
+		return_buffer(conn);
+	else
+		conn_pump(conn);
 }
 
 void conn_feed(struct conn *conn, mr_str bytes)
@@ -112,10 +157,8 @@ static int next_frame(struct conn *conn, mr_str *frame)
 static void frame_consumed(struct conn *conn)
 {
 	conn->in_at += 4 + mr_get_be32(conn->in.ptr + conn->in_at);
-	if (conn->in_at == conn->in.len && conn->in.cap > 4 * READ_SIZE) {
-		mr_buf_release(&conn->in); /* an idle connection keeps no large buffer */
-		conn->in_at = 0;
-	}
+	if (conn->in_at == conn->in.len)
+		return_buffer(conn);
 }
 
 static int decode_request(struct request *r, mr_str frame, struct mr_error *err)

@@ -37,6 +37,9 @@ void kafka_core_release(struct kafka_core *core)
 	mr_map_each (&core->waiters.lists, entry)
 		free(entry->value);
 	mr_map_release(&core->waiters.lists);
+	for (size_t i = 0; i < core->inputs.len; i++)
+		mr_buf_release(&core->inputs.items[i]);
+	mr_vec_release(&core->inputs);
 	fetch_sessions_release(&core->fetch_sessions);
 	mr_map_release(&core->topic_ids);
 	mr_vec_release(&core->ready);

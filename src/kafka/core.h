@@ -30,6 +30,7 @@
 #define KAFKA_LEADER_EPOCH 0
 #define KAFKA_FETCH_BYTES_MAX (55 << 20)    /* Kafka's fetch.max.bytes */
 #define KAFKA_FILE_VIEWS_MAX 512            /* stretches of files in unsent replies, of all connections */
+#define KAFKA_SPARE_INPUT_MAX ((size_t)8 << 20) /* of input buffers between two frames */
 #define KAFKA_IN_FLIGHT_MAX 64              /* unanswered requests of one connection */
 #define KAFKA_UNSENT_BYTES_MAX (32UL << 20) /* of one connection; then it is not read from */
 
@@ -157,6 +158,8 @@ struct kafka_core {
 	MR_VEC(struct conn *) busy; /* connections whose head of input waits for the log */
 	struct request *spare;
 	size_t spare_count;
+	MR_VEC(struct mr_buf) inputs; /* input buffers that no connection needs now */
+	size_t inputs_bytes;
 	size_t file_views; /* of replies under way; each may hold a file open */
 	struct api_counters counters[API_COUNT];
 	_Atomic uint64_t bytes_in, bytes_out, bad_frames;
@@ -217,7 +220,8 @@ struct conn {
 void conn_init(struct conn *conn, struct kafka_core *core, void (*output)(struct conn *conn));
 void conn_release(struct conn *conn); /* drops what is unanswered */
 
-/* Room for input: where, and how much of it. Only while conn_wants_input; then conn_received. */
+/* Room for input: where, and how much of it. Only while conn_wants_input; then conn_received, also
+ * when nothing came. */
 char *conn_room(struct conn *conn, size_t *room);
 void conn_received(struct conn *conn, size_t len);
 void conn_feed(struct conn *conn, mr_str bytes); /* both, for tests */

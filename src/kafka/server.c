@@ -170,12 +170,11 @@ static void client_receive(struct client *c)
 	size_t room;
 	char *to = conn_room(&c->conn, &room);
 	ssize_t n = transport_recv(c, to, room);
-	if (n > 0)
-		conn_received(&c->conn, (size_t)n);
-	else if (n == 0)
+	if (n == 0)
 		c->ended = true;
-	else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+	else if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
 		c->dead = true;
+	conn_received(&c->conn, n > 0 ? (size_t)n : 0);
 }
 
 static bool client_reads(const struct client *c)
