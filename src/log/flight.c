@@ -28,7 +28,7 @@ static void flight_release(struct log_partition *partition)
 	partition->topic->store->pending_bytes -= partition->flight.len;
 	partition->runs.len = 0;
 	if (partition->flight.cap > BUFFER_KEPT_MAX)
-		mr_buf_release(&partition->flight);
+		spares_give(&partition->topic->store->spares, &partition->flight);
 	mr_buf_clear(&partition->flight);
 }
 

@@ -107,6 +107,7 @@ static void admit(struct log_partition *partition, mr_str batch, int64_t now_ms,
 {
 	struct mr_buf *pending = &partition->pending;
 	size_t at = pending->len;
+	spares_grow(&partition->topic->store->spares, pending, batch.len);
 	mr_buf_append(pending, batch.ptr, batch.len);
 	char *copy = pending->ptr + at;
 	batch_patch_offset(copy, partition->end_offset, 0);

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define PENDING_BYTES_DEFAULT ((size_t)64 << 20)
+#define PENDING_BYTES_DEFAULT ((size_t)16 << 20)
 #define PRODUCER_IDS_BLOCK 1000
 
 static struct log_store *store_new(const struct log_store_options *options)
@@ -27,6 +27,7 @@ static struct log_store *store_new(const struct log_store_options *options)
 	store->journal_file_bytes = options->journal_bytes;
 	store->queue_tail = &store->queue_head;
 	fair_lock_init(&store->io_lock);
+	spares_init(&store->spares);
 	pthread_mutex_init(&store->topics_lock, NULL);
 	pthread_mutex_init(&store->queue_lock, NULL);
 	pthread_mutex_init(&store->listeners_lock, NULL);
@@ -53,6 +54,7 @@ static void store_free(struct log_store *store)
 	mr_vec_release(&store->moved);
 	mr_vec_release(&store->dropped);
 	tail_queue_release(&store->tails);
+	spares_release(&store->spares);
 	fair_lock_destroy(&store->io_lock);
 	pthread_mutex_destroy(&store->topics_lock);
 	pthread_mutex_destroy(&store->queue_lock);

@@ -17,6 +17,7 @@
 #include "log/log.h"
 #include "log/producer_state.h"
 #include "log/segment.h"
+#include "log/spare.h"
 #include "log/tail.h"
 
 #include "base/map.h"
@@ -140,7 +141,8 @@ struct log_store {
 	MR_VEC(struct log_partition *) moved;   /* io */
 	MR_VEC(struct log_partition *) dropped; /* io: of this round, by a fault or a deletion */
 	struct tail_queue tails;                /* io */
-	int64_t retain_due_ms;                  /* io: monotonic */
+	struct spares spares;
+	int64_t retain_due_ms; /* io: monotonic */
 
 	pthread_mutex_t topics_lock;
 	struct mr_map topics;           /* by name; live ones */

@@ -82,13 +82,14 @@ void tail_add(struct log_partition *partition, struct mr_buf *flight)
 		return;
 	if (last && last->cap - last->len >= flight->len) {
 		memcpy(last->bytes + last->len, flight->ptr, flight->len);
-	} else if (flight->len > BLOCK_SMALL / 2) {
+	} else if (flight->len > BLOCK_SMALL / 2 && flight->cap <= 2 * flight->len + BLOCK_SMALL) {
 		last = new_block(partition, flight->ptr, flight->cap);
 		last->first = first;
 		size_t len = flight->len;
 		*flight = (struct mr_buf){.len = len, .limit = flight->limit};
 	} else {
-		last = new_block(partition, mr_alloc(BLOCK_SMALL), BLOCK_SMALL);
+		size_t cap = mr_max_size(flight->len, BLOCK_SMALL);
+		last = new_block(partition, mr_alloc(cap), cap);
 		last->first = first;
 		memcpy(last->bytes, flight->ptr, flight->len);
 	}
