@@ -9,6 +9,7 @@
  */
 #include "delta/conflict.h"
 #include "delta/internal.h"
+#include "delta/validate.h"
 
 #include <time.h>
 
@@ -256,9 +257,13 @@ static int put_lines(struct delta_table *table, const struct delta_commit *const
 	if (rc == 0) {
 		mr_buf_clear(bytes);
 		delta_commit_lines(bytes, table, commits, count, meta, changed ? &protocol : NULL);
+		rc = delta_validate_actions(table->state, mr_buf_view(bytes), table->parser, err);
+	}
+	if (rc == 0)
 		rc = delta_store_put_commit(table, table->state ? table->state->version + 1 : 0,
 					    mr_buf_view(bytes), err);
-	}
+	else
+		mr_buf_clear(bytes); /* never put, so never ours */
 	delta_protocol_release(&protocol);
 	delta_meta_unref(meta);
 	return rc;
@@ -360,6 +365,13 @@ static void commit_group(struct delta_table *table, struct append **group, size_
 	if (rc == MR_ERR_EXISTS)
 		rc = mr_fail(&err, MR_ERR_BUSY, "%s: other writers won %d times in a row", table->path,
 			     ATTEMPTS_MAX);
+	if (rc == MR_ERR_INVALID && n > 1) { /* one of them is broken: the others are not its fault */
+		for (size_t i = 0; i < count; i++)
+			if (!group[i]->done)
+				commit_group(table, &group[i], 1);
+		mr_buf_release(&bytes);
+		return;
+	}
 	finish(group, count, rc, version, &err);
 	if (rc == 0 && n && take_in(table, mr_buf_view(&bytes), version) == 0)
 		checkpoint_if_due(table);

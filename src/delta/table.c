@@ -1,5 +1,6 @@
 /* delta/table.c - the handle: opening, making a table, snapshots of now and then. */
 #include "delta/internal.h"
+#include "delta/validate.h"
 
 #include <ctype.h>
 #include <strings.h>
@@ -176,6 +177,8 @@ int delta_create(struct delta_table *table, const struct delta_create *create, s
 		struct mr_buf bytes = {0};
 		write_first_commit(&bytes, table, create);
 		rc = disk_mkdir_all(table->env->disk, table->log_path, err);
+		if (rc == 0)
+			rc = delta_validate_actions(NULL, mr_buf_view(&bytes), table->parser, err);
 		if (rc == 0)
 			rc = delta_store_put_commit(table, 0, mr_buf_view(&bytes), err);
 		mr_buf_release(&bytes);

@@ -126,6 +126,43 @@ TEST(delta_gate_refuses_features_by_name)
 		       "version 8");
 }
 
+#define DV(offset, count) \
+	",\"deletionVector\":{\"storageType\":\"u\",\"pathOrInlineDv\":\"ab^-aqEH.-t@S}K{vb[*k^\"," \
+	"\"offset\":" #offset ",\"sizeInBytes\":40,\"cardinality\":" #count "}"
+#define ADD_DV(path, dv) \
+	"{\"add\":{\"path\":\"" path "\",\"partitionValues\":{},\"size\":10,\"modificationTime\":1," \
+	"\"dataChange\":true,\"stats\":\"{\\\"numRecords\\\":9}\"" dv "}}\n"
+#define REMOVE_DV(path, dv) "{\"remove\":{\"path\":\"" path "\",\"dataChange\":true" dv "}}\n"
+
+/* A commit's actions have no order: what comes in a file's place may stand before what it replaces. */
+TEST(delta_log_takes_an_add_before_the_remove_of_its_older_vector)
+{
+	static const struct {
+		const char *lines;
+		int files, rows;
+	} cases[] = {
+	    {ADD_DV("a", DV(1, 2)) REMOVE_DV("a", ""), 1, 7},
+	    {REMOVE_DV("a", "") ADD_DV("a", DV(1, 2)), 1, 7},
+	    {ADD_DV("a", DV(9, 5)) REMOVE_DV("a", DV(1, 2)), 1, 4},
+	    {REMOVE_DV("a", DV(9, 5)), 0, 0},
+	};
+	struct delta_fixture f = {.path = test_path("%s/t", test_folder())};
+	CHECK_OK(delta_open(env_linux(), NULL, f.path, &f.table, &f.err), f.err);
+	write_log(
+	    &f, 0,
+	    "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7,\"readerFeatures\":["
+	    "\"deletionVectors\"],\"writerFeatures\":[\"deletionVectors\"]}}\n" METADATA ADD_DV("a", ""));
+	for (size_t i = 0; i < MR_COUNT(cases); i++) {
+		struct delta_snapshot *s;
+		write_log(&f, (int)i + 1, cases[i].lines);
+		CHECK_OK(delta_snapshot(f.table, &s, &f.err), f.err);
+		CHECK_INT(delta_file_count(s), cases[i].files);
+		CHECK_INT(delta_row_count(s), cases[i].rows);
+		delta_snapshot_unref(s);
+	}
+	delta_close(f.table);
+}
+
 TEST(delta_log_counts_duplicates_once_and_finds_gaps)
 {
 	struct delta_fixture f = {.path = test_path("%s/t", test_folder())};
