@@ -230,42 +230,21 @@ static int take_in(struct delta_table *table, mr_str bytes, int64_t version)
 
 /* ---- one version ---- */
 
-/* The metadata and the protocol that the version will have; *meta is a reference. */
-static int coming_meta(struct delta_table *table, const struct delta_commit *commit, struct table_meta **meta,
-		       struct mr_error *err)
-{
-	if (!commit->metadata.len) {
-		*meta = delta_meta_ref(table->state->meta);
-		return 0;
-	}
-	struct action action = {.kind = ACTION_METADATA};
-	int rc = json_parse(table->parser, commit->metadata, &action.metadata.body, err);
-	return rc == 0 ? delta_meta_parse(table->parser, &action.metadata, meta, err) : rc;
-}
-
 static int put_lines(struct delta_table *table, const struct delta_commit *const *commits, size_t count,
 		     struct mr_buf *bytes, struct mr_error *err)
 {
-	const struct delta_commit *first = commits[0];
-	struct table_protocol protocol = {0};
-	struct table_meta *meta = NULL;
-	bool changed = false;
-	int rc = coming_meta(table, first, &meta, err);
-	if (rc == 0)
-		rc = delta_protocol_extend(table->state ? table->state->protocol : NULL, first->features,
-					   first->feature_count, &protocol, &changed, err);
+	struct version_frame frame;
+	int rc = delta_frame_init(&frame, table, commits[0], err);
+	mr_buf_clear(bytes); /* what is not put is never taken for ours */
 	if (rc == 0) {
-		mr_buf_clear(bytes);
-		delta_commit_lines(bytes, table, commits, count, meta, changed ? &protocol : NULL);
+		delta_commit_lines(bytes, table, commits, count, &frame);
 		rc = delta_validate_actions(table->state, mr_buf_view(bytes), table->parser, err);
+		if (rc < 0)
+			mr_buf_clear(bytes);
 	}
 	if (rc == 0)
-		rc = delta_store_put_commit(table, table->state ? table->state->version + 1 : 0,
-					    mr_buf_view(bytes), err);
-	else
-		mr_buf_clear(bytes); /* never put, so never ours */
-	delta_protocol_release(&protocol);
-	delta_meta_unref(meta);
+		rc = delta_store_put_commit(table, frame.version, mr_buf_view(bytes), err);
+	delta_frame_release(&frame);
 	return rc;
 }
 

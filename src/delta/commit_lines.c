@@ -54,8 +54,28 @@ static bool is_blind_append(const struct delta_commit *commit)
 	       !commit->metadata.len && !commit->rearranges && !commit->base;
 }
 
+/* Rows that are in new files now got new ids. */
+static bool keeps_row_ids(const struct delta_table *table, const struct delta_commit *commit)
+{
+	for (size_t i = 0; i < commit->file_count && commit->remove_count; i++)
+		if (!commit->files[i].row_ids &&
+		    !delta_live_get(&table->state->live, table->state->files, commit->files[i].path))
+			return false;
+	return true;
+}
+
+static void write_tags(struct json_writer *w, const struct delta_table *table,
+		       const struct delta_commit *commit)
+{
+	json_key(w, "tags");
+	json_begin_object(w);
+	json_member_cstr(w, "delta.rowTracking.preserved", keeps_row_ids(table, commit) ? "true" : "false");
+	json_end_object(w);
+}
+
 static void write_info(struct json_writer *w, const struct delta_table *table,
-		       const struct delta_commit *const *commits, size_t count, int64_t now_ms)
+		       const struct delta_commit *const *commits, size_t count,
+		       const struct version_frame *frame)
 {
 	static const char *const levels[] = {[DELTA_WRITE_SERIALIZABLE] = "WriteSerializable",
 					     [DELTA_SERIALIZABLE] = "Serializable",
@@ -64,7 +84,9 @@ static void write_info(struct json_writer *w, const struct delta_table *table,
 	char id[37];
 	rng_uuid(table->env->rng, id);
 	begin(w, "commitInfo");
-	json_member_int(w, "timestamp", now_ms);
+	if (frame->in_commit_ms >= 0)
+		json_member_int(w, "inCommitTimestamp", frame->in_commit_ms);
+	json_member_int(w, "timestamp", frame->now_ms);
 	json_member_cstr(w, "operation", commit->operation ? commit->operation : "WRITE");
 	json_key(w, "operationParameters");
 	json_put_raw(w, commit->operation_parameters.len ? commit->operation_parameters : MR_STR("{}"));
@@ -75,6 +97,8 @@ static void write_info(struct json_writer *w, const struct delta_table *table,
 			 levels[commit->rearranges ? DELTA_SNAPSHOT : commit->isolation]);
 	json_member_bool(w, "isBlindAppend", is_blind_append(commit));
 	write_metrics(w, table, commits, count);
+	if (frame->tracks_rows)
+		write_tags(w, table, commit);
 	json_member_cstr(w, "engineInfo", ENGINE_INFO);
 	json_member_cstr(w, "txnId", id);
 	end(w);
@@ -132,45 +156,90 @@ static void remove_lines(struct mr_buf *out, const struct delta_log_state *state
 	}
 }
 
-static void file_lines(struct mr_buf *out, const struct delta_commit *commit, const struct table_meta *meta,
-		       int64_t now_ms)
+static const struct file_entry *live_entry(const struct delta_table *table, mr_str path)
 {
-	for (size_t i = 0; i < commit->file_count; i++) {
-		const struct delta_file *file = &commit->files[i];
-		struct file_extra extra = {.has_dv = file->dv != NULL,
-					   .dv = file->dv ? *file->dv : (struct delta_dv){0},
-					   .base_row_id = -1,
-					   .default_row_commit_version = -1};
-		struct file_entry entry = {.path = file->path,
-					   .partition_values = file->partition_values,
-					   .size = file->size,
-					   .modified_ms = now_ms,
-					   .stats = file->stats_json,
-					   .extra = file->dv ? &extra : NULL};
-		struct json_writer w = json_writer(out);
-		delta_file_add_write(&w, meta, &entry, !commit->rearranges);
-		mr_buf_char(out, '\n');
-	}
+	return table->state ? delta_live_get(&table->state->live, table->state->files, path) : NULL;
+}
+
+static void add_line(struct mr_buf *out, const struct delta_table *table, struct version_frame *frame,
+		     const struct delta_file *file, bool data_change)
+{
+	struct file_extra extra = {.has_dv = file->dv != NULL,
+				   .dv = file->dv ? *file->dv : (struct delta_dv){0},
+				   .base_row_id = file->row_ids ? file->row_ids->base : -1,
+				   .default_row_commit_version = file->row_ids ? file->row_ids->version : -1};
+	int64_t rows = delta_stats_rows(file->stats_json); /* in the file, deleted ones too */
+	delta_row_tracking_assign(frame, live_entry(table, file->path), rows, &extra);
+	struct file_entry entry = {.path = file->path,
+				   .partition_values = file->partition_values,
+				   .size = file->size,
+				   .modified_ms = frame->now_ms,
+				   .stats = file->stats_json,
+				   .extra = &extra};
+	struct json_writer w = json_writer(out);
+	delta_file_add_write(&w, frame->meta, &entry, data_change);
+	mr_buf_char(out, '\n');
+}
+
+static void file_lines(struct mr_buf *out, const struct delta_table *table, const struct delta_commit *commit,
+		       struct version_frame *frame)
+{
+	for (size_t i = 0; i < commit->file_count; i++)
+		add_line(out, table, frame, &commit->files[i], !commit->rearranges);
 	for (size_t i = 0; i < commit->cdc_count; i++) {
 		struct json_writer w = json_writer(out);
-		write_cdc(&w, meta, &commit->cdc[i]);
+		write_cdc(&w, frame->meta, &commit->cdc[i]);
 		mr_buf_char(out, '\n');
 	}
 }
 
-static void state_lines(struct mr_buf *out, const struct delta_commit *commit,
-			const struct table_protocol *protocol, int64_t now_ms)
+static bool goes(const struct delta_commit *commit, mr_str path)
 {
-	struct json_writer w;
-	if (protocol) {
-		w = json_writer(out);
-		json_begin_object(&w);
-		delta_protocol_write(&w, protocol);
-		json_end_object(&w);
+	for (size_t i = 0; i < commit->remove_count; i++)
+		if (mr_str_eq(commit->removes[i], path))
+			return true;
+	return commit->overwrite;
+}
+
+/* Row tracking starts: the files that are there get their ids. */
+static void backfill_lines(struct mr_buf *out, const struct delta_log_state *state,
+			   const struct delta_commit *commit, struct version_frame *frame)
+{
+	struct arena arena = {0};
+	mr_str *stats = delta_stats_texts(state->files, state->files->count, NULL, &arena);
+	struct file_cursor cursor = file_cursor(state->files, state->files->count);
+	for (struct file_entry *entry; (entry = delta_file_cursor_next(&cursor));) {
+		if (entry->removed != VERSION_NEVER || goes(commit, entry->path))
+			continue;
+		struct file_extra extra = {.base_row_id = -1, .default_row_commit_version = -1};
+		struct file_entry whole = *entry;
+		if (entry->extra)
+			extra = *entry->extra;
+		whole.stats = stats[cursor.at - 1];
+		whole.extra = &extra;
+		delta_row_tracking_assign(frame, entry, delta_stats_rows(whole.stats), &extra);
+		struct json_writer w = json_writer(out);
+		delta_file_add_write(&w, frame->meta, &whole, false);
 		mr_buf_char(out, '\n');
 	}
-	if (commit->metadata.len)
-		mr_buf_printf(out, "{\"metaData\":%.*s}\n", MR_FMT(commit->metadata));
+	arena_release(&arena);
+}
+
+static void row_id_line(struct mr_buf *out, int64_t mark)
+{
+	struct mr_buf text = {0};
+	mr_buf_printf(&text, "{\"rowIdHighWaterMark\":%lld}", (long long)mark);
+	struct delta_domain domain = {MR_STR(ROW_TRACKING_DOMAIN), mr_buf_view(&text), false};
+	struct json_writer w = json_writer(out);
+	write_domain(&w, &domain);
+	mr_buf_char(out, '\n');
+	mr_buf_release(&text);
+}
+
+static void state_lines(struct mr_buf *out, const struct delta_commit *commit,
+			const struct version_frame *frame)
+{
+	struct json_writer w;
 	for (size_t i = 0; i < commit->domain_count; i++) {
 		w = json_writer(out);
 		write_domain(&w, &commit->domains[i]);
@@ -178,23 +247,40 @@ static void state_lines(struct mr_buf *out, const struct delta_commit *commit,
 	}
 	for (size_t i = 0; i < commit->txn_count; i++) {
 		w = json_writer(out);
-		write_txn(&w, &commit->txns[i], now_ms);
+		write_txn(&w, &commit->txns[i], frame->now_ms);
 		mr_buf_char(out, '\n');
 	}
 }
 
-void delta_commit_lines(struct mr_buf *out, const struct delta_table *table,
-			const struct delta_commit *const *commits, size_t count,
-			const struct table_meta *meta, const struct table_protocol *protocol)
+static void first_lines(struct mr_buf *out, const struct version_frame *frame)
 {
-	int64_t now_ms = clock_wall_ms(table->env->clock);
-	struct json_writer w = json_writer(out);
-	write_info(&w, table, commits, count, now_ms);
-	mr_buf_char(out, '\n');
-	for (size_t i = 0; i < count; i++) {
-		state_lines(out, commits[i], protocol, now_ms);
-		if (table->state)
-			remove_lines(out, table->state, commits[i], now_ms);
-		file_lines(out, commits[i], meta, now_ms);
+	if (frame->new_protocol) {
+		struct json_writer w = json_writer(out);
+		json_begin_object(&w);
+		delta_protocol_write(&w, &frame->protocol);
+		json_end_object(&w);
+		mr_buf_char(out, '\n');
 	}
+	if (frame->metadata.len)
+		mr_buf_printf(out, "{\"metaData\":%.*s}\n", MR_FMT(frame->metadata));
+}
+
+void delta_commit_lines(struct mr_buf *out, const struct delta_table *table,
+			const struct delta_commit *const *commits, size_t count, struct version_frame *frame)
+{
+	int64_t mark = frame->row_id_mark;
+	struct json_writer w = json_writer(out);
+	write_info(&w, table, commits, count, frame);
+	mr_buf_char(out, '\n');
+	first_lines(out, frame);
+	for (size_t i = 0; i < count; i++) {
+		state_lines(out, commits[i], frame);
+		if (table->state)
+			remove_lines(out, table->state, commits[i], frame->now_ms);
+		file_lines(out, table, commits[i], frame);
+	}
+	if (frame->backfills)
+		backfill_lines(out, table->state, commits[0], frame);
+	if (frame->row_id_mark > mark)
+		row_id_line(out, frame->row_id_mark);
 }

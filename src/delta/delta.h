@@ -117,13 +117,18 @@ mr_str delta_table_id(const struct delta_snapshot *snapshot);
 
 /* ---- writing ---- */
 
+struct delta_row_ids {
+	int64_t base, version; /* of a file's first row; that its rows came in */
+};
+
 struct delta_file {               /* an `add` action to be */
 	mr_str path;              /* relative to the table, as in the log before URI encoding */
 	mr_str *partition_values; /* in the order of partition columns; ptr NULL: null */
 	int64_t size;
 	int64_t rows;
 	mr_str stats_json;
-	const struct delta_dv *dv; /* NULL: none */
+	const struct delta_dv *dv;           /* NULL: none */
+	const struct delta_row_ids *row_ids; /* of a file that comes back; NULL: those it has, or new ones */
 };
 
 struct delta_txn { /* application transaction: idempotence and offsets */

@@ -219,6 +219,7 @@ struct delta_log_state {
 	struct mr_map txns;         /* app id -> struct txn_state */
 	struct mr_map domains;      /* domain -> char *, the action's body */
 	int64_t checkpoint_version; /* newest seen or written; -1 */
+	int64_t commit_ms;          /* version's in-commit timestamp; -1: none, or not read */
 };
 
 struct txn_state {
@@ -338,12 +339,67 @@ void delta_file_add_write(struct json_writer *w, const struct table_meta *meta, 
 void delta_file_remove_write(struct json_writer *w, const struct table_meta *meta,
 			     const struct file_entry *file, int64_t now_ms, bool data_change);
 
+/* ---- frame.c ---- */
+
+/* What a version is made with, besides its commits. */
+struct version_frame {
+	int64_t version, now_ms;
+	struct table_meta *meta;        /* that it will have; a reference */
+	struct table_protocol protocol; /* that comes with it, if new_protocol */
+	bool new_protocol;
+	mr_str metadata;             /* the body of its metaData action; empty: none */
+	int64_t in_commit_ms;        /* -1: it bears no in-commit timestamp */
+	bool tracks_rows, backfills; /* files get row ids; those that are there too */
+	int64_t row_id_mark;         /* the highest row id given so far; -1: none */
+	struct arena arena;
+};
+
+/* With the table's lock held. Release it whatever comes of it. */
+int delta_frame_init(struct version_frame *frame, struct delta_table *table,
+		     const struct delta_commit *commit, struct mr_error *err);
+void delta_frame_release(struct version_frame *frame);
+/* The protocol that the version will have. */
+const struct table_protocol *delta_frame_protocol(const struct version_frame *frame,
+						  const struct delta_log_state *before);
+/* A metaData body with these properties set, or unset where the value's ptr is NULL; in arena. */
+int delta_metadata_set(struct json_parser *parser, mr_str metadata, const struct delta_pair *pairs,
+		       size_t count, struct arena *arena, mr_str *out, struct mr_error *err);
+
+/* ---- commit_time.c ---- */
+
+/* Are in-commit timestamps enabled? */
+bool delta_commit_time_inside(const struct table_meta *meta);
+/* The in-commit timestamp of the version after the table's; -1 when it needs none. */
+int delta_commit_time_next(struct delta_table *table, const struct table_meta *meta, int64_t now_ms,
+			   int64_t *out, struct mr_error *err);
+/* Properties that have to change with it: at most 2. */
+size_t delta_commit_time_properties(struct version_frame *frame, const struct table_meta *before,
+				    struct delta_pair *out);
+/* The newest version at or before that time. The table's state is read. */
+int delta_commit_time_find(struct delta_table *table, int64_t ms, int64_t *out, struct mr_error *err);
+
+/* ---- row_tracking.c ---- */
+
+#define ROW_TRACKING_DOMAIN "delta.rowTracking"
+
+bool delta_rows_are_tracked(const struct table_protocol *protocol, const struct table_meta *meta);
+/* The highest row id that was given, as the state's domain says, or a domain's configuration; -1. */
+int64_t delta_row_id_mark(struct json_parser *parser, const struct delta_log_state *state);
+int64_t delta_row_id_mark_of(struct json_parser *parser, mr_str configuration);
+/* Properties that have to come with it: at most 2. */
+size_t delta_row_tracking_properties(struct version_frame *frame, const struct table_meta *before,
+				     struct mr_rng *rng, struct delta_pair *out);
+void delta_row_tracking_begin(struct version_frame *frame, struct delta_table *table);
+/* Ids for a file of so many rows, those that deletion vectors hide among them. live: the entry of
+ * the same path, or NULL. Without a row count there are none, and the commit is refused. */
+void delta_row_tracking_assign(struct version_frame *frame, const struct file_entry *live, int64_t rows,
+			       struct file_extra *extra);
+
 /* ---- commit_lines.c ---- */
 
-/* A version's lines: one commit, or several appends as one. protocol NULL: it stays. */
+/* A version's lines: one commit, or several appends as one. */
 void delta_commit_lines(struct mr_buf *out, const struct delta_table *table,
-			const struct delta_commit *const *commits, size_t count,
-			const struct table_meta *meta, const struct table_protocol *protocol);
+			const struct delta_commit *const *commits, size_t count, struct version_frame *frame);
 
 /* ---- partition.c ---- */
 

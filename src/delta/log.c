@@ -44,6 +44,7 @@ int delta_log_apply_commit(struct delta_table *table, struct delta_log_state *st
 	char name[32];
 	snprintf(name, sizeof name, "%020lld.json", (long long)version);
 	state->version = version;
+	state->commit_ms = -1;
 	struct apply apply = {.state = state, .parser = table->parser};
 	int rc = 0;
 	/* Actions of a commit have no order, but files are read by the commit's own schema. */

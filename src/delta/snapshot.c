@@ -6,6 +6,7 @@ struct delta_log_state *delta_state_new(void)
 	struct delta_log_state *state = mr_calloc(1, sizeof *state);
 	state->version = -1;
 	state->checkpoint_version = -1;
+	state->commit_ms = -1;
 	state->files = delta_file_set_new();
 	return state;
 }
@@ -235,6 +236,7 @@ int delta_state_apply(struct delta_log_state *state, struct json_parser *parser,
 		      struct mr_error *err)
 {
 	struct table_meta *meta;
+	struct json_value at;
 	int rc;
 	switch (action->kind) {
 	case ACTION_ADD:
@@ -256,6 +258,10 @@ int delta_state_apply(struct delta_log_state *state, struct json_parser *parser,
 			return rc;
 		delta_meta_unref(state->meta);
 		state->meta = meta;
+		return 0;
+	case ACTION_COMMIT_INFO:
+		at = json_get(action->commit_info, "inCommitTimestamp");
+		state->commit_ms = json_type(at) == JSON_INT ? json_int(at) : -1;
 		return 0;
 	default:
 		return 0;

@@ -248,35 +248,14 @@ int delta_snapshot_at(struct delta_table *table, int64_t version, struct delta_s
 	return rc;
 }
 
-/* Commit times are the files' modification times, forced upwards (protocol, time travel). */
-static int version_at_time(struct delta_table *table, int64_t ms, int64_t *out, struct mr_error *err)
-{
-	struct delta_log_listing listing;
-	int rc = delta_store_list(table, &listing, err);
-	if (rc < 0)
-		return rc == MR_ERR_NOT_FOUND ? mr_fail(err, rc, "there is no Delta table at %s", table->path)
-					      : rc;
-	int64_t version = -1, previous = INT64_MIN;
-	for (size_t i = 0; i < listing.commits.len; i++) {
-		int64_t at = mr_max_i64(listing.commits.items[i].info.mtime_ms, previous + (i > 0));
-		if (at > ms)
-			break;
-		previous = at;
-		version = listing.commits.items[i].version;
-	}
-	delta_log_listing_release(&listing);
-	if (version < 0)
-		return mr_fail(err, MR_ERR_NOT_FOUND, "%s had no version yet at that time", table->path);
-	*out = version;
-	return 0;
-}
-
 int delta_snapshot_at_time(struct delta_table *table, int64_t ms, struct delta_snapshot **out,
 			   struct mr_error *err)
 {
 	int64_t version;
 	pthread_mutex_lock(&table->lock);
-	int rc = version_at_time(table, ms, &version, err);
+	int rc = delta_log_advance(table, err);
+	if (rc == 0)
+		rc = delta_commit_time_find(table, ms, &version, err);
 	if (rc == 0)
 		rc = snapshot_at(table, version, out, err);
 	pthread_mutex_unlock(&table->lock);

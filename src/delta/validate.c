@@ -11,6 +11,10 @@
 #include <ctype.h>
 #include <stdio.h>
 
+struct id_range {
+	int64_t from, to; /* the last one too */
+};
+
 struct validation {
 	const struct delta_log_state *before;
 	struct json_parser *inner;             /* for JSON inside of strings */
@@ -19,6 +23,10 @@ struct validation {
 	struct table_protocol listed; /* the commit's own protocol, if new_protocol */
 	size_t protocols, metas;
 	size_t actions, infos; /* so far */
+	bool info_first;
+	int64_t commit_ms;             /* its in-commit timestamp; -1 */
+	int64_t mark_before, mark;     /* the highest row id that was given, and will be */
+	MR_VEC(struct id_range) fresh; /* ids that files got above mark_before */
 	struct arena arena;
 	struct mr_map adds, removes, domains, apps; /* keys: decoded paths, names; values: struct seen */
 };
@@ -191,6 +199,16 @@ static int metadata_mapping(struct validation *v, const struct action *action, s
 	return rc;
 }
 
+static int row_columns(struct validation *v, const struct action *action, struct mr_error *err)
+{
+	static const char *const keys[] = {"delta.rowTracking.materializedRowIdColumnName",
+					   "delta.rowTracking.materializedRowCommitVersionColumnName"};
+	for (size_t i = 0; i < MR_COUNT(keys) && property_is(v, "delta.enableRowTracking", "true"); i++)
+		if (!delta_meta_property(v->meta, keys[i]).len)
+			return mr_fail(err, MR_ERR_INVALID, "row tracking is enabled without %s", keys[i]);
+	return 0;
+}
+
 /* ---- files ---- */
 
 static int file_path(struct validation *v, const struct action *action, struct mr_error *err)
@@ -334,6 +352,24 @@ static int add_once(struct validation *v, const struct action *action, struct mr
 	return rc;
 }
 
+static int row_ids(struct validation *v, const struct action *action, struct mr_error *err)
+{
+	const struct action_file *file = &action->file;
+	struct json_value stats;
+	int64_t rows;
+	if (!delta_rows_are_tracked(v->protocol, v->meta))
+		return 0;
+	int rc = read_stats(v, file, &stats, &rows, err);
+	if (rc < 0)
+		return rc;
+	if (file->base_row_id < 0 || file->default_row_commit_version < 0 || rows < 0)
+		return mr_fail(err, MR_ERR_INVALID,
+			       "a file without row ids, or without numRecords, in a table that tracks rows");
+	if (file->base_row_id > v->mark_before && rows)
+		mr_vec_push(&v->fresh, (struct id_range){file->base_row_id, file->base_row_id + rows - 1});
+	return 0;
+}
+
 static int remove_known(struct validation *v, const struct action *action, struct mr_error *err)
 {
 	mr_str path;
@@ -365,7 +401,7 @@ static int vector_place(struct validation *v, const struct action *action, struc
 		return 0;
 	if (!has(v, "deletionVectors"))
 		return mr_fail(err, MR_ERR_INVALID, "a deletion vector without the feature deletionVectors");
-	if (dv->size <= 0 || (dv->storage == 'i') != (dv->offset < 0))
+	if (dv->size <= 0 || (dv->storage == 'i' && dv->offset >= 0))
 		return mr_fail(err, MR_ERR_INVALID, "a deletion vector of %lld bytes at offset %lld",
 			       (long long)dv->size, (long long)dv->offset);
 	int rc = delta_dv_path(dv, &v->arena, &path, err);
@@ -402,6 +438,9 @@ static int change_data(struct validation *v, const struct action *action, struct
 
 static int one_info(struct validation *v, const struct action *action, struct mr_error *err)
 {
+	struct json_value at = json_get(action->commit_info, "inCommitTimestamp");
+	v->info_first = v->actions == 0;
+	v->commit_ms = json_type(at) == JSON_INT ? json_int(at) : -1;
 	return ++v->infos > 1 ? mr_fail(err, MR_ERR_INVALID, "there are two commitInfo actions") : 0;
 }
 
@@ -433,6 +472,17 @@ static int domain_system(struct validation *v, const struct action *action, stru
 	return mr_fail(err, MR_ERR_INVALID, "the domain %.*s is not one to write to", MR_FMT(domain));
 }
 
+static int row_domain(struct validation *v, const struct action *action, struct mr_error *err)
+{
+	if (!mr_str_is(action->domain.domain, ROW_TRACKING_DOMAIN))
+		return 0;
+	v->mark = delta_row_id_mark_of(v->inner, json_str(json_get(action->domain.body, "configuration")));
+	if (action->domain.removed || v->mark < v->mark_before)
+		return mr_fail(err, MR_ERR_INVALID, "the highest row id would fall from %lld to %lld",
+			       (long long)v->mark_before, (long long)v->mark);
+	return 0;
+}
+
 static int txn_once(struct validation *v, const struct action *action, struct mr_error *err)
 {
 	if (note(v, &v->apps, action->txn.app_id, NULL))
@@ -462,6 +512,7 @@ static const struct {
     {"metadata-whole", KIND(ACTION_METADATA), metadata_whole},
     {"metadata-features", KIND(ACTION_METADATA), metadata_features},
     {"metadata-mapping", KIND(ACTION_METADATA), metadata_mapping},
+    {"row-columns", KIND(ACTION_METADATA), row_columns},
     {"one-commit-info", KIND(ACTION_COMMIT_INFO), one_info},
     {"file-path", FILES, file_path},
     {"file-partition", FILES, file_partition},
@@ -471,11 +522,13 @@ static const struct {
     {"add-once", KIND(ACTION_ADD), add_once},
     {"vector-place", KIND(ACTION_ADD), vector_place},
     {"vector-count", KIND(ACTION_ADD), vector_count},
+    {"row-ids", KIND(ACTION_ADD), row_ids},
     {"remove-known", KIND(ACTION_REMOVE), remove_known},
     {"append-only", KIND(ACTION_REMOVE), append_only},
     {"cdc", KIND(ACTION_CDC), change_data},
     {"domain-once", KIND(ACTION_DOMAIN), domain_once},
     {"domain-system", KIND(ACTION_DOMAIN), domain_system},
+    {"row-domain", KIND(ACTION_DOMAIN), row_domain},
     {"txn-once", KIND(ACTION_TXN), txn_once},
 };
 
@@ -520,13 +573,63 @@ static int add_replaces(struct validation *v, struct mr_error *err)
 	return 0;
 }
 
+static int compare_ranges(const void *a, const void *b)
+{
+	const struct id_range *left = a, *right = b;
+	return (left->from > right->from) - (left->from < right->from);
+}
+
+static int row_ids_apart(struct validation *v, struct mr_error *err)
+{
+	struct id_range *fresh = v->fresh.items;
+	if (v->fresh.len)
+		qsort(fresh, v->fresh.len, sizeof *fresh, compare_ranges);
+	for (size_t i = 0; i < v->fresh.len; i++) {
+		if (fresh[i].to > v->mark)
+			return mr_fail(err, MR_ERR_INVALID, "row id %lld is above the mark, %lld",
+				       (long long)fresh[i].to, (long long)v->mark);
+		if (i && fresh[i].from <= fresh[i - 1].to)
+			return mr_fail(err, MR_ERR_INVALID, "row id %lld is given twice",
+				       (long long)fresh[i].from);
+	}
+	return 0;
+}
+
+static int commit_timestamp(struct validation *v, struct mr_error *err)
+{
+	if (!delta_commit_time_inside(v->meta))
+		return 0;
+	if (!v->info_first || v->commit_ms < 0)
+		return mr_fail(err, MR_ERR_INVALID, "its first line is no commitInfo with inCommitTimestamp");
+	if (v->before && v->before->commit_ms >= v->commit_ms)
+		return mr_fail(err, MR_ERR_INVALID,
+			       "its inCommitTimestamp is not above the previous one, %lld",
+			       (long long)v->before->commit_ms);
+	return 0;
+}
+
+/* Readers of older versions have to know since when timestamps count. */
+static int commit_timestamp_since(struct validation *v, struct mr_error *err)
+{
+	char version[24], time[24];
+	if (!v->before || !delta_commit_time_inside(v->meta) || delta_commit_time_inside(v->before->meta))
+		return 0;
+	snprintf(version, sizeof version, "%lld", (long long)v->before->version + 1);
+	snprintf(time, sizeof time, "%lld", (long long)v->commit_ms);
+	if (!property_is(v, "delta.inCommitTimestampEnablementVersion", version) ||
+	    !property_is(v, "delta.inCommitTimestampEnablementTimestamp", time))
+		return mr_fail(err, MR_ERR_INVALID,
+			       "in-commit timestamps are enabled, but not noted since when");
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*fn)(struct validation *v, struct mr_error *err);
 } commit_checks[] = {
-    {"first-version", first_version},
-    {"add-remove-apart", add_remove_apart},
-    {"add-replaces", add_replaces},
+    {"first-version", first_version},       {"add-remove-apart", add_remove_apart},
+    {"add-replaces", add_replaces},         {"row-ids-apart", row_ids_apart},
+    {"commit-timestamp", commit_timestamp}, {"commit-timestamp-since", commit_timestamp_since},
 };
 
 const char *delta_validation_name(size_t i)
@@ -599,7 +702,8 @@ static int validate(struct validation *v, mr_str lines, struct json_parser *pars
 int delta_validate_actions(const struct delta_log_state *before, mr_str lines, struct json_parser *parser,
 			   struct mr_error *err)
 {
-	struct validation v = {.before = before, .inner = json_parser_new()};
+	struct validation v = {.before = before, .inner = json_parser_new(), .commit_ms = -1};
+	v.mark = v.mark_before = delta_row_id_mark(v.inner, before);
 	if (before) {
 		v.protocol = before->protocol;
 		v.meta = delta_meta_ref(before->meta);
@@ -611,6 +715,7 @@ int delta_validate_actions(const struct delta_log_state *before, mr_str lines, s
 	mr_map_release(&v.removes);
 	mr_map_release(&v.domains);
 	mr_map_release(&v.apps);
+	mr_vec_release(&v.fresh);
 	arena_release(&v.arena);
 	json_parser_free(v.inner);
 	if (rc < 0) {

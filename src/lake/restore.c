@@ -37,6 +37,15 @@ static int check_file(const struct change *c, int64_t version, const struct delt
 	return rc == 0 ? check_there(c, version, name, err) : rc < 0 ? rc : 0;
 }
 
+static const struct delta_row_ids *row_ids(const struct delta_data_file *file, struct arena *arena)
+{
+	if (file->base_row_id < 0)
+		return NULL;
+	struct delta_row_ids *ids = arena_alloc(arena, sizeof *ids);
+	*ids = (struct delta_row_ids){file->base_row_id, file->default_row_commit_version};
+	return ids;
+}
+
 static int bring_back(struct change *c, const struct delta_snapshot *old, struct mr_error *err)
 {
 	struct delta_data_file *files;
@@ -55,7 +64,8 @@ static int bring_back(struct change *c, const struct delta_snapshot *old, struct
 					  .size = files[i].size,
 					  .rows = files[i].rows,
 					  .stats_json = files[i].stats,
-					  .dv = files[i].dv};
+					  .dv = files[i].dv,
+					  .row_ids = row_ids(&files[i], &c->s->arena)};
 		mr_vec_push(&c->added, file);
 	}
 	for (size_t i = 0; i < c->file_count; i++)

@@ -107,8 +107,8 @@ TEST(delta_gate_refuses_features_by_name)
 	check_protocol("{\"minReaderVersion\":3,\"minWriterVersion\":7,\"readerFeatures\":[\"warpDrive\"],"
 		       "\"writerFeatures\":[\"warpDrive\"]}",
 		       "", MR_ERR_UNSUPPORTED, "warpDrive");
-	check_protocol("{\"minReaderVersion\":1,\"minWriterVersion\":7,\"writerFeatures\":[\"rowTracking\"]}",
-		       "", MR_ERR_UNSUPPORTED, "rowTracking");
+	check_protocol("{\"minReaderVersion\":1,\"minWriterVersion\":7,\"writerFeatures\":[\"collations\"]}",
+		       "", MR_ERR_UNSUPPORTED, "collations");
 	check_protocol("{\"minReaderVersion\":3,\"minWriterVersion\":7,\"readerFeatures\":[\"v2Checkpoint\"],"
 		       "\"writerFeatures\":[\"v2Checkpoint\"]}",
 		       "", 1, "");

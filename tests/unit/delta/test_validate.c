@@ -30,6 +30,20 @@
 	"\"offset\":" #offset ",\"sizeInBytes\":" #size ",\"cardinality\":" #count "}"
 #define TABLE FULL PLAIN ADD("old", TEN) ADD("marked", TEN DV(1, 40, 2))
 
+#define FIELDS FIELD("n", "long") "," FIELD("p", "date")
+#define TIMED_PROTOCOL PROTOCOL(1, 7, ",\"writerFeatures\":[\"inCommitTimestamp\"]")
+#define TIMED META("x", FIELDS, "\"p\"", "\"delta.enableInCommitTimestamps\":\"true\"")
+#define TIMED_SINCE(version, time) \
+	META("x", FIELDS, "\"p\"", \
+	     "\"delta.enableInCommitTimestamps\":\"true\",\"delta.inCommitTimestampEnablementVersion\":" \
+	     "\"" version "\",\"delta.inCommitTimestampEnablementTimestamp\":\"" time "\"")
+#define INFO(ms) "{\"commitInfo\":{\"inCommitTimestamp\":" #ms "}}\n"
+#define TRACKED PROTOCOL(1, 7, ",\"writerFeatures\":[\"rowTracking\",\"domainMetadata\"]") PLAIN
+#define IDS(base) ",\"baseRowId\":" #base ",\"defaultRowCommitVersion\":1"
+#define MARK(mark) \
+	"{\"domainMetadata\":{\"domain\":\"delta.rowTracking\",\"configuration\":" \
+	"\"{\\\"rowIdHighWaterMark\\\":" #mark "}\",\"removed\":false}}\n"
+
 static struct delta_log_state *state_of(struct json_parser *parser, const char *lines)
 {
 	struct mr_error err = {0};
@@ -121,6 +135,19 @@ static const struct {
     {"first-version", NULL, FULL},
     {"first-version", NULL, ADD("x", "")},
     {"add-remove-apart", TABLE, ADD("old", TEN) REMOVE("old", "")},
+    {"row-columns", TRACKED, META("x", FIELDS, "\"p\"", "\"delta.enableRowTracking\":\"true\"")},
+    {"row-ids", TRACKED, ADD("x", TEN)},
+    {"row-ids", TRACKED, ADD("x", IDS(0)) MARK(9)},
+    {"row-domain", TRACKED MARK(9), MARK(8)},
+    {"row-ids-apart", TRACKED MARK(9), ADD("x", TEN IDS(10))},
+    {"row-ids-apart", TRACKED MARK(9), MARK(18) ADD("x", TEN IDS(10))},
+    {"row-ids-apart", TRACKED MARK(9), MARK(28) ADD("x", TEN IDS(19)) ADD("y", TEN IDS(10))},
+    {"commit-timestamp", TIMED_PROTOCOL TIMED INFO(5), "{\"commitInfo\":{}}\n"},
+    {"commit-timestamp", TIMED_PROTOCOL TIMED INFO(5), INFO(5)},
+    {"commit-timestamp", TIMED_PROTOCOL TIMED INFO(5), "{\"txn\":{\"appId\":\"a\",\"version\":1}}\n" INFO(6)},
+    {"commit-timestamp-since", TIMED_PROTOCOL PLAIN, INFO(6) TIMED},
+    {"commit-timestamp-since", TIMED_PROTOCOL PLAIN, INFO(6) TIMED_SINCE("2", "6")},
+    {"commit-timestamp-since", TIMED_PROTOCOL PLAIN, INFO(6) TIMED_SINCE("1", "7")},
     {"add-replaces", TABLE, ADD("old", TEN DV(1, 40, 2))},
 };
 
@@ -157,6 +184,10 @@ TEST(validate_lets_good_commits_through)
 	    {TABLE, "{\"commitInfo\":{}}\n" ADD("x", TEN DV(1, 40, 10)) REMOVE("old", "")},
 	    {TABLE, ADD("old", TEN DV(1, 40, 2)) REMOVE("old", "")},
 	    {TABLE, REMOVE("marked", DV(1, 40, 2)) ADD("marked", TEN DV(50, 44, 3)) REMOVE("old", "")},
+	    {TIMED_PROTOCOL TIMED INFO(5), INFO(6)},
+	    {TIMED_PROTOCOL PLAIN, INFO(6) TIMED_SINCE("1", "6")},
+	    {TRACKED MARK(9), ADD("x", TEN IDS(20)) ADD("y", TEN IDS(10)) MARK(29)},
+	    {TRACKED MARK(9), ADD("back", TEN IDS(0))},
 	    {TABLE, PLAIN "{\"txn\":{\"appId\":\"a\",\"version\":1}}\n"},
 	    {TABLE, "{\"domainMetadata\":{\"domain\":\"mine\",\"configuration\":\"\",\"removed\":false}}\n"},
 	};
