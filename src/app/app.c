@@ -71,6 +71,13 @@ static void note(struct app *app, const char *name, const char *protocol, mr_str
 	mr_buf_release(&text);
 }
 
+static void note_number(struct app *app, const char *name, int64_t value)
+{
+	char text[24];
+	snprintf(text, sizeof text, "%lld", (long long)value);
+	note(app, name, "", mr_str_from(text));
+}
+
 /* What kafka-configs shows as STATIC_BROKER_CONFIG. */
 static void note_static_configs(struct app *app)
 {
@@ -78,6 +85,8 @@ static void note_static_configs(struct app *app)
 	note(app, "listeners", "PLAINTEXT://", project->kafka_listen);
 	note(app, "advertised.listeners", "PLAINTEXT://", project->kafka_advertised);
 	note(app, "log.dirs", "", mr_str_from(project->data));
+	note_number(app, "max.connections", project->kafka_max_connections);
+	note_number(app, "connections.max.idle.ms", project->kafka_max_idle_ms);
 	char partitions[16];
 	snprintf(partitions, sizeof partitions, "%d", project->num_partitions);
 	if (project->num_partitions != 1)
@@ -419,6 +428,8 @@ static int serve_kafka(struct app *app, struct mr_error *err)
 	    .tls_advertised = texts[3],
 	    .tls = {tls->certificate, tls->key, tls->client_ca, client_auth_of(tls->client_auth)},
 	    .insecure = app->insecure,
+	    .connections_max = (size_t)project->kafka_max_connections,
+	    .idle_ms = project->kafka_max_idle_ms,
 	    .cluster_id = app->cluster_id,
 	};
 	int rc = kafka_server_start(&options, &app->kafka, err);

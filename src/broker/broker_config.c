@@ -19,6 +19,8 @@ static const struct config_key fixed_keys[] = {
      "A topic that a client asks for is created."},
     {"broker.id", CONFIG_INT, "1", 0, 0, NULL, NULL, "The broker's number."},
     {"broker.rack", CONFIG_STRING, NULL, 0, 0, NULL, NULL, "The broker's rack."},
+    {"connections.max.idle.ms", CONFIG_LONG, "600000", 0, 0, NULL, NULL,
+     "A connection on which nothing moves for this long is closed."},
     {"default.replication.factor", CONFIG_INT, "1", 0, 0, NULL, NULL, "Copies of a partition."},
     {"delete.topic.enable", CONFIG_BOOLEAN, "true", 0, 0, NULL, NULL, "Topics may be deleted."},
     {"group.consumer.heartbeat.interval.ms", CONFIG_INT, "5000", 0, 0, NULL, NULL,

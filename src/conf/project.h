@@ -109,6 +109,8 @@ struct project {
 	mr_str kafka_listen;     /* "127.0.0.1:9092"; empty: off */
 	mr_str kafka_advertised; /* empty: the address a client connected to */
 	struct conf_tls kafka_tls;
+	int32_t kafka_max_connections; /* 2000 */
+	int64_t kafka_max_idle_ms;     /* 10 minutes */
 	struct conf_user *users;
 	size_t user_count;
 	struct conf_dags dags;

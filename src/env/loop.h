@@ -47,5 +47,6 @@ int64_t loop_now_us(const struct loop *loop); /* monotonic, as of this turn of t
 MR_NODISCARD int net_listen_tcp(const char *address, int *fd_out, int *port_out, struct mr_error *err);
 MR_NODISCARD int net_listen_udp(const char *address, int *fd_out, int *port_out, struct mr_error *err);
 MR_NODISCARD int net_connect_tcp(const char *address, int *fd_out, struct mr_error *err); /* blocking */
-int net_accept(int listen_fd);             /* non-blocking, TCP_NODELAY; -1 when none waits */
+/* Non-blocking, TCP_NODELAY, with probes that find out a vanished peer. -1 when none waits: errno. */
+int net_accept(int listen_fd);
 bool net_is_loopback(const char *address); /* "127.0.0.1:9092", "localhost:0", "[::1]:1" */

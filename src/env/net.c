@@ -13,6 +13,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* A peer that vanished without a word is found out after four minutes. */
+enum { KEEPALIVE_AFTER_S = 120, KEEPALIVE_PROBE_S = 30, KEEPALIVE_PROBES = 4 };
+
 /* "host:port" or "[v6]:port" into two strings. */
 static int split_address(const char *address, char host[256], char port[16], struct mr_error *err)
 {
@@ -123,9 +126,14 @@ int net_connect_tcp(const char *address, int *fd_out, struct mr_error *err)
 int net_accept(int listen_fd)
 {
 	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	int on = 1;
-	if (fd >= 0)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	int on = 1, silence_s = KEEPALIVE_AFTER_S, probe_s = KEEPALIVE_PROBE_S, probes = KEEPALIVE_PROBES;
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &silence_s, sizeof silence_s);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &probe_s, sizeof probe_s);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
 	return fd;
 }
 

@@ -357,6 +357,20 @@ void conn_sent(struct conn *conn, size_t len)
 	}
 }
 
+bool conn_moved(struct conn *conn)
+{
+	bool owed = conn->first && !conn->first->done;
+	uint64_t requests = atomic_load_explicit(&conn->requests, memory_order_relaxed);
+	uint64_t out = atomic_load_explicit(&conn->bytes_out, memory_order_relaxed);
+	uint64_t in = atomic_load_explicit(&conn->bytes_in, memory_order_relaxed);
+	bool moved = owed || requests != conn->seen.requests || out != conn->seen.out ||
+		     in - conn->seen.in >= READ_SIZE;
+	conn->seen.requests = requests;
+	conn->seen.out = out;
+	conn->seen.in = in;
+	return moved;
+}
+
 bool conn_finished(const struct conn *conn)
 {
 	return conn->broken && !conn->first;

@@ -204,7 +204,10 @@ struct conn {
 	int peer_port;
 	struct conn_label label; /* labels_lock */
 	_Atomic uint64_t requests, bytes_in, bytes_out;
-	int64_t opened_ms;      /* wall clock */
+	int64_t opened_ms; /* wall clock */
+	struct {
+		uint64_t requests, in, out;
+	} seen; /* by conn_moved */
 	mr_str advertised_host; /* what its listener tells clients instead of `host`; empty: nothing */
 	int advertised_port;
 	struct {
@@ -232,6 +235,9 @@ bool conn_is_muted(const struct conn *conn);
 bool conn_pump(struct conn *conn);
 /* Answer the waiting Fetches with what there is: the broker is stopping. */
 void conn_end_polls(struct conn *conn);
+/* False when nothing has moved since the last call: no request came whole, nor 64 KiB of one, and
+ * nothing was taken of what the client is owed. One that waits for an answer of ours has moved. */
+bool conn_moved(struct conn *conn);
 /* The replies that may be sent now, in order; conn_sent tells how much of it went. */
 size_t conn_output(struct conn *conn, struct wire_piece *pieces, size_t max);
 void conn_sent(struct conn *conn, size_t len);

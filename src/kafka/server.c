@@ -10,6 +10,7 @@
  */
 #include "kafka/server.h"
 
+#include "base/log.h"
 #include "kafka/admin_job.h"
 #include "kafka/core.h"
 
@@ -27,6 +28,9 @@
 #define TLS_BLOCK ((size_t)64 << 10)
 #define ACCEPT_PER_TURN 64
 #define CONNECTIONS_MAX 2000
+#define IDLE_MS 600000
+#define LOGIN_MS 30000
+#define NO_FILES_PAUSE_US 200000
 
 enum { PLAIN, TLS, LISTENERS };
 
@@ -34,6 +38,7 @@ struct listener {
 	struct loop_watch watch; /* fd -1: it does not listen */
 	struct kafka_server *server;
 	struct tls_context *tls; /* NULL: plain */
+	struct loop_timer resume; /* after there were no descriptors */
 	char *advertised_host;   /* NULL: the address the client connected to */
 	int advertised_port;
 	int port;
@@ -43,6 +48,8 @@ struct client {
 	struct loop_watch watch;
 	struct tls *tls; /* NULL: plain */
 	struct loop_timer unmute;
+	struct loop_timer idle;
+	int quiet; /* looks since anything moved */
 	struct conn conn;
 	struct kafka_server *server;
 	struct client *next, **link; /* all clients */
@@ -61,6 +68,7 @@ struct kafka_server {
 	pthread_t thread;
 	char *cluster_id;
 	size_t connections_max;
+	int64_t idle_us, login_us;
 	pthread_mutex_t clients_lock; /* the loop's thread takes it to change the list, others to read it */
 	struct client *clients;
 	struct client *dirty;
@@ -83,6 +91,7 @@ static void client_close(struct client *c)
 	struct kafka_server *server = c->server;
 	loop_unwatch(server->loop, &c->watch);
 	loop_timer_cancel(server->loop, &c->unmute);
+	loop_timer_cancel(server->loop, &c->idle);
 	tls_free(c->tls);
 	close(c->watch.fd);
 	conn_release(&c->conn);
@@ -277,6 +286,29 @@ static void unmute(struct loop_timer *timer)
 	client_output(&MR_CONTAINER_OF(timer, struct client, unmute)->conn);
 }
 
+/* It has had time enough to shake hands and, where that is asked, to say who it is. */
+static bool is_stranger(const struct client *c)
+{
+	const struct auth *auth = c->server->core.auth;
+	if (c->tls && !tls_established(c->tls))
+		return true;
+	return auth && auth_enforced(auth) && !c->conn.identity.user.len &&
+	       atomic_load_explicit(&c->conn.requests, memory_order_relaxed) == 0;
+}
+
+/* Looks twice in the time that a connection may be idle, instead of setting a timer at each request. */
+static void look_if_idle(struct loop_timer *timer)
+{
+	struct client *c = MR_CONTAINER_OF(timer, struct client, idle);
+	c->quiet = conn_moved(&c->conn) ? 0 : c->quiet + 1;
+	if (c->quiet >= 2 || is_stranger(c)) {
+		c->dead = true;
+		client_output(&c->conn);
+		return;
+	}
+	loop_timer_set(c->server->loop, timer, c->server->idle_us / 2);
+}
+
 static void client_new(struct listener *listener, int fd)
 {
 	struct kafka_server *server = listener->server;
@@ -284,6 +316,8 @@ static void client_new(struct listener *listener, int fd)
 	*c = (struct client){
 	    .watch = {fd, client_ready},
 	    .unmute = {.fire = unmute},
+	    .idle = {.fire = look_if_idle},
+	    .quiet = -1, /* the first look is early */
 	    .server = server,
 	    .next = server->clients,
 	    .link = &server->clients,
@@ -300,6 +334,7 @@ static void client_new(struct listener *listener, int fd)
 	}
 	if (listener->tls)
 		c->tls = tls_new(listener->tls, fd);
+	loop_timer_set(server->loop, &c->idle, mr_min_i64(server->login_us, server->idle_us / 2));
 	pthread_mutex_lock(&server->clients_lock);
 	if (c->next)
 		c->next->link = &c->next;
@@ -309,6 +344,12 @@ static void client_new(struct listener *listener, int fd)
 	atomic_fetch_add(&server->connections_open, 1);
 }
 
+static void listener_resume(struct loop_timer *timer)
+{
+	struct listener *listener = MR_CONTAINER_OF(timer, struct listener, resume);
+	loop_watch_change(listener->server->loop, &listener->watch, LOOP_READ);
+}
+
 static void listener_ready(struct loop_watch *watch, int events)
 {
 	(void)events;
@@ -316,6 +357,11 @@ static void listener_ready(struct loop_watch *watch, int events)
 	struct kafka_server *server = listener->server;
 	for (int i = 0; i < ACCEPT_PER_TURN; i++) {
 		int fd = net_accept(watch->fd);
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+			mr_warn("kafka", "no file descriptor is left for a new connection");
+			loop_watch_change(server->loop, watch, 0); /* it would be ready all the time */
+			loop_timer_set(server->loop, &listener->resume, NO_FILES_PAUSE_US);
+		}
 		if (fd < 0)
 			return;
 		if (atomic_load(&server->connections_open) >= server->connections_max)
@@ -379,6 +425,7 @@ static void close_listeners(struct kafka_server *server)
 		struct listener *listener = &server->listeners[i];
 		if (listener->watch.fd < 0)
 			continue;
+		loop_timer_cancel(server->loop, &listener->resume);
 		loop_unwatch(server->loop, &listener->watch);
 		close(listener->watch.fd);
 		listener->watch.fd = -1;
@@ -517,8 +564,11 @@ int kafka_server_start(const struct kafka_server_options *options, struct kafka_
 	pthread_mutex_init(&server->inbox_lock, NULL);
 	pthread_mutex_init(&server->clients_lock, NULL);
 	for (int i = 0; i < LISTENERS; i++)
-		server->listeners[i] = (struct listener){.watch = {-1, listener_ready}, .server = server};
+		server->listeners[i] = (struct listener){
+		    .watch = {-1, listener_ready}, .resume = {.fire = listener_resume}, .server = server};
 	server->deadline.fire = deadline_fired;
+	server->idle_us = (options->idle_ms > 0 ? options->idle_ms : IDLE_MS) * 1000;
+	server->login_us = (options->login_ms > 0 ? options->login_ms : LOGIN_MS) * 1000;
 	server->connections_max = options->connections_max ? options->connections_max : CONNECTIONS_MAX;
 	int rc = server_open(server, options, err);
 	if (rc < 0) {

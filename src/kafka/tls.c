@@ -207,6 +207,11 @@ bool tls_pending(const struct tls *tls)
 	return SSL_pending(tls->ssl) > 0;
 }
 
+bool tls_established(const struct tls *tls)
+{
+	return SSL_is_init_finished(tls->ssl);
+}
+
 bool tls_wants_write(const struct tls *tls)
 {
 	return tls->wants_write;

@@ -42,6 +42,7 @@ ssize_t tls_recv(struct tls *tls, void *to, size_t len);
 ssize_t tls_send(struct tls *tls, const struct iovec *iov, size_t count);
 /* Bytes were decrypted that no readiness of the socket will announce. */
 bool tls_pending(const struct tls *tls);
+bool tls_established(const struct tls *tls); /* the handshake is over */
 /* A read waits until the socket takes more: to be watched for writing. */
 bool tls_wants_write(const struct tls *tls);
 

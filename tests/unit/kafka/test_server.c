@@ -1,9 +1,12 @@
 /* The server on real sockets: what one connection does to the others. */
+#include "base/varint.h"
 #include "env/loop.h"
+#include "kafka/core.h"
 #include "kafka/kafka_fixture.h"
 
 #include "test.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -33,5 +36,137 @@ TEST(server_closes_only_the_connection_that_sends_garbage)
 	CHECK_INT(stats.connections_open, 1);
 	close(good);
 	close(bad);
+	kafka_fixture_stop(&f);
+}
+
+/* ---- connections that nobody needs ---- */
+
+static bool is_closed(int fd)
+{
+	char byte;
+	return recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0;
+}
+
+static bool closes_within(int fd, int ms)
+{
+	struct pollfd wait = {.fd = fd, .events = POLLRDHUP};
+	return poll(&wait, 1, ms) == 1 && wait.revents & (POLLRDHUP | POLLHUP);
+}
+
+static void ask_versions(int fd)
+{
+	static const char ask[14] = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, (char)0xff, (char)0xff};
+	CHECK_INT(send(fd, ask, sizeof ask, MSG_NOSIGNAL), sizeof ask);
+}
+
+static void start_impatient(struct kafka_fixture *f)
+{
+	struct kafka_server_options server = {.listen = "127.0.0.1:0", .idle_ms = 400};
+	kafka_fixture_start_with(f, test_folder(), &server);
+}
+
+TEST(server_closes_connections_that_stand_still)
+{
+	struct kafka_fixture f;
+	start_impatient(&f);
+	int silent = connect_to(&f), loris = connect_to(&f), busy = connect_to(&f);
+	int half = connect_to(&f);
+	CHECK_INT(send(half, "\0\0\0\x0a", 4, 0), 4);
+	CHECK_INT(send(loris, "\0\x10\0\0", 4, 0), 4); /* a frame of a megabyte, byte by byte */
+	for (int i = 0; i < 60 && !(is_closed(silent) && is_closed(loris) && is_closed(half)); i++) {
+		(void)!send(loris, "x", 1, MSG_NOSIGNAL);
+		ask_versions(busy);
+		usleep(50000);
+		if (i < 7)
+			CHECK(!is_closed(silent) && !is_closed(loris) && !is_closed(half));
+	}
+	CHECK(closes_within(silent, 0) && closes_within(half, 0));
+	CHECK(is_closed(loris) || send(loris, "x", 1, MSG_NOSIGNAL) < 0);
+	struct kafka_stats stats;
+	kafka_server_stats(f.server, &stats);
+	CHECK_INT(stats.connections_open, 1); /* the busy one */
+	close(silent);
+	close(loris);
+	close(half);
+	close(busy);
+	kafka_fixture_stop(&f);
+}
+
+/* A Fetch that may wait for a minute, from the end of an empty partition. */
+static void long_poll(int fd)
+{
+	struct fetch_partition partition = {.current_leader_epoch = -1, .partition_max_bytes = 1000};
+	struct fetch_topic topic = {.topic = MR_STR("t"), .partitions = {&partition, 1}};
+	struct fetch_request request = {.max_wait_ms = 60000,
+					.min_bytes = 1,
+					.max_bytes = 1000,
+					.session_epoch = -1,
+					.topics = {&topic, 1}};
+	struct wire_out body = {0};
+	char head[14] = {0};
+	wire_encode(&fetch_request_schema, 4, false, &request, &body);
+	mr_put_be32(head, (uint32_t)(10 + body.bytes.len));
+	mr_put_be16(head + 4, 1);
+	mr_put_be16(head + 6, 4);
+	mr_put_be16(head + 12, 0xffff);
+	CHECK_INT(send(fd, head, sizeof head, 0), sizeof head);
+	CHECK_INT(send(fd, body.bytes.ptr, body.bytes.len, 0), (ssize_t)body.bytes.len);
+	wire_out_release(&body);
+}
+
+TEST(server_keeps_connections_that_wait_for_an_answer)
+{
+	struct kafka_fixture f;
+	start_impatient(&f);
+	kafka_fixture_topic(&f, "t", 1);
+	int waiting = connect_to(&f);
+	long_poll(waiting);
+	CHECK(!closes_within(waiting, 1500));
+	close(waiting);
+	kafka_fixture_stop(&f);
+}
+
+TEST(server_closes_connections_that_do_not_take_their_answers)
+{
+	struct kafka_fixture f;
+	start_impatient(&f);
+	int fd = connect_to(&f);
+	for (int i = 0; i < 60; i++) { /* more answers than the two sockets hold */
+		for (int k = 0; k < 2000; k++) {
+			static const char ask[14] = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, (char)0xff, (char)0xff};
+			if (send(fd, ask, sizeof ask, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+				break;
+		}
+		usleep(50000);
+		struct kafka_stats stats;
+		kafka_server_stats(f.server, &stats);
+		if (stats.connections_open == 0)
+			break;
+	}
+	struct kafka_stats stats;
+	kafka_server_stats(f.server, &stats);
+	CHECK_INT(stats.connections_open, 0);
+	close(fd);
+	kafka_fixture_stop(&f);
+}
+
+TEST(server_gives_tls_a_time_to_shake_hands)
+{
+	const char *folder = test_folder();
+	struct kafka_fixture f;
+	struct mr_error err;
+	int fd;
+	kafka_fixture_certificate(folder, "server", "127.0.0.1");
+	struct kafka_server_options server = {
+	    .tls_listen = "127.0.0.1:0",
+	    .tls = {test_path("%s/server.crt", folder), test_path("%s/server.key", folder), NULL,
+		    TLS_CLIENT_NONE},
+	    .login_ms = 200,
+	};
+	kafka_fixture_start_with(&f, folder, &server);
+	CHECK_OK(net_connect_tcp(test_path("127.0.0.1:%d", kafka_server_tls_port(f.server)), &fd, &err), err);
+	CHECK(!closes_within(fd, 50));
+	CHECK(closes_within(fd, 5000));
+	close(fd);
 	kafka_fixture_stop(&f);
 }
