@@ -13,7 +13,9 @@ import json
 import os
 import re
 import shutil
+import socket
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -25,10 +27,25 @@ sys.path.insert(0, str(ROOT / "tests/interop"))
 from kafka_peer import Kafka, cpu_seconds  # noqa: E402
 
 
+CONNECTIONS = 2000
+
+
 def memory_mb(pid):
     """Proportional share of the resident memory."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return int(re.search(r"Pss:\s+(\d+) kB", text).group(1)) / 1024
+
+
+def request(api, version, body):
+    frame = struct.pack(">hhih", api, version, 1, -1) + body
+    return struct.pack(">i", len(frame)) + frame
+
+
+def long_poll(topic):
+    """Fetch version 4 from the start of partition 0: a minute's wait for one byte, in short strings and arrays."""
+    partition = struct.pack(">iqi", 0, 0, 1 << 20)
+    return request(1, 4, struct.pack(">iiiibi", -1, 60_000, 1, 1 << 20, 0, 1) + struct.pack(">h", len(topic))
+                   + topic.encode() + struct.pack(">i", 1) + partition)
 
 
 class Millrace:
@@ -39,7 +56,8 @@ class Millrace:
 
     def __enter__(self):
         self.folder.mkdir(parents=True)
-        (self.folder / "millrace.yml").write_text("kafka: {listen: 127.0.0.1:0}\nhttp: {listen: 127.0.0.1:0}\n")
+        (self.folder / "millrace.yml").write_text("kafka: {listen: 127.0.0.1:0, max_connections: 5000}\n"
+                                                   "http: {listen: 127.0.0.1:0}\n")
         run = self.folder / ".millrace/run.json"
         started = time.monotonic()
         self.process = subprocess.Popen([self.binary, "up", self.folder], stdout=subprocess.DEVNULL,
@@ -129,6 +147,28 @@ class Bench:
         done = self.call("kafka_read", "-b", broker.kafka, "-t", topic, "-l", "-n", 500 if self.options.quick else 2000)
         self.note("end to end, one at a time", side, {k: done[k] for k in ("p50_ms", "p99_ms")})
 
+    def connections(self, broker, side):
+        """Memory and CPU of 2,000 connections that wait: silent ones, then each with a Fetch that waits."""
+        topic = self.topic(broker, 1)
+        host, port = broker.kafka.split(":")
+        pid, seconds, memory = broker.process.pid, 5 if self.options.quick else 20, []
+        before = memory_mb(pid)
+        sockets = [socket.create_connection((host, int(port)), timeout=30) for _ in range(CONNECTIONS)]
+        for what, ask, answered in (("silent", request(18, 0, b""), True), ("long poll", long_poll(topic), False)):
+            for s in sockets:
+                s.sendall(ask)
+            for s in sockets if answered else ():
+                (size,) = struct.unpack(">i", s.recv(4, socket.MSG_WAITALL))
+                s.recv(size, socket.MSG_WAITALL)
+            time.sleep(1)
+            memory.append((memory_mb(pid) - before) / CONNECTIONS * 1024)
+            cpu = cpu_seconds(pid)
+            time.sleep(seconds)
+            self.note(f"{CONNECTIONS:,} connections, {what}", side, {
+                "kb_each": memory[-1], "cpu_percent": (cpu_seconds(pid) - cpu) / seconds * 100})
+        for s in sockets:
+            s.close()
+
     def idle(self, broker, side):
         time.sleep(3)
         cpu, seconds = cpu_seconds(broker.process.pid), 5 if self.options.quick else 20
@@ -150,6 +190,8 @@ class Bench:
             self.produce(broker, side, 1000, 400_000 // scale, 256)
             for partitions in (1, 256):
                 self.steady(broker, side, partitions)
+        if wanted("connections") and not fsync:
+            self.connections(broker, side)
         if wanted("latency"):
             self.latency(broker, side)
 

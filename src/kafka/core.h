@@ -207,7 +207,7 @@ struct conn {
 	int64_t opened_ms; /* wall clock */
 	struct {
 		uint64_t requests, in, out;
-	} seen; /* by conn_moved */
+	} seen;                 /* by conn_moved */
 	mr_str advertised_host; /* what its listener tells clients instead of `host`; empty: nothing */
 	int advertised_port;
 	struct {

@@ -37,9 +37,9 @@ enum { PLAIN, TLS, LISTENERS };
 struct listener {
 	struct loop_watch watch; /* fd -1: it does not listen */
 	struct kafka_server *server;
-	struct tls_context *tls; /* NULL: plain */
+	struct tls_context *tls;  /* NULL: plain */
 	struct loop_timer resume; /* after there were no descriptors */
-	char *advertised_host;   /* NULL: the address the client connected to */
+	char *advertised_host;    /* NULL: the address the client connected to */
 	int advertised_port;
 	int port;
 };

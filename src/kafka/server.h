@@ -37,7 +37,8 @@ struct kafka_server_options {
 	/* A connection that nothing moves on for this long is closed, at the latest after half as much
 	 * again. 0: 10 minutes, as Kafka's connections.max.idle.ms */
 	int64_t idle_ms;
-	int64_t login_ms; /* time for the TLS handshake and, where there are users, a first request. 0: 30 s */
+	int64_t
+	    login_ms; /* time for the TLS handshake and, where there are users, a first request. 0: 30 s */
 };
 
 /* MR_ERR_INVALID for an address beyond loopback while there is no user, unless `insecure`. */

@@ -133,7 +133,8 @@ TEST(server_closes_connections_that_do_not_take_their_answers)
 	int fd = connect_to(&f);
 	for (int i = 0; i < 60; i++) { /* more answers than the two sockets hold */
 		for (int k = 0; k < 2000; k++) {
-			static const char ask[14] = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, (char)0xff, (char)0xff};
+			static const char ask[14] = {0, 0, 0, 10, 0, 18,         0,
+						     0, 0, 0, 0,  7, (char)0xff, (char)0xff};
 			if (send(fd, ask, sizeof ask, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 				break;
 		}
