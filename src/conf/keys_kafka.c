@@ -68,20 +68,6 @@ static int check_tls(const struct option_place *place, void *item, struct mr_err
 static const struct option_table tls_table = OPTION_TABLE(struct conf_tls, tls_options, .check = check_tls);
 
 static const struct option kafka_options[] = {
-    {.key = "max_connections",
-     .type = OPTION_INT32,
-     AT(struct project, kafka_max_connections),
-     .preset = "2000",
-     .min = 1,
-     .max = 1000000,
-     .help = "Connections at the same time; more are closed at once."},
-    {.key = "connections_max_idle",
-     .type = OPTION_DURATION,
-     AT(struct project, kafka_max_idle_ms),
-     .preset = "10m",
-     .min = 1000,
-     .max = 86400000,
-     .help = "A connection on which nothing moves for this long is closed."},
     {.key = "listen",
      .type = OPTION_CUSTOM,
      AT(struct project, kafka_listen),
@@ -113,6 +99,20 @@ static const struct option kafka_options[] = {
      AT(struct project, auto_create_topics),
      .preset = "true",
      .help = "A topic that a client names and that is not there is made."},
+    {.key = "max_connections",
+     .type = OPTION_INT32,
+     AT(struct project, kafka_max_connections),
+     .preset = "2000",
+     .min = 1,
+     .max = 1000000,
+     .help = "Connections at the same time; more are closed at once."},
+    {.key = "connections_max_idle",
+     .type = OPTION_DURATION,
+     AT(struct project, kafka_max_idle_ms),
+     .preset = "10m",
+     .min = 1000,
+     .max = 86400000,
+     .help = "A connection on which nothing moves for this long is closed."},
 };
 const struct option_table conf_kafka_table = OPTION_TABLE(struct project, kafka_options);
 

@@ -168,7 +168,8 @@ static const struct bad bad_files[] = {
      "did you mean 'partitions'?"},
     {"topcs: {}", "1:1", "unknown key 'topcs' in the project file", "did you mean 'topics'?"},
     {"kafka: {zookeeper: x}", "1:9", "unknown key 'zookeeper' in kafka",
-     "valid keys: listen, advertised, tls, num_partitions, auto_create_topics"},
+     "valid keys: listen, advertised, tls, num_partitions, auto_create_topics, max_connections, "
+     "connections_max_idle"},
     {"[]", "1:1", "the project file: expected a mapping, got a list", ""},
     {"hello", "1:1", "the project file: expected a mapping, got 'hello'", ""},
     {"topics: [a]", "1:9", "topics: expected a mapping, got a list", ""},
