@@ -312,10 +312,8 @@ static void finish(struct append **group, size_t count, int rc, int64_t version,
 static void checkpoint_if_due(struct delta_table *table)
 {
 	/* The commit stands, whatever comes of the checkpoint: the next one tries again. */
-	if (!table->state || !table->engine || !delta_checkpoint_is_due(table->state))
-		return;
-	int ignored = delta_checkpoint_write(table, NULL);
-	(void)ignored;
+	if (delta_checkpoint_is_due(table->state) && delta_checkpoint_write(table, NULL) == 0)
+		delta_clean_up(table);
 }
 
 /* With the lock held: one version out of the group. Every member is done afterwards. */
@@ -352,8 +350,10 @@ static void commit_group(struct delta_table *table, struct append **group, size_
 		return;
 	}
 	finish(group, count, rc, version, &err);
-	if (rc == 0 && n && take_in(table, mr_buf_view(&bytes), version) == 0)
+	if (rc == 0 && n && take_in(table, mr_buf_view(&bytes), version) == 0 && table->engine) {
+		delta_checksum_write(table);
 		checkpoint_if_due(table);
+	}
 	mr_buf_release(&bytes);
 }
 

@@ -110,6 +110,8 @@ void delta_partition_values_sql(const struct delta_snapshot *snapshot, const str
 /* The metaData action's body, a property of the table (ptr NULL: not set). */
 mr_str delta_metadata_json(const struct delta_snapshot *snapshot);
 mr_str delta_property(const struct delta_snapshot *snapshot, const char *key);
+/* One that is an interval ("interval 30 days"), in milliseconds; `absent` when it is not set. */
+int64_t delta_property_ms(const struct delta_snapshot *snapshot, const char *key, int64_t absent);
 /* DuckDB's spelling of a column's type; nested ones in full. */
 mr_str delta_column_sql_type(const struct delta_snapshot *snapshot, size_t column);
 void delta_protocol_versions(const struct delta_snapshot *snapshot, int *reader, int *writer);

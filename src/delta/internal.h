@@ -76,6 +76,14 @@ int delta_meta_parse(struct json_parser *parser, const struct action_metadata *a
 struct table_meta *delta_meta_ref(struct table_meta *meta);
 void delta_meta_unref(struct table_meta *meta);
 mr_str delta_meta_property(const struct table_meta *meta, const char *key); /* ptr NULL: not set */
+/* "interval 30 days", "12 hours", down to milliseconds; `absent` for what is none. */
+int64_t delta_interval_ms(mr_str text, int64_t absent);
+/* How long removed files stay known: delta.deletedFileRetentionDuration, or a week. */
+static inline int64_t delta_tombstones_ms(const struct table_meta *meta)
+{
+	return delta_interval_ms(delta_meta_property(meta, "delta.deletedFileRetentionDuration"),
+				 TOMBSTONE_MS);
+}
 /* The schemaString of a table to be made. */
 void delta_schema_write(struct mr_buf *out, const struct delta_create *create);
 bool delta_schema_needs_ntz(const struct delta_create *create);
@@ -195,6 +203,8 @@ struct stats_source *delta_stats_source_new(const struct file_set *set, struct d
 void delta_stats_source_add(struct file_set *set, struct stats_source *source); /* takes it */
 void delta_stats_source_set(struct stats_source *source, size_t row, size_t entry);
 void delta_stats_source_free(struct stats_source *source); /* NULL is fine */
+/* Whether all of them are still there. */
+bool delta_stats_sources_exist(const struct file_set *set);
 /* The sources of `from`, for a set that has its entries at other places: moved[i] + 1, or 0. */
 void delta_stats_sources_copy(struct file_set *to, const struct file_set *from, const uint32_t *moved);
 
@@ -289,6 +299,8 @@ int delta_log_load(struct delta_table *table, int64_t version_max, struct delta_
 		   struct mr_error *err);
 /* Bring table->state to the newest version. */
 int delta_log_advance(struct delta_table *table, struct mr_error *err);
+/* The log is read from nothing next time. */
+void delta_log_forget(struct delta_table *table);
 int delta_log_apply_commit(struct delta_table *table, struct delta_log_state *state, mr_str bytes,
 			   int64_t version, struct mr_error *err);
 
@@ -318,7 +330,22 @@ int delta_store_read_commit(struct delta_table *table, int64_t version, struct m
 			    struct mr_error *err);
 /* N.json whole and durable, or MR_ERR_EXISTS and nothing changed. */
 int delta_store_put_commit(struct delta_table *table, int64_t version, mr_str bytes, struct mr_error *err);
+/* N.crc whole, not synced; MR_ERR_EXISTS when there is one. */
+int delta_store_put_checksum(struct delta_table *table, int64_t version, mr_str bytes, struct mr_error *err);
 int delta_store_sync_file(struct delta_table *table, const char *path, struct mr_error *err);
+
+/* How many files the checkpoint that starts at `from` has; 0 when some are missing. */
+size_t delta_log_parts_complete(const struct delta_log_listing *listing, size_t from);
+
+/* ---- checksum.c, clean_up.c ---- */
+
+/* N.crc of the table's state, after its commit. */
+void delta_checksum_write(struct delta_table *table);
+/* MR_ERR_CORRUPT when there is one for the state's version that contradicts. */
+int delta_checksum_check(struct delta_table *table, const struct delta_log_state *state,
+			 struct mr_error *err);
+/* The log's expired files go. Returns how many. */
+size_t delta_clean_up(struct delta_table *table);
 
 /* ---- checkpoint.c, checkpoint_read.c ---- */
 

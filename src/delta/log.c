@@ -87,8 +87,7 @@ static int note_newest(struct delta_table *table, struct delta_log_state *state,
 
 /* ---- from nothing ---- */
 
-/* The parts of one checkpoint, starting at `from` in the listing; 0 when some are missing. */
-static size_t complete_parts(const struct delta_log_listing *listing, size_t from)
+size_t delta_log_parts_complete(const struct delta_log_listing *listing, size_t from)
 {
 	const struct delta_log_part *parts = &listing->checkpoints.items[from];
 	if (parts[0].parts == 0)
@@ -106,7 +105,7 @@ static void load_checkpoint(struct delta_table *table, const struct delta_log_li
 {
 	for (size_t i = 0; i < listing->checkpoints.len && table->engine; i++) {
 		const struct delta_log_part *parts = &listing->checkpoints.items[i];
-		size_t count = complete_parts(listing, i);
+		size_t count = delta_log_parts_complete(listing, i);
 		if (parts->version > version_max || !count)
 			continue;
 		(*state)->version = (*state)->checkpoint_version = parts->version;
@@ -164,6 +163,8 @@ int delta_log_load(struct delta_table *table, int64_t version_max, struct delta_
 			     (long long)version_max);
 	if (rc == 0)
 		rc = delta_state_check(state, err);
+	if (rc == 0)
+		rc = delta_checksum_check(table, state, err);
 	if (rc == 0 && version_max == INT64_MAX)
 		rc = note_newest(table, state, err);
 	delta_log_listing_release(&listing);
@@ -177,7 +178,7 @@ int delta_log_load(struct delta_table *table, int64_t version_max, struct delta_
 
 /* ---- onwards ---- */
 
-static void forget(struct delta_table *table)
+void delta_log_forget(struct delta_table *table)
 {
 	delta_state_free(table->state);
 	table->state = NULL;
@@ -201,7 +202,7 @@ int delta_log_advance(struct delta_table *table, struct mr_error *err)
 {
 	/* A table that was removed and made anew must not get commits meant for the old one. */
 	if (table->state && !is_same_log(table))
-		forget(table);
+		delta_log_forget(table);
 	if (!table->state)
 		return delta_log_load(table, INT64_MAX, &table->state, err);
 	int64_t before = table->state->version;
@@ -212,6 +213,6 @@ int delta_log_advance(struct delta_table *table, struct mr_error *err)
 	if (rc == MR_ERR_NOT_FOUND) /* the usual end */
 		rc = table->state->version == before ? 0 : note_newest(table, table->state, err);
 	if (rc < 0)
-		forget(table); /* it may be half applied */
+		delta_log_forget(table); /* it may be half applied */
 	return rc;
 }

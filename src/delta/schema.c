@@ -6,6 +6,9 @@
  */
 #include "delta/internal.h"
 
+#include <stdio.h>
+#include <strings.h>
+
 /* At any depth; a column that merely bears such a name is refused too, which is safe. */
 static bool schema_mentions(const struct table_meta *meta, const char *key)
 {
@@ -172,6 +175,32 @@ mr_str delta_meta_property(const struct table_meta *meta, const char *key)
 		if (mr_str_is(meta->configuration[i].key, key))
 			return meta->configuration[i].value;
 	return MR_STR_NULL;
+}
+
+int64_t delta_interval_ms(mr_str text, int64_t absent)
+{
+	static const struct {
+		const char *name;
+		int64_t ms;
+	} units[] = {{"week", 604800000}, {"day", 86400000}, {"hour", 3600000},
+		     {"minute", 60000},   {"second", 1000},  {"millisecond", 1}};
+	char word[16] = "", plural;
+	long long count;
+	char *copy = mr_strndup(text);
+	const char *at = copy + strspn(copy, " ");
+	if (strncasecmp(at, "interval", 8) == 0)
+		at += 8;
+	int fields = sscanf(at, " %lld %15[a-zA-Z] %c", &count, word, &plural);
+	free(copy);
+	size_t len = strlen(word);
+	if (fields != 2 || count < 0 || count > 1000000000)
+		return absent;
+	if (len && (word[len - 1] == 's' || word[len - 1] == 'S'))
+		len--;
+	for (size_t i = 0; i < MR_COUNT(units); i++)
+		if (strlen(units[i].name) == len && strncasecmp(units[i].name, word, len) == 0)
+			return count * units[i].ms;
+	return absent;
 }
 
 void delta_schema_write(struct mr_buf *out, const struct delta_create *create)

@@ -290,9 +290,10 @@ static void copy_entry(struct file_set *to, const struct file_entry *from, size_
 void delta_state_compact(struct delta_log_state *state, int64_t now_ms)
 {
 	size_t expired = 0;
+	int64_t keep_ms = delta_tombstones_ms(state->meta);
 	struct file_cursor cursor = file_cursor(state->files, state->files->count);
 	for (struct file_entry *entry; (entry = delta_file_cursor_next(&cursor));)
-		expired += entry->removed != VERSION_NEVER && entry->removed_ms < now_ms - TOMBSTONE_MS;
+		expired += entry->removed != VERSION_NEVER && entry->removed_ms < now_ms - keep_ms;
 	if (expired < 1000 || expired < state->files->count / 2)
 		return;
 	struct file_set *set = delta_file_set_new();
@@ -301,7 +302,7 @@ void delta_state_compact(struct delta_log_state *state, int64_t now_ms)
 	cursor = file_cursor(state->files, state->files->count);
 	for (struct file_entry *entry; (entry = delta_file_cursor_next(&cursor));) {
 		bool dead = entry->removed != VERSION_NEVER;
-		if (dead && entry->removed_ms < now_ms - TOMBSTONE_MS)
+		if (dead && entry->removed_ms < now_ms - keep_ms)
 			continue;
 		copy_entry(set, entry, state->meta->partition_count);
 		moved[cursor.at - 1] = (uint32_t)set->count;
@@ -460,6 +461,11 @@ mr_str delta_metadata_json(const struct delta_snapshot *snapshot)
 mr_str delta_property(const struct delta_snapshot *snapshot, const char *key)
 {
 	return delta_meta_property(snapshot->meta, key);
+}
+
+int64_t delta_property_ms(const struct delta_snapshot *snapshot, const char *key, int64_t absent)
+{
+	return delta_interval_ms(delta_property(snapshot, key), absent);
 }
 
 mr_str delta_column_sql_type(const struct delta_snapshot *snapshot, size_t column)

@@ -158,3 +158,11 @@ void delta_stats_visit(const struct file_set *set, size_t count, const bool *wan
 			visit_commit(&v);
 	}
 }
+
+bool delta_stats_sources_exist(const struct file_set *set)
+{
+	for (size_t i = 0; i < set->source_count; i++)
+		if (!disk_exists(set->sources[i]->table->env->disk, set->sources[i]->path))
+			return false;
+	return true;
+}

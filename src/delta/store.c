@@ -23,37 +23,53 @@ int delta_store_read_commit(struct delta_table *table, int64_t version, struct m
 	return rc;
 }
 
-static int write_temporary(struct delta_table *table, const char *path, mr_str bytes, struct mr_error *err)
+static int write_temporary(struct delta_table *table, const char *path, mr_str bytes, bool sync,
+			   struct mr_error *err)
 {
 	struct mr_file *file;
 	int rc = disk_open(table->env->disk, path, FILE_WRITE | FILE_CREATE | FILE_EXCLUSIVE, &file, err);
 	if (rc < 0)
 		return rc;
 	rc = file_write_at(file, bytes.ptr, bytes.len, 0, err);
-	if (rc == 0)
+	if (rc == 0 && sync)
 		rc = file_sync(file, err);
 	file_close(file);
 	return rc;
 }
 
-int delta_store_put_commit(struct delta_table *table, int64_t version, mr_str bytes, struct mr_error *err)
+/* A file of that name, whole; MR_ERR_EXISTS when there is one. */
+static int put_new(struct delta_table *table, const char *name, mr_str bytes, bool sync, struct mr_error *err)
 {
 	struct mr_disk *disk = table->env->disk;
 	char uuid[37];
 	rng_uuid(table->env->rng, uuid);
-	char *path = delta_store_commit_path(table, version);
-	char *temporary = mr_asprintf("%s/.%020lld.json.%s.tmp", table->log_path, (long long)version, uuid);
-	int rc = write_temporary(table, temporary, bytes, err);
+	char *path = mr_asprintf("%s/%s", table->log_path, name);
+	char *temporary = mr_asprintf("%s/.%s.%s.tmp", table->log_path, name, uuid);
+	int rc = write_temporary(table, temporary, bytes, sync, err);
 	if (rc == 0)
 		rc = disk_link(disk, temporary, path, err);
 	/* Whatever came of it the temporary name is of no use any more. */
 	int ignored = disk_unlink(disk, temporary, NULL);
 	(void)ignored;
-	if (rc == 0)
+	if (rc == 0 && sync)
 		rc = disk_sync_dir(disk, table->log_path, err);
 	free(temporary);
 	free(path);
 	return rc;
+}
+
+int delta_store_put_commit(struct delta_table *table, int64_t version, mr_str bytes, struct mr_error *err)
+{
+	char name[40];
+	snprintf(name, sizeof name, "%020lld.json", (long long)version);
+	return put_new(table, name, bytes, true, err);
+}
+
+int delta_store_put_checksum(struct delta_table *table, int64_t version, mr_str bytes, struct mr_error *err)
+{
+	char name[40];
+	snprintf(name, sizeof name, "%020lld.crc", (long long)version);
+	return put_new(table, name, bytes, false, err);
 }
 
 int delta_store_sync_file(struct delta_table *table, const char *path, struct mr_error *err)

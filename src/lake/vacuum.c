@@ -110,29 +110,11 @@ static int remove_doomed(struct vacuum *v)
 	return rc;
 }
 
-/* "interval 30 days", "interval 12 hours": Delta's way to say it; other text is the default. */
 static int64_t retention_hours(const struct delta_snapshot *snapshot)
 {
-	mr_str text = delta_property(snapshot, "delta.deletedFileRetentionDuration");
-	char unit[16] = "";
-	long long n = 0;
-	char *copy = mr_strndup(text);
-	const char *at = copy;
-	at += strspn(at, " ");
-	if (strncasecmp(at, "interval", 8) == 0)
-		at += 8;
-	char *end;
-	n = strtoll(at, &end, 10);
-	end += strspn(end, " ");
-	size_t len = mr_min_size(strcspn(end, " s"), sizeof unit - 1);
-	memcpy(unit, end, len);
-	free(copy);
-	if (n < 0 || n > 1000000)
-		return RETAIN_HOURS_DEFAULT;
-	return strcasecmp(unit, "week") == 0   ? n * 168
-	       : strcasecmp(unit, "day") == 0  ? n * 24
-	       : strcasecmp(unit, "hour") == 0 ? n
-					       : RETAIN_HOURS_DEFAULT;
+	return delta_property_ms(snapshot, "delta.deletedFileRetentionDuration",
+				 RETAIN_HOURS_DEFAULT * HOUR_MS) /
+	       HOUR_MS;
 }
 
 static int check_age(const struct delta_snapshot *snapshot, int64_t hours, struct mr_error *err)

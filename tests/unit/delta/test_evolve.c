@@ -1,36 +1,6 @@
 /* In-commit timestamps and row tracking: switched on under way, kept by every kind of commit. */
 #include "delta/delta_fixture.h"
-
-#include <fcntl.h>
-#include <sys/stat.h>
-
-static const struct delta_commit alter = {.operation = "SET TBLPROPERTIES"};
-
-/* One more property of the table. */
-static int64_t set_property(struct delta_fixture *f, const char *key, const char *value)
-{
-	struct delta_snapshot *s = delta_now(f);
-	mr_str json = delta_metadata_json(s);
-	static const char empty[] = "\"configuration\":{}", open[] = "\"configuration\":{";
-	char *text = arena_strdup(&f->arena, arena_copy(&f->arena, json).ptr);
-	char *at = strstr(text, open);
-	bool is_empty = strncmp(at, empty, sizeof empty - 1) == 0;
-	at[sizeof open - 1] = 0;
-	const char *rest = mr_str_tail(json, (size_t)(at - text) + sizeof open - 1).ptr;
-	struct delta_commit commit = alter;
-	commit.metadata =
-	    arena_printf(&f->arena, "%s\"%s\":\"%s\"%s%s", text, key, value, is_empty ? "" : ",", rest);
-	commit.base = s;
-	int64_t version;
-	CHECK_OK(delta_commit(f->table, &commit, &version, &f->err), f->err);
-	delta_snapshot_unref(s);
-	return version;
-}
-
-static char *log_path(const struct delta_fixture *f, int64_t version)
-{
-	return test_path("%s/_delta_log/%020lld.json", f->path, (long long)version);
-}
+#include "delta/evolve.h"
 
 static int64_t time_of(struct delta_fixture *f, int64_t version)
 {
@@ -53,21 +23,15 @@ static int64_t version_at(struct delta_fixture *f, int64_t ms)
 	return version;
 }
 
-static void set_file_time(const char *path, int64_t ms)
-{
-	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = ms / 1000, .tv_nsec = 0}};
-	CHECK_INT(utimensat(AT_FDCWD, path, times, 0), 0);
-}
-
 TEST(delta_commit_timestamps_go_up_and_outlive_copies)
 {
 	struct delta_fixture f;
 	delta_fixture_open(&f);
 	delta_fixture_create(&f, "n long", NULL);
 	delta_append(&f, "SELECT 1 AS n");
-	set_file_time(log_path(&f, 0), 1000000);
-	set_file_time(log_path(&f, 1), 2000000);
-	CHECK_INT(set_property(&f, "delta.enableInCommitTimestamps", "true"), 2);
+	delta_set_file_time(delta_log_path(&f, 0), 1000000);
+	delta_set_file_time(delta_log_path(&f, 1), 2000000);
+	CHECK_INT(delta_set_property(&f, "delta.enableInCommitTimestamps", "true"), 2);
 	for (int v = 3; v <= 12; v++) /* past a checkpoint, faster than the clock's milliseconds */
 		delta_append(&f, "SELECT 2 AS n");
 	struct delta_snapshot *s = delta_now(&f);
@@ -79,7 +43,7 @@ TEST(delta_commit_timestamps_go_up_and_outlive_copies)
 		CHECK(time_of(&f, v) > time_of(&f, v - 1));
 	/* a copy of the folder: all files are from today, the timestamps are not */
 	for (int v = 2; v <= 12; v++)
-		set_file_time(log_path(&f, v), 5000000);
+		delta_set_file_time(delta_log_path(&f, v), 5000000);
 	for (int v = 2; v <= 12; v++)
 		CHECK_INT(version_at(&f, time_of(&f, v)), v);
 	CHECK_INT(version_at(&f, time_of(&f, 7) - 1), 6);
@@ -94,7 +58,7 @@ TEST(delta_commit_timestamps_go_up_and_outlive_copies)
 	delta_append(&f, "SELECT 3 AS n");
 	CHECK(time_of(&f, 13) > time_of(&f, 12));
 	/* and off again: what was noted goes too */
-	set_property(&f, "delta.enableInCommitTimestamps", "false");
+	delta_set_property(&f, "delta.enableInCommitTimestamps", "false");
 	s = delta_now(&f);
 	CHECK(!delta_property(s, "delta.inCommitTimestampEnablementVersion").ptr);
 	delta_snapshot_unref(s);
@@ -131,7 +95,7 @@ TEST(delta_row_ids_are_given_once)
 	delta_fixture_open(&f);
 	delta_fixture_create(&f, "n long", NULL);
 	delta_append(&f, "SELECT range AS n FROM range(5)");
-	CHECK_INT(set_property(&f, "delta.enableRowTracking", "true"), 2);
+	CHECK_INT(delta_set_property(&f, "delta.enableRowTracking", "true"), 2);
 	CHECK_STR(mr_str_from(row_ids(&f)), "0+5@2 "); /* those that were there got theirs */
 	struct delta_snapshot *s = delta_now(&f);
 	CHECK(delta_property(s, "delta.rowTracking.materializedRowIdColumnName").len);
