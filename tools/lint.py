@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = "base env"
-BELOW_APP = f"{CORE} codec conf log broker group txn auth sql store delta stream lake ingest query flow kafka service " \
+BELOW_APP = f"{CORE} codec conf log broker group txn auth admin sql store delta stream lake ingest query flow kafka service " \
             "http jinja dag task api console"
 LAYERS = {
     "base": "",
@@ -29,6 +29,7 @@ LAYERS = {
     "group": f"{CORE} codec log broker",
     "txn": f"{CORE} codec log broker group",
     "auth": f"{CORE} codec log broker",
+    "admin": f"{CORE} codec conf log broker group auth",
     "kafka": f"{CORE} codec log broker group txn auth",
     "service": f"{CORE} codec conf log broker",
     "ingest": f"{CORE} codec conf log broker sql delta",

@@ -1,5 +1,6 @@
 #include "app/api.h"
 
+#include "admin/consume.h"
 #include "api/call.h"
 #include "api/http.h"
 #include "app/metrics.h"
@@ -47,14 +48,9 @@ int app_dag_call(struct app *app, const char *method, const char *target, mr_str
 	return rc;
 }
 
-int app_topic_create(struct app *app, mr_str name, int32_t partitions, struct mr_error *err)
+struct admin app_admin(struct app *app)
 {
-	if (log_topic_find(broker_store(app_broker(app)), name))
-		return mr_fail(err, MR_ERR_EXISTS, "topic %.*s exists already", MR_FMT(name));
-	struct broker_topic_options options = {.on_invalid = ON_INVALID_OFF};
-	log_topic_config_default(&options.log);
-	options.log.partitions = partitions;
-	return broker_topic_declare(app_broker(app), name, &options, err);
+	return (struct admin){app_env(app), app_broker(app), app_groups(app), app_auth(app)};
 }
 
 static int add_line(struct app *app, struct producer *producer, mr_str topic, mr_str line, uint64_t token,
@@ -149,24 +145,21 @@ static void handle_sql(void *arg, const struct http_request *request, struct htt
 		reply->content_type = "text/plain; charset=utf-8";
 }
 
-static void handle_topic_create(void *arg, const struct http_request *request, struct http_reply *reply)
+static void handle_admin(void *arg, const struct http_request *request, struct http_reply *reply)
 {
+	struct admin admin = app_admin(arg);
 	struct mr_error err;
-	const char *partitions = http_param(request, "partitions");
-	int32_t count = partitions ? (int32_t)strtol(partitions, NULL, 10) : 1;
-	if (app_topic_create(arg, request->tail, count, &err) < 0)
+	if (admin_call(&admin, request->tail, request->body, &reply->body, &err) < 0)
 		http_reply_error(reply, &err);
-	else
-		mr_buf_cstr(&reply->body, "{}");
 }
 
-static void handle_topic_delete(void *arg, const struct http_request *request, struct http_reply *reply)
+static void handle_consume(void *arg, const struct http_request *request, struct http_reply *reply)
 {
+	struct admin admin = app_admin(arg);
 	struct mr_error err;
-	if (log_topic_delete(broker_store(app_broker(arg)), request->tail, &err) < 0)
+	reply->content_type = "application/octet-stream";
+	if (admin_consume(&admin, request->body, &reply->body, &err) < 0)
 		http_reply_error(reply, &err);
-	else
-		mr_buf_cstr(&reply->body, "{}");
 }
 
 static void handle_produce(void *arg, const struct http_request *request, struct http_reply *reply)
@@ -203,8 +196,8 @@ int api_serve(struct app *app, const char *address, struct http_server **out, in
 	    {"GET", "/metrics", handle_metrics, app},
 	    {"GET", "/api/v1/status", handle_status, app},
 	    {"POST", "/api/v1/sql", handle_sql, app},
-	    {"POST", "/api/v1/topics/*", handle_topic_create, app},
-	    {"DELETE", "/api/v1/topics/*", handle_topic_delete, app},
+	    {"POST", "/api/v1/admin/*", handle_admin, app},
+	    {"POST", "/api/v1/consume", handle_consume, app},
 	    {"POST", "/api/v1/records/*", handle_produce, app},
 	    {"POST", "/api/v1/drain", handle_drain, app},
 	    {"GET", API_PREFIX "/*", handle_dags, app},

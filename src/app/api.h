@@ -5,14 +5,15 @@
  *   GET  /metrics              Prometheus text
  *   GET  /api/v1/status        what runs, how far, what failed: JSON
  *   POST /api/v1/sql           body: SQL; ?format=box|csv|tsv|json|jsonl|markdown &width=N
- *   POST /api/v1/topics/NAME   create; ?partitions=N
- *   DELETE /api/v1/topics/NAME
+ *   POST /api/v1/admin/VERB    topics, groups, users, ACLs: admin/admin.h
+ *   POST /api/v1/consume       a piece of a topic: admin/consume.h
  *   POST /api/v1/records/NAME  produce: body: a value a line; answered when they are safe
  *   POST /api/v1/drain         bring every table up to what the log holds now
  *   ANY  /api/v2/…             DAGs, as Airflow's REST API: api/routes.c
  */
 #pragma once
 
+#include "admin/admin.h"
 #include "app/app.h"
 #include "http/server.h"
 
@@ -25,7 +26,7 @@ void app_status_json(struct app *app, struct mr_buf *out);
 typedef int (*app_put_fn)(void *arg, mr_str bytes);
 MR_NODISCARD int app_sql(struct app *app, mr_str text, const char *format, int width, app_put_fn put,
 			 void *arg, struct mr_error *err);
-MR_NODISCARD int app_topic_create(struct app *app, mr_str name, int32_t partitions, struct mr_error *err);
+struct admin app_admin(struct app *app);
 /* METHOD /api/v2 TARGET ("/dags?limit=2", percent-encoded), answered by this process. */
 MR_NODISCARD int app_dag_call(struct app *app, const char *method, const char *target, mr_str body,
 			      struct mr_buf *out, struct mr_error *err);

@@ -1,9 +1,12 @@
-/* cli/cmd_topic.c - millrace topic: list, describe, create, delete, produce, consume. */
-#include "cli/command.h"
-
+/* cli/cmd_topic.c - millrace topic: list, describe, create, alter, add-partitions, delete, trim, produce,
+ * consume. */
 #include "base/mem.h"
-#include "cli/target.h"
-#include "conf/nearest.h"
+#include "cli/command.h"
+#include "cli/rows.h"
+#include "cli/topic_consume.h"
+#include "cli/verbs.h"
+#include "conf/units.h"
+#include "log/log.h"
 #include "sql/engine.h"
 
 #include <stdio.h>
@@ -12,20 +15,24 @@
 
 static const struct arg_option options[] = {
     {"project", 'C', "FOLDER", "the project's folder (default: .)", false},
-    {"format", 'o', "FORMAT", "box, csv, tsv, json, jsonl, markdown", false},
-    {"partitions", 'p', "N", "create: partitions (default 1); consume: this one only", false},
-    {"count", 'n', "N", "consume: at most N messages", false},
-    {"offset", 0, "OFFSET", "consume: start (default), end-N, or an offset", false},
+    {"format", 'f', "FORMAT",
+     "consume: '%t %p %o %k %v %h %T\\n' or json (default); else box, csv, tsv, json, jsonl, markdown",
+     false},
+    {"partitions", 'p', "N", "create, add-partitions: how many in all; consume, trim: this one only", false},
+    {"count", 'n', "N", "consume: at most N records", false},
+    {"offset", 'o', "FROM[:TO]", "consume: start, end, 42, -10 (before the end), @2h (ago), @TIME", false},
+    {"end", 'e', NULL, "consume: stop at the end instead of waiting for more", false},
+    {"to", 0, "POSITION", "trim: forget what comes before it", false},
+    {"set", 0, "NAME=VALUE", "create, alter: a configuration; more may follow the topic's name", false},
+    {"dry-run", 0, NULL, "create, alter, trim: say what would become of it", false},
 };
 
 #define PRODUCE_BLOCK (4u << 20)
 
 static int query(struct target *target, const struct args *args, struct mr_buf *sql, struct mr_error *err)
 {
-	const char *format = args_get(args, "format");
-	if (!format)
-		format = print_is_terminal(STDOUT_FILENO) ? "box" : "tsv";
-	return target_sql(target, mr_buf_view(sql), format, print_width(), target_print, NULL, err);
+	return target_sql(target, mr_buf_view(sql), rows_format(args_get(args, "format")), print_width(),
+			  target_print, NULL, err);
 }
 
 static int topic_list(struct target *target, const struct args *args, const char *name, struct mr_error *err)
@@ -42,33 +49,132 @@ static int topic_list(struct target *target, const struct args *args, const char
 static int topic_describe(struct target *target, const struct args *args, const char *name,
 			  struct mr_error *err)
 {
-	struct mr_buf sql = {0};
+	static const char *const columns[] = {"name", "value", "source"};
+	struct mr_buf sql = {0}, body = {0};
+	struct json_writer w = json_writer(&body);
 	mr_buf_cstr(&sql, "SELECT * FROM system.topics WHERE topic = ");
 	sql_quote_literal(&sql, mr_str_from(name));
-	mr_buf_cstr(
-	    &sql,
-	    "; SELECT \"partition\", start_offset, stable_offset, end_offset, bytes FROM system.partitions "
-	    "WHERE topic = ");
+	mr_buf_cstr(&sql, "; SELECT \"partition\", start_offset, stable_offset, end_offset, bytes FROM "
+			  "system.partitions WHERE topic = ");
 	sql_quote_literal(&sql, mr_str_from(name));
 	mr_buf_cstr(&sql, " ORDER BY \"partition\"");
+	json_begin_object(&w);
+	json_member_cstr(&w, "topic", name);
+	json_end_object(&w);
 	int rc = query(target, args, &sql, err);
+	if (rc == 0)
+		rc = rows_admin(target, "topic.configs", mr_buf_view(&body), args_get(args, "format"),
+				"configs", columns, MR_COUNT(columns), err);
 	mr_buf_release(&sql);
+	mr_buf_release(&body);
+	return rc;
+}
+
+/* NAME=VALUE into an object. 7d and 1GiB are as good as their numbers; an empty value is the default. */
+static int put_config(struct json_writer *w, const char *text, struct mr_error *err)
+{
+	const char *equals = strchr(text, '=');
+	if (!equals || equals == text) {
+		mr_fail(err, MR_ERR_INVALID, "\"%s\" sets nothing", text);
+		return mr_hint(err, "say NAME=VALUE, as retention.ms=7d");
+	}
+	mr_str name = mr_str_n(text, (size_t)(equals - text)), value = mr_str_from(equals + 1);
+	int64_t number = 0;
+	struct mr_error ignored;
+	bool is_time = mr_str_ends(name, MR_STR(".ms")) && conf_parse_duration(value, &number, &ignored) == 0,
+	     is_size = mr_str_ends(name, MR_STR(".bytes")) && conf_parse_size(value, &number, &ignored) == 0;
+	json_key_str(w, name);
+	if (!value.len) {
+		json_put_null(w);
+	} else if (is_time || is_size) {
+		char digits[24];
+		int n = snprintf(digits, sizeof digits, "%lld", (long long)number);
+		json_put_str(w, mr_str_n(digits, (size_t)n));
+	} else {
+		json_put_str(w, value);
+	}
+	return 0;
+}
+
+static int put_configs(struct json_writer *w, const struct args *args, struct mr_error *err)
+{
+	int rc = 0;
+	json_key(w, "configs");
+	json_begin_object(w);
+	if (args_get(args, "set"))
+		rc = put_config(w, args_get(args, "set"), err);
+	for (size_t i = 2; rc == 0 && args_positional(args, i); i++)
+		rc = put_config(w, args_positional(args, i), err);
+	json_end_object(w);
+	return rc;
+}
+
+/* A verb on this topic with configurations, partitions, place and partition as they are given. */
+static int call(struct target *target, const struct args *args, const char *verb, const char *name,
+		struct mr_error *err)
+{
+	static const char *const columns[] = {"partition", "before", "after"};
+	struct mr_buf body = {0};
+	struct json_writer w = json_writer(&body);
+	bool trims = strcmp(verb, "topic.trim") == 0;
+	int64_t n;
+	int rc = args_int(args, "partitions", -1, trims ? 0 : 1, LOG_PARTITIONS_MAX, &n, err);
+	if (rc < 0)
+		return rc;
+	json_begin_object(&w);
+	json_member_cstr(&w, "topic", name);
+	json_member_bool(&w, "dry_run", args_has(args, "dry-run"));
+	if (n >= 0)
+		json_member_int(&w, trims ? "partition" : "partitions", n);
+	if (args_get(args, "to"))
+		json_member_cstr(&w, "to", args_get(args, "to"));
+	rc = put_configs(&w, args, err);
+	json_end_object(&w);
+	if (rc == 0)
+		rc = rows_admin(target, verb, mr_buf_view(&body), args_get(args, "format"),
+				trims ? "partitions" : NULL, columns, MR_COUNT(columns), err);
+	mr_buf_release(&body);
 	return rc;
 }
 
 static int topic_create(struct target *target, const struct args *args, const char *name,
 			struct mr_error *err)
 {
-	int64_t partitions;
-	int rc = args_int(args, "partitions", 1, 1, 10000, &partitions, err);
-	return rc < 0 ? rc : target_topic_create(target, name, (int32_t)partitions, err);
+	return call(target, args, "topic.create", name, err);
+}
+
+static int topic_alter(struct target *target, const struct args *args, const char *name, struct mr_error *err)
+{
+	if (!args_get(args, "set") && !args_positional(args, 2)) {
+		mr_fail(err, MR_ERR_INVALID, "what of topic %s is to change?", name);
+		return mr_hint(err, "millrace topic alter %s retention.ms=7d", name);
+	}
+	return call(target, args, "topic.alter", name, err);
+}
+
+static int topic_add_partitions(struct target *target, const struct args *args, const char *name,
+				struct mr_error *err)
+{
+	if (!args_get(args, "partitions")) {
+		mr_fail(err, MR_ERR_INVALID, "how many partitions is topic %s to have?", name);
+		return mr_hint(err, "millrace topic add-partitions %s -p 12", name);
+	}
+	return call(target, args, "topic.alter", name, err);
 }
 
 static int topic_delete(struct target *target, const struct args *args, const char *name,
 			struct mr_error *err)
 {
-	(void)args;
-	return target_topic_delete(target, name, err);
+	return call(target, args, "topic.delete", name, err);
+}
+
+static int topic_trim(struct target *target, const struct args *args, const char *name, struct mr_error *err)
+{
+	if (!args_get(args, "to")) {
+		mr_fail(err, MR_ERR_INVALID, "before what is topic %s to be trimmed?", name);
+		return mr_hint(err, "millrace topic trim %s --to @7d", name);
+	}
+	return call(target, args, "topic.trim", name, err);
 }
 
 /* Lines of standard input, in blocks that end with a line. */
@@ -99,87 +205,21 @@ static int topic_produce(struct target *target, const struct args *args, const c
 	return rc;
 }
 
-static int topic_consume(struct target *target, const struct args *args, const char *name,
-			 struct mr_error *err)
-{
-	int64_t partition, count, offset = 0, from_end = 0;
-	int rc = args_int(args, "partitions", -1, 0, 9999, &partition, err);
-	if (rc == 0)
-		rc = args_int(args, "count", -1, 1, INT64_MAX, &count, err);
-	if (rc < 0)
-		return rc;
-	const char *from = args_get(args, "offset");
-	if (from && strncmp(from, "end-", 4) == 0)
-		from_end = strtoll(from + 4, NULL, 10);
-	else if (from && strcmp(from, "start") != 0)
-		offset = strtoll(from, NULL, 10);
-	struct mr_buf sql = {0};
-	mr_buf_cstr(&sql, "SELECT \"partition\", \"offset\", timestamp, key, value FROM (SELECT * FROM ");
-	sql_quote_name(&sql, mr_str_from(name));
-	mr_buf_printf(&sql, " WHERE \"offset\" >= %lld", (long long)offset);
-	if (partition >= 0)
-		mr_buf_printf(&sql, " AND \"partition\" = %lld", (long long)partition);
-	mr_buf_cstr(&sql, ")");
-	if (from_end > 0)
-		mr_buf_printf(&sql,
-			      " QUALIFY row_number() OVER (PARTITION BY \"partition\" ORDER BY \"offset\" "
-			      "DESC) <= %lld",
-			      (long long)from_end);
-	mr_buf_cstr(&sql, " ORDER BY timestamp, \"partition\", \"offset\"");
-	if (count > 0)
-		mr_buf_printf(&sql, " LIMIT %lld", (long long)count);
-	rc = query(target, args, &sql, err);
-	mr_buf_release(&sql);
-	return rc;
-}
-
-static const struct {
-	const char *verb;
-	bool needs_name;
-	int (*run)(struct target *, const struct args *, const char *name, struct mr_error *);
-} verbs[] = {
-    {"list", false, topic_list},    {"describe", true, topic_describe}, {"create", true, topic_create},
-    {"delete", true, topic_delete}, {"produce", true, topic_produce},   {"consume", true, topic_consume},
+static const struct cli_verb verbs[] = {
+    {"list", NULL, topic_list},
+    {"describe", "topic", topic_describe},
+    {"create", "topic", topic_create},
+    {"alter", "topic", topic_alter},
+    {"add-partitions", "topic", topic_add_partitions},
+    {"delete", "topic", topic_delete},
+    {"trim", "topic", topic_trim},
+    {"produce", "topic", topic_produce},
+    {"consume", "topic", topic_consume},
 };
-
-static int find_verb(const struct args *args, size_t *out, struct mr_error *err)
-{
-	const char *word = args_positional(args, 0) ? args_positional(args, 0) : "list";
-	const char *names[MR_COUNT(verbs)];
-	for (size_t i = 0; i < MR_COUNT(verbs); i++) {
-		names[i] = verbs[i].verb;
-		if (strcmp(word, verbs[i].verb) != 0)
-			continue;
-		*out = i;
-		if (verbs[i].needs_name && !args_positional(args, 1)) {
-			mr_fail(err, MR_ERR_INVALID, "which topic?");
-			return mr_hint(err, "millrace topic %s NAME", word);
-		}
-		return 0;
-	}
-	mr_fail(err, MR_ERR_INVALID, "millrace topic knows no '%s'", word);
-	const char *near = conf_nearest(mr_str_from(word), names, MR_COUNT(names));
-	return mr_hint(err, "%s%s",
-		       near ? "did you mean " : "list, describe, create, delete, produce, consume",
-		       near ? near : "");
-}
 
 int cmd_topic(int argc, char **argv)
 {
-	struct args args;
-	int code;
-	if (!command_args("topic", "list|describe|create|delete|produce|consume [NAME]", options,
-			  MR_COUNT(options), 2, argc, argv, &args, &code))
-		return code;
-	struct mr_error err;
-	size_t verb;
-	struct target *target = NULL;
-	const char *folder = args_get(&args, "project") ? args_get(&args, "project") : ".";
-	int rc = find_verb(&args, &verb, &err);
-	if (rc == 0)
-		rc = target_open(folder, &target, &err);
-	if (rc == 0)
-		rc = verbs[verb].run(target, &args, args_positional(&args, 1), &err);
-	target_close(target);
-	return rc < 0 ? command_failed(&err) : EXIT_OK;
+	static const struct cli_verbs topic = {"topic", options,         MR_COUNT(options),
+					       verbs,   MR_COUNT(verbs), ARG_POSITIONALS_MAX};
+	return cli_verbs_run(&topic, argc, argv);
 }

@@ -9,8 +9,9 @@
  * own errors. */
 typedef int command_fn(int argc, char **argv);
 
-command_fn cmd_broker, cmd_init, cmd_demo, cmd_up, cmd_sql, cmd_topic, cmd_table, cmd_pipeline, cmd_status,
-    cmd_doctor, cmd_play, cmd_gateway, cmd_dag, cmd_task, cmd_export, cmd_keeper;
+command_fn cmd_broker, cmd_init, cmd_demo, cmd_up, cmd_sql, cmd_topic, cmd_group, cmd_user, cmd_acl,
+    cmd_table, cmd_pipeline, cmd_status, cmd_doctor, cmd_play, cmd_gateway, cmd_dag, cmd_task, cmd_export,
+    cmd_keeper;
 
 /* Parse, or print what is wrong (or the help that was asked for) and say so: true when the
  * command is to go on; else *exit_code is what it returns. Every command has --help. */

@@ -1,5 +1,6 @@
 #include "cli/target.h"
 
+#include "admin/consume.h"
 #include "app/api.h"
 #include "base/mem.h"
 #include "cli/plain.h"
@@ -158,20 +159,25 @@ static int call_named(struct target *target, const char *method, const char *wha
 	return rc;
 }
 
-int target_topic_create(struct target *target, const char *name, int32_t partitions, struct mr_error *err)
+int target_admin(struct target *target, const char *verb, mr_str body, struct mr_buf *out,
+		 struct mr_error *err)
 {
-	if (target->app)
-		return app_topic_create(target->app, mr_str_from(name), partitions, err);
-	char query[32];
-	snprintf(query, sizeof query, "?partitions=%d", partitions);
-	return call_named(target, "POST", "topics", name, query, MR_STR_NULL, err);
+	if (target->app) {
+		struct admin admin = app_admin(target->app);
+		return admin_call(&admin, mr_str_from(verb), body, out, err);
+	}
+	char *path = mr_asprintf("/api/v1/admin/%s", verb);
+	int rc = http_call("POST", target->address, path, body, append, out, err);
+	free(path);
+	return rc;
 }
 
-int target_topic_delete(struct target *target, const char *name, struct mr_error *err)
+int target_consume(struct target *target, mr_str body, struct mr_buf *out, struct mr_error *err)
 {
-	if (target->app)
-		return log_topic_delete(broker_store(app_broker(target->app)), mr_str_from(name), err);
-	return call_named(target, "DELETE", "topics", name, "", MR_STR_NULL, err);
+	if (!target->app)
+		return http_call("POST", target->address, "/api/v1/consume", body, append, out, err);
+	struct admin admin = app_admin(target->app);
+	return admin_consume(&admin, body, out, err);
 }
 
 int target_produce(struct target *target, const char *topic, mr_str lines, struct mr_error *err)

@@ -23,9 +23,10 @@ typedef int (*target_put_fn)(void *arg, mr_str bytes);
 MR_NODISCARD int target_sql(struct target *target, mr_str sql, const char *format, int width,
 			    target_put_fn put, void *arg, struct mr_error *err);
 MR_NODISCARD int target_status(struct target *target, struct mr_buf *out, struct mr_error *err); /* JSON */
-MR_NODISCARD int target_topic_create(struct target *target, const char *name, int32_t partitions,
-				     struct mr_error *err);
-MR_NODISCARD int target_topic_delete(struct target *target, const char *name, struct mr_error *err);
+/* admin/admin.h: a verb with its arguments as JSON; the JSON answer is appended. */
+MR_NODISCARD int target_admin(struct target *target, const char *verb, mr_str body, struct mr_buf *out,
+			      struct mr_error *err);
+MR_NODISCARD int target_consume(struct target *target, mr_str body, struct mr_buf *out, struct mr_error *err);
 MR_NODISCARD int target_produce(struct target *target, const char *topic, mr_str lines, struct mr_error *err);
 
 /* /api/v2: METHOD and "/dags?limit=2", percent-encoded; the answer is appended. */
