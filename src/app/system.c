@@ -44,6 +44,7 @@ static int fill_topics(void *arg, struct system_rows *rows, struct mr_error *err
 static const struct column_def partitions_columns[] = {
     COLUMN("topic", COL_STRING),       COLUMN("partition", COL_INTEGER), COLUMN("start_offset", COL_LONG),
     COLUMN("stable_offset", COL_LONG), COLUMN("end_offset", COL_LONG),   COLUMN("bytes", COL_LONG),
+    COLUMN("fault", COL_STRING),
 };
 
 static int fill_partitions(void *arg, struct system_rows *rows, struct mr_error *err)
@@ -60,6 +61,11 @@ static int fill_partitions(void *arg, struct system_rows *rows, struct mr_error 
 			system_int(rows, log_stable_offset(partition));
 			system_int(rows, log_end_offset(partition));
 			system_int(rows, log_size_bytes(partition));
+			struct mr_error fault;
+			if (log_partition_health(partition, &fault) != 0)
+				system_cstr(rows, fault.message);
+			else
+				system_null(rows);
 		}
 	}
 	free(topics);
