@@ -66,7 +66,7 @@ static void save_partition(const struct log_partition *partition, struct mr_buf 
 	txns_save(&partition->txns, partition->stable_offset, out);
 }
 
-static void save_all(struct log_store *store, struct mr_buf *out)
+void checkpoint_record(struct log_store *store, struct mr_buf *out)
 {
 	mr_buf_append(out, magic, 8);
 	put64(out, 0);
@@ -101,8 +101,7 @@ static void flush_index(struct log_partition *partition, struct segment *segment
 	pthread_mutex_unlock(&partition->lock);
 }
 
-/* Write out the index tails, close the files of sealed segments. */
-static void tidy(struct log_partition *partition)
+void checkpoint_tidy(struct log_partition *partition)
 {
 	size_t count = partition->segments.len;
 	txn_index_write(partition);
@@ -121,19 +120,18 @@ static void tidy(struct log_partition *partition)
 	}
 }
 
-static int replace_checkpoint(struct log_store *store, struct mr_error *err)
+int checkpoint_replace(struct log_store *store, mr_str bytes, struct mr_error *err)
 {
-	struct mr_buf bytes = {0};
-	save_all(store, &bytes);
 	char *path = mr_asprintf("%s/checkpoint", store->dir);
-	int rc = disk_replace_file(store->env->disk, path, mr_buf_view(&bytes), err);
+	int rc = disk_replace_file(store->env->disk, path, bytes, err);
 	free(path);
-	mr_buf_release(&bytes);
 	return rc;
 }
 
 int checkpoint_write(struct log_store *store, struct mr_error *err)
 {
+	struct mr_buf bytes = {0};
+	flush_finish(store); /* or it would put its older record over this one */
 	for (size_t i = 0; i < store->dirty.len; i++) {
 		struct log_partition *partition = store->dirty.items[i];
 		if (partition->deleted)
@@ -141,9 +139,11 @@ int checkpoint_write(struct log_store *store, struct mr_error *err)
 		int rc = partition_sync(partition, err);
 		if (rc < 0)
 			return rc;
-		tidy(partition);
+		checkpoint_tidy(partition);
 	}
-	int rc = replace_checkpoint(store, err);
+	checkpoint_record(store, &bytes);
+	int rc = checkpoint_replace(store, mr_buf_view(&bytes), err);
+	mr_buf_release(&bytes);
 	if (rc == 0)
 		rc = journal_start(store->journal, true, err);
 	if (rc < 0)
@@ -153,6 +153,7 @@ int checkpoint_write(struct log_store *store, struct mr_error *err)
 	store->dirty.len = 0;
 	store->direct_bytes = 0;
 	store->journal_broken = false;
+	store->flush_failed = false;
 	store->checkpoints++;
 	return 0;
 }

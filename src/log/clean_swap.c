@@ -144,7 +144,9 @@ int clean_swap(struct clean_group *group, struct mr_error *err)
 	struct log_store *store = partition->topic->store;
 	int64_t base = group->pieces[0].base;
 	size_t at;
-	if (!partition->deleted && partition->dirty) {
+	/* The journal names bytes by segment and position: what it has of this partition must be void. */
+	if (!partition->deleted &&
+	    (partition->dirty || partition->generation >= journal_floor(store->journal))) {
 		int rc = checkpoint_write(store, err);
 		if (rc < 0)
 			return rc;

@@ -46,11 +46,13 @@ static void fail(struct log_partition *partition, const struct mr_error *err)
 		segment->size = segment->stable_size;
 		segment->synced_size = mr_min_i64(segment->synced_size, segment->size);
 	}
+	partition->cuts++;
 	partition->written_next = partition->stable_offset;
 }
 
-static void mark_dirty(struct log_partition *partition)
+void partition_mark_dirty(struct log_partition *partition)
 {
+	partition->generation = journal_generation(partition->topic->store->journal);
 	if (partition->dirty)
 		return;
 	partition->dirty = true;
@@ -68,7 +70,7 @@ static bool prepare(struct log_partition *partition, struct mr_error *err)
 	pthread_mutex_unlock(&partition->lock);
 	struct mr_error quiet;
 	if (retry && !deleted && !store->journal_broken) {
-		mark_dirty(partition);
+		partition_mark_dirty(partition);
 		(void)!partition_unfence(partition, &quiet);
 	}
 	flight_take(partition);
@@ -79,7 +81,7 @@ static bool prepare(struct log_partition *partition, struct mr_error *err)
 		mr_vec_push(&store->dropped, partition);
 		return false;
 	}
-	mark_dirty(partition);
+	partition_mark_dirty(partition);
 	if (flight_write(partition, err) < 0) {
 		fail(partition, err);
 		return false;
@@ -106,6 +108,16 @@ static int add_to_journal(struct log_partition *partition, struct mr_error *err)
 	return 0;
 }
 
+/* What the round has written to segments belongs to the next checkpoint. */
+static int next_journal_file(struct log_store *store, struct log_partition **partitions, size_t count,
+			     struct mr_error *err)
+{
+	int rc = flush_begin(store, err);
+	for (size_t i = 0; i < count; i++)
+		partition_mark_dirty(partitions[i]);
+	return rc;
+}
+
 /* Make the flights of `count` partitions durable with one sync. */
 static int journal_round(struct log_store *store, struct log_partition **partitions, size_t count,
 			 struct mr_error *err)
@@ -117,9 +129,11 @@ static int journal_round(struct log_store *store, struct log_partition **partiti
 	}
 	if (count == 0)
 		return 0;
-	if (store->journal_broken || !journal_has_room(store->journal, entries, bytes))
-		return checkpoint_write(store, err); /* it syncs the segments: no frame is needed */
 	int rc = 0;
+	if (store->journal_broken || !journal_could_hold(store->journal, entries, bytes))
+		return checkpoint_write(store, err); /* it syncs the segments: no frame is needed */
+	if (!journal_has_room(store->journal, entries, bytes))
+		rc = next_journal_file(store, partitions, count, err);
 	for (size_t i = 0; i < count && rc == 0; i++)
 		rc = add_to_journal(partitions[i], err);
 	store->syncs++;
@@ -192,6 +206,10 @@ int commit_round(struct log_store *store, struct mr_error *err)
 {
 	struct mr_error local;
 	err = err ? err : &local;
+	if (store->manual)
+		flush_finish(store); /* without a thread it is carried out here, a round later */
+	else
+		flush_reap(store);
 	take_queue(store);
 	if (store->round.len == 0)
 		return 0;
@@ -210,7 +228,8 @@ int commit_round(struct log_store *store, struct mr_error *err)
 	}
 	publish(store);
 	/* Recovery reads what was synced in place since the checkpoint: keep that short. */
-	if (store->direct_bytes > DIRECT_BYTES_SCANNED_MAX && checkpoint_write(store, err) < 0)
+	if (store->direct_bytes > DIRECT_BYTES_SCANNED_MAX && !flush_under_way(store) &&
+	    flush_begin(store, err) < 0)
 		fault = err->code;
 	return rc < 0 ? rc : fault;
 }

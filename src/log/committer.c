@@ -29,8 +29,9 @@ static void housekeeping(struct log_store *store)
 	fair_lock(&store->io_lock);
 	(void)!retain_all(store, NULL);
 	spares_trim(&store->spares);
-	if (store->dirty.len > 0)
-		(void)!checkpoint_write(store, NULL);
+	flush_reap(store);
+	if (store->dirty.len > 0 && !flush_under_way(store))
+		(void)!flush_begin(store, NULL);
 	fair_unlock(&store->io_lock);
 }
 

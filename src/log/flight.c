@@ -61,6 +61,7 @@ static struct segment *add_segment(struct log_partition *partition, int64_t base
 	mr_vec_push(&partition->segments, segment);
 	pthread_mutex_unlock(&partition->lock);
 	partition->dir_unsynced = true;
+	partition->names++;
 	return segment;
 }
 

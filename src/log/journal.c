@@ -301,6 +301,16 @@ int journal_sync(struct journal *journal, struct mr_error *err)
 	return rc < 0 ? rc : file_sync(journal->files[journal->current].file, err);
 }
 
+uint64_t journal_generation(const struct journal *journal)
+{
+	return journal->files[journal->current].generation;
+}
+
+uint64_t journal_floor(const struct journal *journal)
+{
+	return journal->files[journal->current].floor;
+}
+
 uint64_t journal_bytes_written(const struct journal *journal)
 {
 	return journal->written;

@@ -56,4 +56,8 @@ MR_NODISCARD int journal_add(struct journal *journal, const struct journal_entry
 /* Write the last frame and make all that was added durable. */
 MR_NODISCARD int journal_sync(struct journal *journal, struct mr_error *err);
 
+/* The one that is written, and the oldest that a replay would look at. */
+uint64_t journal_generation(const struct journal *journal);
+uint64_t journal_floor(const struct journal *journal);
+
 uint64_t journal_bytes_written(const struct journal *journal); /* since open */

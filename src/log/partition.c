@@ -21,6 +21,7 @@ struct log_partition *partition_new(struct log_topic *topic, int32_t index)
 	partition->max_timestamp = -1;
 	pthread_mutex_init(&partition->lock, NULL);
 	pthread_mutex_init(&partition->rebuild_lock, NULL);
+	pthread_mutex_init(&partition->sync_lock, NULL);
 	pthread_condattr_t monotonic;
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -44,6 +45,7 @@ void partition_free(struct log_partition *partition)
 	txns_release(&partition->txns);
 	pthread_mutex_destroy(&partition->lock);
 	pthread_mutex_destroy(&partition->rebuild_lock);
+	pthread_mutex_destroy(&partition->sync_lock);
 	pthread_cond_destroy(&partition->moved);
 	free(partition->fence_message);
 	free(partition->damage_message);

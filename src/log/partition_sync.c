@@ -48,7 +48,7 @@ static int sync_segment(struct log_partition *partition, struct segment *segment
 	return rc;
 }
 
-int partition_sync(struct log_partition *partition, struct mr_error *err)
+static int sync_all(struct log_partition *partition, struct mr_error *err)
 {
 	size_t first = partition->segments.len;
 	for (; first > 0; first--) {
@@ -73,6 +73,14 @@ int partition_sync(struct log_partition *partition, struct mr_error *err)
 	return 0;
 }
 
+int partition_sync(struct log_partition *partition, struct mr_error *err)
+{
+	pthread_mutex_lock(&partition->sync_lock);
+	int rc = sync_all(partition, err);
+	pthread_mutex_unlock(&partition->sync_lock);
+	return rc;
+}
+
 /* Remove the segments that hold nothing stable, and what the active one has past its stable end. */
 static int cut_to_stable(struct log_partition *partition, struct mr_error *err)
 {
@@ -83,6 +91,7 @@ static int cut_to_stable(struct log_partition *partition, struct mr_error *err)
 		if (rc < 0)
 			return rc;
 		partition->dir_unsynced = true;
+		partition->names++;
 		pthread_mutex_lock(&partition->lock);
 		partition->segments.len--;
 		pthread_mutex_unlock(&partition->lock);
@@ -97,6 +106,7 @@ static int cut_to_stable(struct log_partition *partition, struct mr_error *err)
 	if (rc < 0)
 		return rc;
 	active->size = active->stable_size;
+	partition->cuts++;
 	/* The cut itself must be synced, or a crash brings back what was refused. */
 	active->synced_size = mr_max_i64(0, mr_min_i64(active->synced_size, active->size - 1));
 	return 0;

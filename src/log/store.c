@@ -38,12 +38,15 @@ static struct log_store *store_new(const struct log_store_options *options)
 	pthread_cond_init(&store->queue_wake, &monotonic);
 	pthread_cond_init(&store->clean_wake, &monotonic);
 	pthread_mutex_init(&store->clean_lock, NULL);
+	pthread_mutex_init(&store->flush_lock, NULL);
+	pthread_cond_init(&store->flush_changed, NULL);
 	pthread_condattr_destroy(&monotonic);
 	return store;
 }
 
 static void store_free(struct log_store *store)
 {
+	flusher_release(store);
 	journal_close(store->journal);
 	for (size_t i = 0; i < store->all.len; i++)
 		topic_free(store->all.items[i]);
@@ -63,6 +66,8 @@ static void store_free(struct log_store *store)
 	pthread_cond_destroy(&store->queue_wake);
 	pthread_cond_destroy(&store->clean_wake);
 	pthread_mutex_destroy(&store->clean_lock);
+	pthread_mutex_destroy(&store->flush_lock);
+	pthread_cond_destroy(&store->flush_changed);
 	free(store->dir);
 	free(store);
 }
@@ -108,6 +113,8 @@ static int open_parts(struct log_store *store, struct mr_error *err)
 	if (rc == 0)
 		rc = recover(store, err);
 	if (rc == 0 && !store->manual)
+		rc = flusher_start(store, err);
+	if (rc == 0 && !store->manual)
 		rc = committer_start(store, err);
 	if (rc == 0 && !store->manual)
 		rc = cleaner_start(store, err);
@@ -120,6 +127,7 @@ int log_store_open(const struct log_store_options *options, struct log_store **o
 	int rc = open_parts(store, err);
 	if (rc < 0) {
 		committer_stop(store);
+		flusher_stop(store);
 		store_free(store);
 		return mr_error_wrap(err, rc, "cannot open the log in %s", options->dir);
 	}
@@ -133,6 +141,7 @@ void log_store_close(struct log_store *store)
 		return;
 	cleaner_stop(store);
 	committer_stop(store);
+	flusher_stop(store);
 	(void)!commit_round(store, NULL);
 	if (store->dirty.len > 0)
 		(void)!checkpoint_write(store, NULL);
@@ -153,6 +162,7 @@ void log_store_abandon(struct log_store *store)
 	pthread_mutex_unlock(&store->queue_lock);
 	cleaner_stop(store);
 	committer_stop(store);
+	flusher_stop(store);
 	store_free(store);
 }
 

@@ -55,6 +55,8 @@ struct log_partition {
 
 	pthread_mutex_t lock;
 	pthread_mutex_t rebuild_lock; /* a sealed segment's index files are being made again */
+	pthread_mutex_t sync_lock;    /* held over every sync of its files, and what is noted of it */
+	_Atomic bool sync_failed;     /* a segment's sync failed: its bytes must be written again */
 	pthread_cond_t moved;         /* stable offset, fence, deletion */
 
 	/* lock */
@@ -88,9 +90,11 @@ struct log_partition {
 	MR_VEC(struct flight_run) runs;
 	int64_t written_next; /* past the last batch written to a segment */
 	bool dir_unsynced;    /* a name in dir is not durable */
+	uint32_t names;       /* how often it became so */
+	uint32_t cuts;        /* how often bytes of a segment were taken back */
 	bool uncovered;       /* bytes in segments that neither a sync nor the journal covers */
-	bool sync_failed;     /* a segment's sync failed: its bytes must be written again */
 	bool dirty;           /* in store.dirty */
+	uint64_t generation;  /* of the journal: the last that may have entries of this partition */
 	struct partition_checkpoint checkpoint; /* only while the store opens */
 };
 
@@ -144,6 +148,15 @@ struct log_store {
 	struct spares spares;
 	int64_t retain_due_ms; /* io: monotonic */
 
+	pthread_mutex_t flush_lock;
+	pthread_cond_t flush_changed;
+	struct flush *flush; /* flush_lock: planned or under way; with flush_done to be taken in */
+	bool flush_done;     /* flush_lock */
+	bool flusher_stopping;
+	bool flush_failed; /* io: the next checkpoint must be taken in a round */
+	pthread_t flusher;
+	bool flusher_runs;
+
 	pthread_mutex_t topics_lock;
 	struct mr_map topics;           /* by name; live ones */
 	MR_VEC(struct log_topic *) all; /* deleted ones too: handles stay valid */
@@ -181,6 +194,7 @@ void partition_set_damage(struct log_partition *partition, const struct mr_error
 
 /* commit.c: one round; the caller holds io_lock. */
 int commit_round(struct log_store *store, struct mr_error *err);
+void partition_mark_dirty(struct log_partition *partition);
 /* committer.c: the thread. */
 int committer_start(struct log_store *store, struct mr_error *err);
 void committer_stop(struct log_store *store);
@@ -196,9 +210,22 @@ int partition_sync(struct log_partition *partition, struct mr_error *err);
 /* Bring a fenced partition back after its fault has gone; 0 when it is open again. */
 int partition_unfence(struct log_partition *partition, struct mr_error *err);
 
-/* checkpoint.c: sync all segments, write DIR/checkpoint, begin a new journal generation. */
+/* checkpoint.c: sync all segments, write DIR/checkpoint, begin a new journal generation; every earlier
+ * one is void. */
 int checkpoint_write(struct log_store *store, struct mr_error *err);
+void checkpoint_tidy(struct log_partition *partition); /* index tails to their files; sealed files closed */
+void checkpoint_record(struct log_store *store, struct mr_buf *out); /* what DIR/checkpoint is to hold */
+int checkpoint_replace(struct log_store *store, mr_str bytes, struct mr_error *err);
 int checkpoint_load(struct log_store *store, struct mr_error *err);
+
+/* flusher.c: the same in a thread of its own. All but flusher_* with io_lock held. */
+int flush_begin(struct log_store *store, struct mr_error *err); /* the journal's other file is begun */
+void flush_reap(struct log_store *store);                       /* take in what is done */
+void flush_finish(struct log_store *store);                     /* wait for it, then reap */
+bool flush_under_way(struct log_store *store);
+int flusher_start(struct log_store *store, struct mr_error *err);
+void flusher_stop(struct log_store *store); /* finishes what is planned, unless the store is abandoned */
+void flusher_release(struct log_store *store);
 
 /* recovery.c */
 int recover(struct log_store *store, struct mr_error *err);
