@@ -75,6 +75,13 @@ MR_NODISCARD int delta_scan_since_sql(struct delta_table *table, const struct de
 				      int64_t from, struct mr_buf *out, size_t *file_count,
 				      struct mr_error *err);
 
+/* The rows that came and went in versions from .. the snapshot's, with _change_type ("insert", "delete",
+ * "update_preimage", "update_postimage"), _commit_version and _commit_timestamp, by the snapshot's columns.
+ * MR_ERR_INVALID when one of them does not record changes (delta.enableChangeDataFeed);
+ * MR_ERR_NOT_FOUND when the log no longer reaches back. */
+MR_NODISCARD int delta_changes_sql(struct delta_table *table, const struct delta_snapshot *snapshot,
+				   int64_t from, struct mr_buf *out, struct mr_error *err);
+
 /* ---- files: what operations that rewrite them work with ---- */
 
 struct delta_data_file {

@@ -2,8 +2,9 @@
  *
  *   ADD COLUMN[S] (name TYPE ..., ...) | SET TBLPROPERTIES (...) | UNSET TBLPROPERTIES [IF EXISTS] (...)
  *   ADD CONSTRAINT name CHECK (condition) | DROP CONSTRAINT [IF EXISTS] name
- *   {ALTER | CHANGE} [COLUMN] name {SET NOT NULL | DROP NOT NULL | COMMENT '...' | SET DEFAULT e | DROP
- * DEFAULT}
+ *   {ALTER | CHANGE} [COLUMN] name {SET NOT NULL | DROP NOT NULL | COMMENT '...' | SET DEFAULT e |
+ *                                   DROP DEFAULT | TYPE t}
+ *   RENAME COLUMN a TO b | DROP COLUMN[S] [IF EXISTS] a | (a, ...)
  *
  * What is asked of rows is first asked of those that are there.
  */
@@ -157,14 +158,41 @@ static int alter_column(struct alteration *a, struct parser *p)
 		field_set(field, "CURRENT_DEFAULT", quoted(p->arena, text), p->arena);
 		return 0;
 	}
-	if (parser_is(p, "type"))
-		return mr_fail(p->err, MR_ERR_UNSUPPORTED,
-			       "a column's type cannot be changed here (the feature typeWidening)");
+	if (parser_take(p, "type")) {
+		rc = parse_type(p, &text);
+		return rc == 0 ? definition_widen(&a->def, field, text, p->err) : rc;
+	}
 	rc = parser_expect(p, "comment");
 	if (rc == 0)
 		rc = parser_string(p, "the comment in quotes", &text);
 	if (rc == 0)
 		field_set(field, "comment", quoted(p->arena, text), p->arena);
+	return rc;
+}
+
+static int rename_column(struct alteration *a, struct parser *p)
+{
+	mr_str from, to;
+	a->operation = "RENAME COLUMN";
+	int rc = parser_word(p, "a column's name", &from);
+	if (rc == 0)
+		rc = parser_expect(p, "to");
+	if (rc == 0)
+		rc = parser_word(p, "the column's new name", &to);
+	return rc == 0 ? definition_rename(&a->def, from, to, p->err) : rc;
+}
+
+static int drop_columns(struct alteration *a, struct parser *p)
+{
+	mr_str one, *names = &one;
+	size_t count = 1;
+	bool if_exists = parser_take(p, "if exists");
+	a->operation = "DROP COLUMNS";
+	int rc =
+	    parser_is(p, "(") ? parser_names(p, &names, &count) : parser_word(p, "a column's name", &one);
+	for (size_t i = 0; i < count && rc == 0; i++)
+		if (!if_exists || definition_find(&a->def, names[i]))
+			rc = definition_drop(&a->def, names[i], p->err);
 	return rc;
 }
 
@@ -184,16 +212,20 @@ static int change(struct alteration *a, struct parser *p)
 		return unset_properties(a, p);
 	if (parser_take(p, "alter") || parser_take(p, "change"))
 		return alter_column(a, p);
-	if (parser_is(p, "rename") || parser_is(p, "drop"))
-		return mr_fail(p->err, MR_ERR_UNSUPPORTED,
-			       "columns cannot be renamed or dropped here (the feature columnMapping)");
-	return parser_fail(p, "ADD, ALTER, SET, UNSET or DROP CONSTRAINT");
+	if (parser_take(p, "rename column"))
+		return rename_column(a, p);
+	if (parser_take(p, "drop column") || parser_take(p, "drop columns"))
+		return drop_columns(a, p);
+	return parser_fail(p, "ADD, ALTER, SET, UNSET, RENAME COLUMN, DROP COLUMN or DROP CONSTRAINT");
 }
 
 static int commit(struct alteration *a, struct mr_error *err)
 {
 	struct mr_buf metadata = {0};
-	int rc = definition_check(&a->def, err);
+	mr_str mode = delta_property(a->c.base, "delta.columnMapping.mode");
+	int rc = definition_map(&a->def, mode, true, a->c.s->lake->options.env->rng, err);
+	if (rc == 0)
+		rc = definition_check(&a->def, err);
 	definition_write(&a->def, &metadata);
 	a->c.metadata = mr_buf_view(&metadata);
 	const char *wanted[DEFINITION_FEATURES_MAX];

@@ -125,6 +125,17 @@ static int complete(struct lake_session *s, struct creation *c, mr_str *query, s
 	return rc == 0 ? definition_check(&c->def, err) : rc;
 }
 
+/* Ids go on where those of the table that is replaced end. */
+static int map_columns(struct lake_session *s, struct creation *c, const struct delta_snapshot *before,
+		       struct mr_error *err)
+{
+	static const char key[] = "delta.columnMapping.maxColumnId";
+	mr_str max = before ? delta_property(before, key) : MR_STR_NULL;
+	if (max.len && definition_is_mapped(&c->def))
+		definition_set(&c->def, mr_str_from(key), max);
+	return definition_map(&c->def, MR_STR(""), false, s->lake->options.env->rng, err);
+}
+
 /* The rows of AS are files of a table that is about to be: a handle's snapshot has none yet. */
 static int commit_creation(struct lake_session *s, struct creation *c, struct delta_table *table,
 			   struct delta_snapshot *before, mr_str query, struct mr_error *err)
@@ -134,6 +145,9 @@ static int commit_creation(struct lake_session *s, struct creation *c, struct de
 	rng_uuid(s->lake->options.env->rng, id);
 	c->def.id = before ? delta_table_id(before) : arena_copy(&s->arena, mr_str_from(id));
 	c->def.created_ms = clock_wall_ms(s->lake->options.env->clock);
+	int rc = map_columns(s, c, before, err);
+	if (rc < 0)
+		return rc;
 	struct mr_buf metadata = {0};
 	definition_write(&c->def, &metadata);
 	struct delta_commit commit = {.operation = before ? c->query.len ? "CREATE OR REPLACE TABLE AS SELECT"
@@ -150,7 +164,6 @@ static int commit_creation(struct lake_session *s, struct creation *c, struct de
 				      .enforced = true};
 	struct delta_file *files;
 	int64_t version;
-	int rc = 0;
 	if (c->query.len)
 		rc = delta_write_files_for(table, mr_buf_view(&metadata), s->conn, query, &s->arena, &files,
 					   &commit.file_count, err);

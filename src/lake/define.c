@@ -152,7 +152,7 @@ static int check_field(const struct definition *def, size_t at, struct mr_error 
 	if (!name.len)
 		return mr_fail(err, MR_ERR_INVALID, "a column has no name");
 	for (size_t i = 0; i < name.len; i++) {
-		if (name.ptr[i] && !strchr(" ,;{}()\n\t=", name.ptr[i]))
+		if (definition_is_mapped(def) || (name.ptr[i] && !strchr(" ,;{}()\n\t=", name.ptr[i])))
 			continue;
 		mr_fail(err, MR_ERR_INVALID,
 			"column name \"%.*s\": Delta allows none of \" ,;{}()=\", tab, newline",

@@ -8,6 +8,7 @@
 
 #include "base/vec.h"
 #include "codec/json.h"
+#include "env/rng.h"
 #include "lake/parser.h"
 #include "sql/engine.h"
 
@@ -45,6 +46,23 @@ struct field *definition_find(const struct definition *def, mr_str name);  /* wi
 mr_str definition_property(const struct definition *def, const char *key); /* ptr NULL: not set */
 void definition_set(struct definition *def, mr_str key, mr_str value);
 bool definition_unset(struct definition *def, mr_str key);
+
+/* ---- mapping.c ---- */
+
+bool definition_is_mapped(const struct definition *def);
+/* Where delta.columnMapping.mode asks for it, every field that has none gets an id and a physical
+ * name: its own in a table that has files and was not mapped. MR_ERR_UNSUPPORTED for a change of mode
+ * that the files do not allow. */
+MR_NODISCARD int definition_map(struct definition *def, mr_str mode_before, bool has_files,
+				struct mr_rng *rng, struct mr_error *err);
+
+/* ---- evolve.c ---- */
+
+MR_NODISCARD int definition_rename(struct definition *def, mr_str from, mr_str to, struct mr_error *err);
+MR_NODISCARD int definition_drop(struct definition *def, mr_str name, struct mr_error *err);
+/* type is JSON. MR_ERR_UNSUPPORTED when old files could not be read by it. */
+MR_NODISCARD int definition_widen(struct definition *def, struct field *field, mr_str type,
+				  struct mr_error *err);
 
 /* One member of a field's metadata; value is JSON. */
 void field_set(struct field *field, const char *key, mr_str value, struct arena *arena);

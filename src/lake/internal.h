@@ -57,6 +57,8 @@ struct table_time {
 void lake_cut_time(mr_str *path, struct table_time *out);
 /* At [FOR] VERSION|TIMESTAMP AS OF ...: takes it. Nothing taken when it is not there. */
 int lake_parse_time(struct lake_session *s, struct parser *p, struct table_time *out);
+/* A time: a literal, or an expression that the engine knows. */
+int lake_take_stamp(struct lake_session *s, struct parser *p, struct table_time *out);
 int lake_snapshot(struct delta_table *table, const struct table_time *time, struct delta_snapshot **out,
 		  struct mr_error *err);
 

@@ -88,6 +88,97 @@ static int rewrite_scan(struct rewriting *r)
 	return rc;
 }
 
+/* ---- table_changes('t', 3 [, 7]) ---- */
+
+/* A version, or a time in quotes. */
+static int take_bound(struct rewriting *r, struct table_time *out)
+{
+	if (parser_peek(&r->p)->kind == TOKEN_STRING)
+		return lake_take_stamp(r->session, &r->p, out);
+	out->kind = TIME_VERSION;
+	return parser_integer(&r->p, "a version or a time in quotes", &out->value);
+}
+
+static int changed_table(struct rewriting *r, bool by_path, struct delta_table **table)
+{
+	mr_str text;
+	struct parser inner;
+	struct table_name name;
+	struct mr_error *err = r->p.err;
+	int rc = parser_string(&r->p, "the table in quotes", &text);
+	if (rc == 0 && by_path)
+		return lake_at_path(r->session->lake, text, table, err);
+	if (rc == 0)
+		rc = parser_init(&inner, text, r->p.arena, err);
+	if (rc == 0)
+		rc = parser_table(&inner, &name);
+	if (rc == 0)
+		rc = lake_resolve(r->session, &name, false, table, err);
+	return rc == 1 ? mr_fail(err, MR_ERR_NOT_FOUND, "there is no Delta table %.*s", MR_FMT(text)) : rc;
+}
+
+/* The first version at or after a time is the one behind the last before it. */
+static int first_version(struct delta_table *table, const struct table_time *from, int64_t *out,
+			 struct mr_error *err)
+{
+	struct delta_snapshot *snapshot;
+	*out = from->value;
+	if (from->kind == TIME_VERSION)
+		return 0;
+	int rc = delta_snapshot_at_time(table, from->value - 1, &snapshot, err);
+	if (rc == MR_ERR_NOT_FOUND) {
+		*out = 0;
+		return 0;
+	}
+	if (rc == 0) {
+		*out = delta_version(snapshot) + 1;
+		delta_snapshot_unref(snapshot);
+	}
+	return rc;
+}
+
+static int changes_view(struct lake_session *s, struct delta_table *table, const struct table_time *from,
+			const struct table_time *to, mr_str *name, struct mr_error *err)
+{
+	struct delta_snapshot *snapshot;
+	struct mr_buf relation = {0};
+	int64_t version = 0;
+	int rc = lake_snapshot(table, to, &snapshot, err);
+	if (rc < 0)
+		return rc;
+	mr_vec_push(&s->snapshots, snapshot);
+	rc = first_version(table, from, &version, err);
+	if (rc == 0)
+		rc = delta_changes_sql(table, snapshot, version, &relation, err);
+	if (rc == 0)
+		rc = make_view(s, mr_buf_view(&relation), name, err);
+	mr_buf_release(&relation);
+	return rc;
+}
+
+static int rewrite_changes(struct rewriting *r, bool by_path)
+{
+	size_t first = r->p.at;
+	mr_str name;
+	struct table_time from = {0}, to = {0};
+	struct delta_table *table;
+	r->p.at += 2;
+	int rc = changed_table(r, by_path, &table);
+	if (rc == 0)
+		rc = parser_expect(&r->p, ",");
+	if (rc == 0)
+		rc = take_bound(r, &from);
+	if (rc == 0 && parser_take(&r->p, ","))
+		rc = take_bound(r, &to);
+	if (rc == 0)
+		rc = parser_expect(&r->p, ")");
+	if (rc == 0)
+		rc = changes_view(r->session, table, &from, &to, &name, r->p.err);
+	if (rc == 0)
+		replace(r, first, name);
+	return rc;
+}
+
 /* ---- names ---- */
 
 static bool is_name(const struct token *t)
@@ -161,6 +252,10 @@ static int rewrite_all(struct rewriting *r)
 		bool called = token_is(&p->tokens[p->at + 1], "(") && is_name(parser_peek(p));
 		if (called && parser_is(p, "delta_scan"))
 			rc = rewrite_scan(r);
+		else if (called && parser_is(p, "table_changes"))
+			rc = rewrite_changes(r, false);
+		else if (called && parser_is(p, "table_changes_by_path"))
+			rc = rewrite_changes(r, true);
 		else if (is_name(parser_peek(p)) && !called)
 			rc = rewrite_name(r);
 		else

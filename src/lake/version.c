@@ -109,9 +109,16 @@ static int take_version(struct parser *p, int64_t *out)
 	return rc;
 }
 
-int lake_parse_time(struct lake_session *s, struct parser *p, struct table_time *out)
+int lake_take_stamp(struct lake_session *s, struct parser *p, struct table_time *out)
 {
 	mr_str expression;
+	out->kind = TIME_STAMP;
+	int rc = take_value(p, &expression);
+	return rc == 0 ? evaluate_stamp(s, expression, &out->value, p->err) : rc;
+}
+
+int lake_parse_time(struct lake_session *s, struct parser *p, struct table_time *out)
+{
 	if (parser_take(p, "version as of") || parser_take(p, "for version as of") ||
 	    parser_take(p, "for system_version as of")) {
 		out->kind = TIME_VERSION;
@@ -120,9 +127,7 @@ int lake_parse_time(struct lake_session *s, struct parser *p, struct table_time 
 	if (!parser_take(p, "timestamp as of") && !parser_take(p, "for timestamp as of") &&
 	    !parser_take(p, "for system_time as of"))
 		return 0;
-	out->kind = TIME_STAMP;
-	int rc = take_value(p, &expression);
-	return rc == 0 ? evaluate_stamp(s, expression, &out->value, p->err) : rc;
+	return lake_take_stamp(s, p, out);
 }
 
 int lake_snapshot(struct delta_table *table, const struct table_time *time, struct delta_snapshot **out,
