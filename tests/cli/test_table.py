@@ -288,3 +288,63 @@ def test_diff_of_versions(t):
     t.run("sql", "-c", f"DELETE FROM {table} WHERE id = 3; INSERT INTO {table} VALUES (50, 'n', 1)")
     out, _ = t.run("table", "diff", f"{t.folder}/t@v1", f"{t.folder}/t@v3", "-o", "json")
     assert [(r["diff"], r["id"]) for r in json.loads(out)] == [("+", 50), ("-", 3)], out
+
+
+def test_columns_are_renamed_dropped_and_widened(t):
+    table = make(t, "id BIGINT, s STRING, p INT, st STRUCT<a: INT>")
+    t.run("sql", "-c", f"INSERT INTO {table} SELECT range, 'v', range % 2, {{'a': range}} FROM range(4)")
+    refused(t, f"ALTER TABLE {table} RENAME COLUMN s TO name", "delta.columnMapping.mode")
+    refused(t, f"ALTER TABLE {table} DROP COLUMN s", "delta.columnMapping.mode")
+    t.run("sql", "-c", f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')")
+    refused(t, f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.columnMapping.mode' = 'none')", "not from name to none")
+    t.run("sql", "-c", f"ALTER TABLE {table} RENAME COLUMN s TO name")
+    t.run("sql", "-c", f"ALTER TABLE {table} RENAME COLUMN p TO part")
+    refused(t, f"ALTER TABLE {table} RENAME COLUMN name TO id", "already")
+    refused(t, f"ALTER TABLE {table} DROP COLUMN part", "partitions")
+    t.run("sql", "-c", f"ALTER TABLE {table} ADD CONSTRAINT c CHECK (id >= 0)")
+    refused(t, f"ALTER TABLE {table} RENAME COLUMN id TO x", "constraint c")
+    refused(t, f"ALTER TABLE {table} DROP COLUMN id", "constraint c")
+    t.run("sql", "-c", f"INSERT INTO {table} VALUES (9, 'w', 1, {{'a': 9}})")
+    assert t.sql(f"SELECT name, part, st.a FROM {table} WHERE id IN (3, 9) ORDER BY id") == [
+        {"name": "v", "part": 1, "a": 3}, {"name": "w", "part": 1, "a": 9}]
+    # dropped, and another of the same name: the old values do not come back
+    t.run("sql", "-c", f"ALTER TABLE {table} DROP COLUMNS (st)")
+    t.run("sql", "-c", f"ALTER TABLE {table} ADD COLUMNS (st STRUCT<a: INT>)")
+    assert t.value(f"SELECT count(st) FROM {table}") == 0
+    t.run("sql", "-c", f"INSERT INTO {table} VALUES (10, 'w', 1, {{'a': 10}})")
+    t.run("sql", "-c", f"UPDATE {table} SET name = 'z' WHERE id = 0")
+    assert t.sql(f"SELECT sum(id) AS n, max(st.a) AS a, max(name) AS z FROM {table}") == [{"n": 25, "a": 10, "z": "z"}]
+    assert t.value(f"SELECT max(s) FROM {table} VERSION AS OF 1") == "v"
+    refused(t, f"ALTER TABLE {table} ALTER COLUMN part TYPE BIGINT", "delta.enableTypeWidening")
+    t.run("sql", "-c", f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.enableTypeWidening' = 'true')")
+    refused(t, f"ALTER TABLE {table} ALTER COLUMN id TYPE INT", "cannot change")
+    t.run("sql", "-c", f"ALTER TABLE {table} ALTER COLUMN part TYPE BIGINT")
+    t.run("sql", "-c", f"INSERT INTO {table} VALUES (11, 'w', 5000000000, NULL)")
+    assert t.value(f"SELECT sum(part) FROM {table}") == 5000000004
+
+
+def test_changes_are_read_by_version_and_time(t):
+    table = make(t, clauses="TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')")
+    path = f"{t.folder}/t"
+    t.run("sql", "-c", f"INSERT INTO {table} SELECT range, 'v', 0 FROM range(5)")
+    refused(t, f"SELECT * FROM table_changes_by_path('{path}', 0)", "does not record changes")
+    t.run("sql", "-c", f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')")
+    t.run("sql", "-c", f"UPDATE {table} SET s = 'u' WHERE id = 1")
+    t.run("sql", "-c", f"DELETE FROM {table} WHERE id = 2")
+    t.run("sql", "-c", f"RESTORE TABLE {table} TO VERSION AS OF 3")
+    t.run("sql", "-c", f"INSERT OVERWRITE {table} SELECT 7, 'o', 0")
+
+    def changes(*bounds):
+        bounds = ", ".join(map(str, bounds))
+        rows = t.sql(f"SELECT _commit_version AS v, _change_type AS c, id, s FROM table_changes_by_path('{path}', "
+                     f"{bounds}) ORDER BY v, c, id")
+        return [tuple(row.values()) for row in rows]
+    assert changes(2, 5) == [(3, "update_postimage", 1, "u"), (3, "update_preimage", 1, "v"), (4, "delete", 2, "v"),
+                             (5, "insert", 2, "v")], changes(2, 5)
+    assert [row[:3] for row in changes(6)] == [(6, "delete", i) for i in range(5)] + [(6, "insert", 7)]
+    times = {row["_commit_version"]: row["at"] for row in t.sql(
+        f"SELECT DISTINCT _commit_version, strftime(_commit_timestamp, '%Y-%m-%d %H:%M:%S.%g+00') AS at "
+        f"FROM table_changes_by_path('{path}', 2)")}
+    assert changes(f"'{times[4]}'", f"'{times[5]}'") == changes(4, 5)
+    refused(t, f"SELECT * FROM table_changes_by_path('{path}', 5, 4)", "no versions from 5 to 4")
+    refused(t, f"SELECT * FROM table_changes('nobody.t', 1)", "nobody.t")
