@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -129,8 +130,14 @@ class Bench:
                                          data=None if body is None else json.dumps(body).encode(),
                                          headers={"Authorization": "Bearer " + side.token,
                                                   "Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
+        for tries in range(5):
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as e:  # a busy Airflow answers 500 now and then
+                if e.code != 500 or method != "GET" or tries == 4:
+                    raise
+                time.sleep(1)
 
     def wait_parsed(self, side, dags):
         until = time.monotonic() + 180
