@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cli/process.h"
 #include "codec/json.h"
+#include "env/resident.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -106,6 +107,7 @@ static int serve(const struct args *args, const sigset_t *signals, const struct 
 	rc = app_serve(app, err);
 	if (rc == 0) {
 		print_address(app_kafka(app));
+		resident_trim();
 		wait_for_the_end(signals, args_has(args, "until-stdin-ends"));
 	}
 	app_close(app);

@@ -4,6 +4,7 @@
 #include "app/app.h"
 #include "base/log.h"
 #include "cli/process.h"
+#include "env/resident.h"
 
 #include <stdio.h>
 
@@ -72,6 +73,7 @@ int cmd_up(int argc, char **argv)
 		rc = app_serve(app, &err);
 		if (rc == 0) {
 			print_where(app);
+			resident_trim();
 			int signal_number;
 			sigwait(&signals, &signal_number);
 			mr_info("up", "stopping: %s", signal_number == SIGINT ? "Ctrl-C" : "SIGTERM");

@@ -1,6 +1,7 @@
 #include "task/keeper_internal.h"
 
 #include "base/log.h"
+#include "env/resident.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -310,8 +311,10 @@ int keeper_run(const struct keeper_options *options, struct mr_error *err)
 	};
 	mr_buf_init(&keeper.in, IN_BYTES_MAX);
 	rc = open_keeper(&keeper, err);
-	if (rc == 0)
+	if (rc == 0) {
+		resident_trim();
 		loop_run(keeper.loop);
+	}
 	close_keeper(&keeper);
 	close(lock_fd);
 	return rc;
