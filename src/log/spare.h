@@ -15,7 +15,8 @@
 
 #define SPARE_COUNT 2
 #define SPARE_BYTES_MAX ((size_t)32 << 20)
-#define SPARE_BYTES_LEAST ((size_t)512 << 10) /* smaller ones are malloc's business */
+/* Smaller ones are malloc's business: they become a part of the tail as they are (tail.h). */
+#define SPARE_BYTES_LEAST ((size_t)1100 << 10)
 
 struct spares {
 	pthread_mutex_t lock;

@@ -24,12 +24,12 @@ TEST(spares_take_over_what_grows)
 	mr_buf_cstr(&small, "first");
 	spares_grow(&spares, &small, 100); /* malloc's business */
 	CHECK(small.ptr != memory);
-	spares_grow(&spares, &small, 1 << 20);
+	spares_grow(&spares, &small, 2 << 20);
 	CHECK(small.ptr == memory);
 	CHECK_STR(mr_buf_view(&small), "first");
 	CHECK(small.cap > 4 << 20);
 	struct mr_buf other = {0};
-	spares_grow(&spares, &other, 1 << 20); /* none is left: it grows by itself */
+	spares_grow(&spares, &other, 2 << 20); /* none is left: it grows by itself */
 	CHECK(other.ptr == NULL);
 	mr_buf_release(&small);
 	spares_release(&spares);
