@@ -82,6 +82,10 @@ MR_NODISCARD int delta_scan_since_sql(struct delta_table *table, const struct de
 MR_NODISCARD int delta_changes_sql(struct delta_table *table, const struct delta_snapshot *snapshot,
 				   int64_t from, struct mr_buf *out, struct mr_error *err);
 
+/* The same files under other metadata (a metaData body): as the table will be when it is committed. */
+MR_NODISCARD int delta_snapshot_with(const struct delta_snapshot *snapshot, mr_str metadata,
+				     struct delta_snapshot **out, struct mr_error *err);
+
 /* ---- files: what operations that rewrite them work with ---- */
 
 struct delta_data_file {
@@ -243,3 +247,6 @@ MR_NODISCARD int delta_history(struct delta_table *table, size_t limit, struct a
 			       struct delta_history_entry **out, size_t *count, struct mr_error *err);
 
 MR_NODISCARD int delta_checkpoint(struct delta_table *table, struct mr_error *err); /* now */
+/* The commits from .. to as one file beside them, which readers that start before `from` take in their
+ * place. MR_ERR_EXISTS when there is one. */
+MR_NODISCARD int delta_compact_log(struct delta_table *table, int64_t from, int64_t to, struct mr_error *err);

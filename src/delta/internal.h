@@ -317,8 +317,13 @@ struct delta_log_part {
 	char *name;
 };
 
+struct delta_log_range {
+	int64_t from, to;
+};
+
 struct delta_log_listing {
 	MR_VEC(struct delta_log_version) commits; /* ascending */
+	MR_VEC(struct delta_log_range) compacted; /* in no order */
 	MR_VEC(struct delta_log_part) checkpoints;
 };
 
@@ -332,6 +337,11 @@ int delta_store_read_commit(struct delta_table *table, int64_t version, struct m
 int delta_store_put_commit(struct delta_table *table, int64_t version, mr_str bytes, struct mr_error *err);
 /* N.crc whole, not synced; MR_ERR_EXISTS when there is one. */
 int delta_store_put_checksum(struct delta_table *table, int64_t version, mr_str bytes, struct mr_error *err);
+/* x.y.compacted.json, whole and synced, and its bytes. */
+int delta_store_put_compacted(struct delta_table *table, int64_t from, int64_t to, mr_str bytes,
+			      struct mr_error *err);
+int delta_store_read_compacted(struct delta_table *table, int64_t from, int64_t to, struct mr_buf *out,
+			       struct mr_error *err);
 int delta_store_sync_file(struct delta_table *table, const char *path, struct mr_error *err);
 
 /* How many files the checkpoint that starts at `from` has; 0 when some are missing. */

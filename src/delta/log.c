@@ -23,10 +23,10 @@ static int apply_one(void *arg, const struct action *action, struct mr_error *er
 
 /* A large commit's statistics stay in it. (A checkpoint as JSON comes here too, and is no commit.) */
 static int apply_files(struct delta_table *table, struct apply *apply, mr_str bytes, const char *name,
-		       struct mr_error *err)
+		       bool is_commit, struct mr_error *err)
 {
-	bool is_large =
-	    bytes.len >= LARGE_COMMIT_BYTES && apply->state->version != apply->state->checkpoint_version;
+	bool is_large = is_commit && bytes.len >= LARGE_COMMIT_BYTES &&
+			apply->state->version != apply->state->checkpoint_version;
 	if (is_large) {
 		char *path = delta_store_commit_path(table, apply->state->version);
 		delta_state_begin_later(apply->state, table, mr_str_from(path), false);
@@ -38,11 +38,9 @@ static int apply_files(struct delta_table *table, struct apply *apply, mr_str by
 	return rc;
 }
 
-int delta_log_apply_commit(struct delta_table *table, struct delta_log_state *state, mr_str bytes,
-			   int64_t version, struct mr_error *err)
+static int apply_lines(struct delta_table *table, struct delta_log_state *state, mr_str bytes,
+		       const char *name, int64_t version, bool is_commit, struct mr_error *err)
 {
-	char name[32];
-	snprintf(name, sizeof name, "%020lld.json", (long long)version);
 	state->version = version;
 	state->commit_ms = -1;
 	struct apply apply = {.state = state, .parser = table->parser};
@@ -55,12 +53,20 @@ int delta_log_apply_commit(struct delta_table *table, struct delta_log_state *st
 		apply.without_metadata = true;
 	}
 	if (rc == 0)
-		rc = apply_files(table, &apply, bytes, name, err);
+		rc = apply_files(table, &apply, bytes, name, is_commit, err);
 	if (rc == 0)
 		rc = delta_state_check(state, err);
 	if (rc < 0)
 		mr_error_wrap(err, rc, "%s", table->path);
 	return rc;
+}
+
+int delta_log_apply_commit(struct delta_table *table, struct delta_log_state *state, mr_str bytes,
+			   int64_t version, struct mr_error *err)
+{
+	char name[32];
+	snprintf(name, sizeof name, "%020lld.json", (long long)version);
+	return apply_lines(table, state, bytes, name, version, true, err);
 }
 
 static int read_and_apply(struct delta_table *table, struct delta_log_state *state, int64_t version,
@@ -117,6 +123,31 @@ static void load_checkpoint(struct delta_table *table, const struct delta_log_li
 	}
 }
 
+/* The compacted file that starts with a version and reaches furthest; its end, or -1. */
+static int64_t find_compacted(const struct delta_log_listing *listing, int64_t from, int64_t version_max)
+{
+	int64_t to = -1;
+	for (size_t i = 0; i < listing->compacted.len; i++) {
+		const struct delta_log_range *range = &listing->compacted.items[i];
+		if (range->from == from && range->to <= version_max)
+			to = mr_max_i64(to, range->to);
+	}
+	return to;
+}
+
+/* 1: it cannot be read. The commits say the same, over what was taken in of it too. */
+static int take_compacted(struct delta_table *table, struct delta_log_state *state, int64_t from, int64_t to)
+{
+	struct mr_buf bytes = {0};
+	int rc = delta_store_read_compacted(table, from, to, &bytes, NULL);
+	if (rc == 0)
+		rc = apply_lines(table, state, mr_buf_view(&bytes), "compacted", to, false, NULL);
+	if (rc < 0)
+		state->version = from - 1;
+	mr_buf_release(&bytes);
+	return rc < 0 ? 1 : 0;
+}
+
 static int load_commits(struct delta_table *table, const struct delta_log_listing *listing,
 			int64_t version_max, struct delta_log_state *state, struct mr_error *err)
 {
@@ -127,6 +158,9 @@ static int load_commits(struct delta_table *table, const struct delta_log_listin
 		if (version != state->version + 1)
 			return mr_fail(err, MR_ERR_CORRUPT, "%s: version %lld is missing from the log",
 				       table->path, (long long)state->version + 1);
+		int64_t to = find_compacted(listing, version, version_max);
+		if (to > 0 && take_compacted(table, state, version, to) == 0)
+			continue;
 		int rc = read_and_apply(table, state, version, err);
 		if (rc < 0)
 			return rc;

@@ -346,6 +346,41 @@ struct delta_snapshot *delta_snapshot_new(const struct delta_log_state *state, c
 	return snapshot;
 }
 
+int delta_snapshot_with(const struct delta_snapshot *snapshot, mr_str metadata, struct delta_snapshot **out,
+			struct mr_error *err)
+{
+	struct json_parser *parser = json_parser_new();
+	struct action_metadata action;
+	struct table_meta *meta;
+	int rc = json_parse(parser, metadata, &action.body, err);
+	if (rc == 0)
+		rc = delta_meta_parse(parser, &action, &meta, err);
+	json_parser_free(parser);
+	if (rc < 0)
+		return rc;
+	struct delta_snapshot *with = mr_calloc(1, sizeof *with);
+	*with = (struct delta_snapshot){
+	    .refs = 1,
+	    .path = mr_strdup(snapshot->path),
+	    .version = snapshot->version,
+	    .files = delta_file_set_ref(snapshot->files),
+	    .entry_count = snapshot->entry_count,
+	    .file_count = snapshot->file_count,
+	    .size_bytes = snapshot->size_bytes,
+	    .rows = delta_row_count(snapshot),
+	    .meta = meta,
+	    .txn_count = snapshot->txn_count,
+	    .reader = snapshot->reader,
+	    .writer = snapshot->writer,
+	};
+	with->txns = arena_alloc(&with->arena, (snapshot->txn_count + 1) * sizeof *with->txns);
+	for (size_t i = 0; i < snapshot->txn_count; i++)
+		with->txns[i] = (struct delta_txn){arena_copy(&with->arena, snapshot->txns[i].app_id),
+						   snapshot->txns[i].version};
+	*out = with;
+	return 0;
+}
+
 static bool sees(const struct delta_snapshot *snapshot, const struct file_entry *entry)
 {
 	return entry->added <= snapshot->version && atomic_load(&entry->removed) > snapshot->version;

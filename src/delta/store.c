@@ -72,6 +72,30 @@ int delta_store_put_checksum(struct delta_table *table, int64_t version, mr_str 
 	return put_new(table, name, bytes, false, err);
 }
 
+static void compacted_name(char out[64], int64_t from, int64_t to)
+{
+	snprintf(out, 64, "%020lld.%020lld.compacted.json", (long long)from, (long long)to);
+}
+
+int delta_store_put_compacted(struct delta_table *table, int64_t from, int64_t to, mr_str bytes,
+			      struct mr_error *err)
+{
+	char name[64];
+	compacted_name(name, from, to);
+	return put_new(table, name, bytes, true, err);
+}
+
+int delta_store_read_compacted(struct delta_table *table, int64_t from, int64_t to, struct mr_buf *out,
+			       struct mr_error *err)
+{
+	char name[64];
+	compacted_name(name, from, to);
+	char *path = mr_asprintf("%s/%s", table->log_path, name);
+	int rc = disk_read_file(table->env->disk, path, COMMIT_BYTES_MAX, out, err);
+	free(path);
+	return rc;
+}
+
 int delta_store_sync_file(struct delta_table *table, const char *path, struct mr_error *err)
 {
 	struct mr_file *file;
@@ -124,13 +148,15 @@ static int note_name(void *arg, const char *name, const struct file_info *info)
 {
 	struct delta_log_listing *listing = arg;
 	const char *at = name;
-	int64_t version;
+	int64_t version, to;
 	if (info->is_dir || !take_digits(&at, 20, &version) || *at++ != '.')
 		return 0;
 	if (strcmp(at, "json") == 0)
 		mr_vec_push(&listing->commits, (struct delta_log_version){version, *info});
 	else if (strncmp(at, "checkpoint.", 11) == 0 && info->size > 0)
 		note_checkpoint(listing, version, name, at + 11);
+	else if (take_digits(&at, 20, &to) && strcmp(at, ".compacted.json") == 0 && to > version)
+		mr_vec_push(&listing->compacted, (struct delta_log_range){version, to});
 	return 0;
 }
 
@@ -175,4 +201,5 @@ void delta_log_listing_release(struct delta_log_listing *listing)
 		free(listing->checkpoints.items[i].name);
 	mr_vec_release(&listing->checkpoints);
 	mr_vec_release(&listing->commits);
+	mr_vec_release(&listing->compacted);
 }

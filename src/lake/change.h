@@ -67,6 +67,10 @@ MR_NODISCARD int change_find(struct change *c, mr_str condition, size_t **chosen
 void change_scan(const struct change *c, const size_t *chosen, size_t count, struct mr_buf *out);
 /* "a", "b", ... of the table, each after prefix. */
 void change_columns(const struct change *c, const char *prefix, struct mr_buf *out);
+/* WITH SCHEMA EVOLUTION (grow.c): columns that a query (DuckDB's) gives and the table lacks come into base.
+ * Names are those given, or the query's where by_name, else go by position. */
+MR_NODISCARD int change_grow(struct change *c, mr_str query, const mr_str *names, size_t count, bool by_name,
+			     struct mr_error *err);
 /* Nothing when nothing came or went. parameters: a JSON object. */
 MR_NODISCARD int change_commit(struct change *c, const char *operation, const char *parameters,
 			       struct mr_error *err);

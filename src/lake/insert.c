@@ -1,6 +1,7 @@
 /* lake/insert.c - INSERT.
  *
  *   INSERT INTO t [(columns) | BY NAME] query | VALUES ...
+ *   INSERT WITH SCHEMA EVOLUTION {INTO | OVERWRITE} t ...: columns that the table lacks are added
  *   INSERT INTO t REPLACE WHERE condition query
  *   INSERT OVERWRITE t [PARTITION (p = 'x', ...) | PARTITION (p, ...)] [(columns)] query
  *
@@ -14,7 +15,7 @@ struct insertion {
 	struct table_name name;
 	mr_str *columns;
 	size_t column_count;
-	bool by_name, overwrite;
+	bool by_name, overwrite, evolves;
 	mr_str replace_where; /* as written */
 	mr_str *partitions;   /* PARTITION (p, ...) */
 	size_t partition_count;
@@ -124,6 +125,8 @@ static int arrange(struct change *c, struct insertion *in, mr_str *out, struct m
 	struct mr_buf text = {0}, arranged = {0};
 	mr_buf_str(&text, in->query);
 	int rc = s->bind(s->bind_arg, mr_buf_view(&text), &s->arena, &bound, err);
+	if (rc == 0 && in->evolves)
+		rc = change_grow(c, bound, in->columns, in->column_count, in->by_name || in->fixed.len, err);
 	mr_buf_clear(&text);
 	if (in->fixed.len && rc == 0) {
 		put_fixed(c, in, bound, &text);
@@ -195,9 +198,9 @@ static int overwrite(struct change *c, struct insertion *in, mr_str query, struc
 	return rc;
 }
 
-static int run(struct lake_session *s, struct parser *p, struct mr_buf *report, bool overwrites)
+static int run(struct lake_session *s, struct parser *p, struct mr_buf *report, bool overwrites, bool evolves)
 {
-	struct insertion in = {.overwrite = overwrites};
+	struct insertion in = {.overwrite = overwrites, .evolves = evolves};
 	struct delta_table *table;
 	struct change c;
 	mr_str query;
@@ -232,10 +235,17 @@ static int run(struct lake_session *s, struct parser *p, struct mr_buf *report, 
 
 int lake_insert_into(struct lake_session *s, struct parser *p, struct mr_buf *report)
 {
-	return run(s, p, report, false);
+	return run(s, p, report, false, false);
 }
 
 int lake_insert_overwrite(struct lake_session *s, struct parser *p, struct mr_buf *report)
 {
-	return run(s, p, report, true);
+	return run(s, p, report, true, false);
+}
+
+int lake_insert_evolving(struct lake_session *s, struct parser *p, struct mr_buf *report)
+{
+	bool overwrites = parser_take(p, "overwrite");
+	int rc = overwrites ? 0 : parser_expect(p, "into");
+	return rc == 0 ? run(s, p, report, overwrites, true) : rc;
 }

@@ -82,6 +82,8 @@ int lake_create(struct lake_session *s, struct parser *p, struct mr_buf *report)
 int lake_create_or_replace(struct lake_session *s, struct parser *p, struct mr_buf *report);
 int lake_drop(struct lake_session *s, struct parser *p, struct mr_buf *report);
 int lake_insert_into(struct lake_session *s, struct parser *p, struct mr_buf *report);
+int lake_insert_evolving(struct lake_session *s, struct parser *p, struct mr_buf *report);
+int lake_merge_evolving(struct lake_session *s, struct parser *p, struct mr_buf *report);
 int lake_insert_overwrite(struct lake_session *s, struct parser *p, struct mr_buf *report);
 int lake_delete(struct lake_session *s, struct parser *p, struct mr_buf *report);
 int lake_update(struct lake_session *s, struct parser *p, struct mr_buf *report);

@@ -1,6 +1,6 @@
 /* lake/merge.c - MERGE INTO.
  *
- *   MERGE INTO t [AS a] USING source [AS s] ON condition
+ *   MERGE [WITH SCHEMA EVOLUTION] INTO t [AS a] USING source [AS s] ON condition
  *     WHEN MATCHED [AND c] THEN UPDATE SET * | UPDATE SET a = e, ... | DELETE
  *     WHEN NOT MATCHED [BY TARGET] [AND c] THEN INSERT * | INSERT (a, ...) VALUES (e, ...)
  *     WHEN NOT MATCHED BY SOURCE [AND c] THEN UPDATE SET a = e, ... | DELETE
@@ -33,6 +33,7 @@ struct clause {
 
 struct merge {
 	struct change c;
+	bool evolves;
 	struct definition def;
 	mr_str source, source_alias, condition;
 	struct clause clauses[CLAUSES_MAX];
@@ -182,11 +183,25 @@ static int expand_star(struct merge *m, struct clause *clause, struct mr_error *
 		const struct field *field = &m->def.fields.items[i];
 		bool made = field_get(field, "delta.generationExpression", &m->c.s->arena).len ||
 			    field_get(field, "CURRENT_DEFAULT", &m->c.s->arena).len;
-		if (!assign_find(&clause->set, field->name) && !made)
+		if (!assign_find(&clause->set, field->name) && !made && !m->evolves)
 			return mr_fail(err, MR_ERR_INVALID, "the source has no column %.*s for '*'",
 				       MR_FMT(field->name));
 	}
 	return 0;
+}
+
+/* With evolution, '*' brings columns that the table lacks. */
+static int grow(struct merge *m, struct mr_error *err)
+{
+	bool stars = false;
+	for (size_t i = 0; i < m->clause_count; i++)
+		stars |= m->clauses[i].star;
+	if (!m->evolves || !stars)
+		return 0;
+	int rc = change_grow(&m->c, m->source, NULL, 0, true, err);
+	definition_release(&m->def);
+	definition_init(&m->def, &m->c.s->arena);
+	return rc == 0 ? definition_read(&m->def, delta_metadata_json(m->c.base), err) : rc;
 }
 
 static int read_source(struct merge *m, struct mr_error *err)
@@ -509,6 +524,8 @@ static int merge(struct merge *m, struct parser *p)
 	if (rc == 0)
 		rc = parse(m, p);
 	if (rc == 0)
+		rc = grow(m, p->err);
+	if (rc == 0)
 		rc = read_source(m, p->err);
 	if (rc == 0)
 		rc = find_actions(m, p->err);
@@ -538,7 +555,7 @@ static void forget_tables(struct merge *m)
 	(void)ignored;
 }
 
-int lake_merge(struct lake_session *s, struct parser *p, struct mr_buf *report)
+static int run(struct lake_session *s, struct parser *p, struct mr_buf *report, bool evolves)
 {
 	static const char *const not_alias[] = {"using", NULL};
 	struct table_name name;
@@ -557,6 +574,7 @@ int lake_merge(struct lake_session *s, struct parser *p, struct mr_buf *report)
 	rc = change_open(&m->c, s, table, p->err);
 	if (rc == 0) {
 		m->c.alias = alias;
+		m->evolves = evolves;
 		definition_init(&m->def, &s->arena);
 		rc = merge(m, p);
 		forget_tables(m);
@@ -575,4 +593,14 @@ int lake_merge(struct lake_session *s, struct parser *p, struct mr_buf *report)
 	}
 	free(m);
 	return rc < 0 ? rc : 1;
+}
+
+int lake_merge(struct lake_session *s, struct parser *p, struct mr_buf *report)
+{
+	return run(s, p, report, false);
+}
+
+int lake_merge_evolving(struct lake_session *s, struct parser *p, struct mr_buf *report)
+{
+	return run(s, p, report, true);
 }

@@ -37,6 +37,8 @@ static const struct {
     {"drop table", lake_drop},
     {"insert into", lake_insert_into},
     {"insert overwrite", lake_insert_overwrite},
+    {"insert with schema evolution", lake_insert_evolving},
+    {"merge with schema evolution into", lake_merge_evolving},
     {"delete from", lake_delete},
     {"update", lake_update},
     {"merge into", lake_merge},

@@ -348,3 +348,29 @@ def test_changes_are_read_by_version_and_time(t):
     assert changes(f"'{times[4]}'", f"'{times[5]}'") == changes(4, 5)
     refused(t, f"SELECT * FROM table_changes_by_path('{path}', 5, 4)", "no versions from 5 to 4")
     refused(t, f"SELECT * FROM table_changes('nobody.t', 1)", "nobody.t")
+
+
+def test_schema_evolves_with_the_rows(t):
+    table = make(t)
+    t.run("sql", "-c", f"INSERT INTO {table} SELECT range, 'v', range % 2 FROM range(4)")
+    refused(t, f"INSERT INTO {table} BY NAME SELECT 10 AS id, 2.5 AS x", "no column x")
+    t.run("sql", "-c", f"INSERT WITH SCHEMA EVOLUTION INTO {table} BY NAME SELECT 10 AS id, 2.5 AS x, 1 AS p")
+    assert t.sql(f"SELECT * FROM {table} WHERE id IN (3, 10) ORDER BY id") == [
+        {"id": 3, "s": "v", "p": 1, "x": None}, {"id": 10, "s": None, "p": 1, "x": 2.5}]
+    assert len(t.sql(f"DESCRIBE HISTORY {table}")) == 3
+    # by position: what comes behind the table's columns is new
+    t.run("sql", "-c", f"INSERT WITH SCHEMA EVOLUTION INTO {table} SELECT 11, 'w', 0, 3.5, DATE '2024-01-02' AS d")
+    assert t.value(f"SELECT d FROM {table} WHERE id = 11") == "2024-01-02"
+    source = "(SELECT range AS id, 'm' AS s, {'k': range} AS st FROM range(2, 13)) s"
+    refused(t, f"MERGE INTO {table} t USING {source} ON t.id = s.id WHEN MATCHED THEN UPDATE SET *", "st")
+    t.run("sql", "-c", f"MERGE WITH SCHEMA EVOLUTION INTO {table} t USING {source} ON t.id = s.id WHEN MATCHED THEN "
+          "UPDATE SET * WHEN NOT MATCHED THEN INSERT *")
+    assert t.sql(f"SELECT count(*) AS n, sum(st.k) AS k, count(x) AS x, count(p) AS p FROM {table}") == [
+        {"n": 13, "k": 77, "x": 2, "p": 6}]
+    assert t.sql(f"SELECT s, x, st.k AS k FROM {table} WHERE id = 10") == [{"s": "m", "x": 2.5, "k": 10}]
+    # a wider type, where the table allows it
+    t.run("sql", "-c", f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.enableTypeWidening' = 'true')")
+    t.run("sql", "-c", f"INSERT WITH SCHEMA EVOLUTION INTO {table} BY NAME SELECT 20 AS id, 5000000000::BIGINT AS p")
+    assert t.value(f"SELECT max(p) FROM {table}") == 5000000000
+    t.run("sql", "-c", f"INSERT WITH SCHEMA EVOLUTION OVERWRITE {table} BY NAME SELECT 1 AS id, 'only' AS y")
+    assert t.sql(f"SELECT id, y FROM {table}") == [{"id": 1, "y": "only"}]

@@ -163,3 +163,52 @@ TEST(delta_log_files_expire_up_to_a_checkpoint)
 	CHECK_NOW(&f, "sum(n)", "465");
 	delta_fixture_close(&f);
 }
+
+/* A handle without an engine reads no checkpoints: commits, or what is made of them. */
+TEST(delta_compacted_commits_stand_for_them)
+{
+	struct delta_fixture f;
+	struct delta_table *bare;
+	struct delta_snapshot *s, *old;
+	delta_fixture_open(&f);
+	delta_fixture_create(&f, "n long, p string", "p");
+	struct delta_txn txn = {MR_STR("flow"), 41};
+	delta_append(&f, "SELECT 1 AS n, 'a' AS p");
+	delta_put(&f, "SELECT 2 AS n, 'b' AS p", (struct delta_commit){.txns = &txn, .txn_count = 1});
+	delta_put(&f, "SELECT 3 AS n, 'c' AS p", (struct delta_commit){.overwrite = true});
+	delta_set_property(&f, "note", "x");
+	delta_append(&f, "SELECT 4 AS n, 'a' AS p");
+	delta_append(&f, "SELECT 5 AS n, 'a' AS p");
+	CHECK_INT(delta_compact_log(f.table, 3, 9, &f.err), MR_ERR_INVALID);
+	CHECK_OK(delta_compact_log(f.table, 1, 2, &f.err), f.err);
+	CHECK_OK(delta_compact_log(f.table, 1, 5, &f.err), f.err);
+	CHECK_INT(delta_compact_log(f.table, 1, 5, &f.err), MR_ERR_EXISTS);
+	/* what a commit inside says is not asked any more: this one says nothing that could be read */
+	FILE *spoilt = fopen(delta_log_path(&f, 3), "w");
+	fputs("nonsense\n", spoilt);
+	fclose(spoilt);
+	CHECK_OK(delta_open(env_linux(), NULL, f.path, &bare, &f.err), f.err);
+	CHECK_OK(delta_snapshot(bare, &s, &f.err), f.err);
+	CHECK_INT(delta_version(s), 6);
+	CHECK_ROWS(&f, s, "string_agg(n || p, ' ' ORDER BY n)", "3c 4a 5a");
+	CHECK_INT(delta_txn(s, txn.app_id), 41);
+	CHECK_STR(delta_property(s, "note"), "x");
+	/* a version inside needs its commits, and of the files the one that ends before it */
+	CHECK_OK(delta_snapshot_at(bare, 2, &old, &f.err), f.err);
+	CHECK_ROWS(&f, old, "sum(n)", "3");
+	delta_snapshot_unref(old);
+	CHECK_INT(delta_snapshot_at(bare, 4, &old, &f.err), MR_ERR_CORRUPT);
+	delta_snapshot_unref(s);
+	delta_close(bare);
+	/* a compacted file that is damaged is passed over */
+	FILE *torn = fopen(test_path("%s/_delta_log/%020d.%020d.compacted.json", f.path, 1, 2), "a");
+	fputs("{\"add\":", torn);
+	fclose(torn);
+	CHECK_OK(delta_open(env_linux(), NULL, f.path, &bare, &f.err), f.err);
+	CHECK_OK(delta_snapshot_at(bare, 2, &old, &f.err), f.err);
+	CHECK_INT(delta_file_count(old), 2);
+	CHECK_ROWS(&f, old, "sum(n)", "3");
+	delta_snapshot_unref(old);
+	delta_close(bare);
+	delta_fixture_close(&f);
+}
