@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = "base env"
-BELOW_APP = f"{CORE} codec conf log broker group txn auth admin sql store delta stream lake ingest query flow kafka service " \
+BELOW_APP = f"{CORE} codec conf log broker group txn share auth admin sql store delta stream lake ingest query flow kafka service " \
             "http jinja dag task api console"
 LAYERS = {
     "base": "",
@@ -28,9 +28,10 @@ LAYERS = {
     "jinja": f"{CORE} codec conf",
     "group": f"{CORE} codec log broker",
     "txn": f"{CORE} codec log broker group",
+    "share": f"{CORE} codec log broker group txn",
     "auth": f"{CORE} codec log broker",
     "admin": f"{CORE} codec conf log broker group auth",
-    "kafka": f"{CORE} codec log broker group txn auth",
+    "kafka": f"{CORE} codec log broker group txn share auth",
     "service": f"{CORE} codec conf log broker",
     "ingest": f"{CORE} codec conf log broker sql delta",
     "lake": f"{CORE} codec conf sql delta stream",

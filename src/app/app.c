@@ -14,6 +14,7 @@
 #include "http/server.h"
 #include "ingest/topic_source.h"
 #include "stream/spark_macros.h"
+#include "share/share.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -37,6 +38,7 @@ struct app {
 	struct broker *broker;
 	struct groups *groups;
 	struct txns *txns;
+	struct share *share;
 	struct auth *auth;
 	struct sql_engine *engine;
 	struct topic_source *topic_source;
@@ -105,16 +107,19 @@ static int open_log(struct app *app, struct mr_error *err)
 	if (rc < 0)
 		return rc;
 	char *config_path = mr_asprintf("%s/broker.config", app->project->data);
+	char *group_config_path = mr_asprintf("%s/group.config", app->project->data);
 	struct broker_options broker = {.env = app->env,
 					.store = app->store,
 					.auto_create = app->project->auto_create_topics,
-					.config_path = config_path};
+					.config_path = config_path,
+					.group_config_path = group_config_path};
 	log_topic_config_default(&broker.topic_default);
 	broker.topic_default.partitions = app->project->num_partitions;
 	if (ephemeral)
 		broker.topic_default.durability = LOG_RELAXED;
 	rc = broker_new(&broker, &app->broker, err);
 	free(config_path);
+	free(group_config_path);
 	if (rc == 0)
 		note_static_configs(app);
 	return rc;
@@ -137,6 +142,16 @@ static int open_txns(struct app *app, struct mr_error *err)
 	options.broker = app->broker;
 	options.groups = app->groups;
 	return txns_open(&options, &app->txns, err);
+}
+
+static int open_share(struct app *app, struct mr_error *err)
+{
+	struct share_options options;
+	share_options_default(&options);
+	options.env = app->env;
+	options.broker = app->broker;
+	options.groups = app->groups;
+	return share_open(&options, &app->share, err);
 }
 
 static int open_auth(struct app *app, struct mr_error *err)
@@ -364,8 +379,8 @@ static int run_steps(struct app *app, app_step *const *steps, size_t count, stru
 	return rc;
 }
 
-static app_step *const broker_steps[] = {load_cluster_id, open_log,  open_auth,
-					 open_groups,     open_txns, declare_topics};
+static app_step *const broker_steps[] = {load_cluster_id, open_log,   open_auth,     open_groups,
+					 open_txns,       open_share, declare_topics};
 static app_step *const table_steps[] = {open_engine, open_ingests, open_catalog, open_dags};
 
 int app_open(const struct env *env, const struct project *project, enum app_part part, struct app **out,
@@ -421,6 +436,7 @@ static int serve_kafka(struct app *app, struct mr_error *err)
 	    .broker = app->broker,
 	    .groups = app->groups,
 	    .txns = app->txns,
+	    .share = app->share,
 	    .auth = app->auth,
 	    .listen = texts[0],
 	    .advertised = texts[1],
@@ -569,6 +585,7 @@ void app_close(struct app *app)
 	topic_source_free(app->topic_source);
 	system_tables_free(app->system);
 	free(app->system_rows);
+	share_close(app->share);
 	txns_close(app->txns);
 	groups_close(app->groups);
 	auth_free(app->auth);

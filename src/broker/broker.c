@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "broker/admin.h"
+#include "broker/group_config.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,9 @@ int broker_new(const struct broker_options *options, struct broker **out, struct
 	pthread_mutex_init(&broker->inspectors_lock, NULL);
 	pthread_mutex_init(&broker->admin_lock, NULL);
 	int rc = broker_config_open(options->env, options->config_path, &broker->config, err);
+	if (rc == 0)
+		rc =
+		    group_configs_open(options->env, options->group_config_path, &broker->group_configs, err);
 	if (rc == 0)
 		rc = load_contracts(broker, err);
 	if (rc < 0)
@@ -85,12 +89,18 @@ void broker_free(struct broker *broker)
 	pthread_mutex_destroy(&broker->inspectors_lock);
 	pthread_mutex_destroy(&broker->admin_lock);
 	broker_config_free(broker->config);
+	group_configs_free(broker->group_configs);
 	free(broker);
 }
 
 struct log_store *broker_store(struct broker *broker)
 {
 	return broker->store;
+}
+
+struct group_configs *broker_group_configs(struct broker *broker)
+{
+	return broker->group_configs;
 }
 
 bool broker_auto_creates(const struct broker *broker)

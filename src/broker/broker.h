@@ -46,11 +46,13 @@ struct broker_options {
 	bool auto_create;                      /* auto.create.topics.enable */
 	struct log_topic_config topic_default; /* partitions and settings of topics that say nothing */
 	const char *config_path;               /* where dynamic configurations are kept; NULL: they are not */
+	const char *group_config_path;         /* the same of groups' */
 };
 
 MR_NODISCARD int broker_new(const struct broker_options *options, struct broker **out, struct mr_error *err);
 void broker_free(struct broker *broker); /* the store is the caller's */
 struct log_store *broker_store(struct broker *broker);
+struct group_configs *broker_group_configs(struct broker *broker); /* broker/group_config.h */
 bool broker_auto_creates(const struct broker *broker);
 
 /* Create the topic, or give the existing one this contract and configuration; what was set of it by

@@ -27,6 +27,7 @@ enum config_source {
 	CONFIG_FROM_CLUSTER = 3, /* dynamic, of all brokers */
 	CONFIG_FROM_FILE = 4,    /* static: the project file or the command line */
 	CONFIG_FROM_DEFAULT = 5,
+	CONFIG_FROM_GROUP = 8, /* dynamic, of a group */
 };
 
 struct config_key {

@@ -58,6 +58,7 @@ struct broker {
 	bool auto_create;
 	struct log_topic_config topic_default;
 	struct broker_config *config;
+	struct group_configs *group_configs;
 	pthread_mutex_t admin_lock; /* alterations of topics and broker: one after the other */
 	pthread_rwlock_t lock;      /* of the map */
 	struct mr_map topics;

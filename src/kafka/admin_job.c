@@ -1,5 +1,7 @@
 #include "kafka/admin_job.h"
 
+#include "broker/group_config.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -51,6 +53,14 @@ static int configure_broker(struct admin_job *job, struct admin_op *op, struct m
 				op->validate_only, err);
 }
 
+static int configure_group(struct admin_job *job, struct admin_op *op, struct mr_error *err)
+{
+	return group_config_alter(broker_group_configs(job->core->broker), op->topic, op->changes,
+				  op->change_count, op->replace, op->validate_only, err) == 0
+		   ? 0
+		   : BROKER_INVALID_CONFIG;
+}
+
 static int delete_records(struct admin_job *job, struct admin_op *op, struct mr_error *err)
 {
 	return log_delete_records(op->partition, op->offset, &op->low_watermark, err);
@@ -65,6 +75,7 @@ static const struct {
     [ADMIN_WIDEN_TOPIC] = {widen_topic, ON_TOPIC},
     [ADMIN_CONFIGURE_TOPIC] = {configure_topic, ON_TOPIC},
     [ADMIN_CONFIGURE_BROKER] = {configure_broker, ON_TOPIC},
+    [ADMIN_CONFIGURE_GROUP] = {configure_group, ON_TOPIC},
     [ADMIN_DELETE_RECORDS] = {delete_records, ON_READ},
 };
 

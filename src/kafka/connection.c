@@ -57,6 +57,8 @@ void conn_init(struct conn *conn, struct kafka_core *core, void (*output)(struct
 
 void conn_release(struct conn *conn)
 {
+	if (conn->shares)
+		share_connection_gone(conn->core->share, conn);
 	while (conn->first) {
 		struct request *r = conn->first;
 		conn->first = r->next;

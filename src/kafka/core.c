@@ -131,6 +131,15 @@ void request_wait(struct request *r, struct log_partition *const *partitions, si
 		wait_add(r, &r->waits[i], partitions[i], true);
 }
 
+void request_wait_keys(struct request *r, const void *const *keys, size_t count)
+{
+	wait_end(r);
+	r->waits = arena_calloc(&r->arena, mr_max_size(count, 1), sizeof *r->waits);
+	r->wait_count = count;
+	for (size_t i = 0; i < count; i++)
+		wait_add(r, &r->waits[i], keys[i], false);
+}
+
 void request_wait_key(struct request *r, const void *key, struct log_partition *partition)
 {
 	wait_end(r);

@@ -20,6 +20,7 @@
 #include "kafka/label.h"
 #include "kafka/fetch_session.h"
 #include "kafka/messages.h"
+#include "share/share.h"
 #include "txn/txn.h"
 
 #include <pthread.h>
@@ -124,6 +125,8 @@ static inline int16_t request_code(struct request *r, int16_t code)
 
 /* Be stepped when one of these moves; replaces what was waited for before. */
 void request_wait(struct request *r, struct log_partition *const *partitions, size_t count);
+/* The same for keys of any kind. */
+void request_wait_keys(struct request *r, const void *const *keys, size_t count);
 /* The same for a key of any kind and a partition; either may be NULL. */
 void request_wait_key(struct request *r, const void *key, struct log_partition *partition);
 /* Be stepped, with `expired` set, after delay_us. */
@@ -144,6 +147,7 @@ struct kafka_core {
 	struct broker *broker;
 	struct groups *groups;
 	struct txns *txns;
+	struct share *share;
 	struct log_store *store;
 	struct auth *auth;          /* NULL: everybody may do everything */
 	struct admin_worker *admin; /* NULL: administration waits for the disk where it is asked */
@@ -182,7 +186,8 @@ struct log_topic *kafka_topic_of(struct kafka_core *core, mr_str name, const uin
 /* The broker's own: only the broker writes it. */
 static inline bool kafka_topic_is_internal(mr_str name)
 {
-	return mr_str_is(name, GROUP_TOPIC) || mr_str_is(name, "__transaction_state");
+	return mr_str_is(name, GROUP_TOPIC) || mr_str_is(name, "__transaction_state") ||
+	       mr_str_is(name, "__share_group_state");
 }
 
 /* ---- connections ---- */
@@ -197,6 +202,7 @@ struct conn {
 	size_t sent;          /* bytes of the first reply that are gone */
 	struct request *busy; /* its frame is still at in_at */
 	bool listed;          /* in core->busy */
+	bool shares;          /* it has share sessions */
 	bool broken;          /* garbage came: close when what was asked before is answered */
 	char host[64];        /* the address the client connected to */
 	int port;

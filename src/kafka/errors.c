@@ -2,6 +2,7 @@
 
 #include "broker/broker.h"
 #include "group/group.h"
+#include "share/share.h"
 #include "txn/txn.h"
 
 static const struct row {
@@ -90,4 +91,22 @@ int16_t kafka_txn_error(int code)
 {
 	bool known = code >= 0 && (size_t)code < MR_COUNT(txn_codes);
 	return known ? txn_codes[code] : KE_COORDINATOR_NOT_AVAILABLE;
+}
+
+int16_t kafka_share_error(int code)
+{
+	switch (code) {
+	case SHARE_SESSION_NOT_FOUND:
+		return KE_SHARE_SESSION_NOT_FOUND;
+	case SHARE_BAD_SESSION_EPOCH:
+		return KE_INVALID_SHARE_SESSION_EPOCH;
+	case SHARE_SESSION_LIMIT:
+		return KE_SHARE_SESSION_LIMIT_REACHED;
+	case SHARE_BAD_RECORD_STATE:
+		return KE_INVALID_RECORD_STATE;
+	case SHARE_BAD_REQUEST:
+		return KE_INVALID_REQUEST;
+	default:
+		return kafka_group_error(code);
+	}
 }

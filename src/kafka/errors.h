@@ -75,7 +75,11 @@ enum kafka_error {
 	KE_STALE_MEMBER_EPOCH = 113,
 	KE_MISMATCHED_ENDPOINT_TYPE = 114,
 	KE_TRANSACTION_ABORTABLE = 120,
+	KE_INVALID_RECORD_STATE = 121,
+	KE_SHARE_SESSION_NOT_FOUND = 122,
+	KE_INVALID_SHARE_SESSION_EPOCH = 123,
 	KE_INVALID_REGULAR_EXPRESSION = 128,
+	KE_SHARE_SESSION_LIMIT_REACHED = 133,
 };
 
 enum error_context { ON_APPEND, ON_READ, ON_TOPIC };
@@ -86,3 +90,5 @@ int16_t kafka_error_of(int code, enum error_context context);
 int16_t kafka_group_error(int code);
 /* The same for what txn/ returned: an enum txn_code. */
 int16_t kafka_txn_error(int code);
+/* The same for what share/ returned: a group's code, an enum share_code, or an mr_code. */
+int16_t kafka_share_error(int code);

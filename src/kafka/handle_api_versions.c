@@ -5,20 +5,27 @@
  */
 #include "kafka/handler.h"
 
-#define TRANSACTION_VERSION 2
+/* KIP-584. Level 1 of groups: the consumer protocol (KIP-848). Of share groups 2: locks can be renewed
+ * (KIP-1222). Of transactions 2: the epoch rises with each of them, and Produce adds its partitions by
+ * itself (KIP-890). */
+static const struct {
+	const char *name;
+	int16_t level;
+} features[] = {{"group.version", 1}, {"share.version", 2}, {"transaction.version", 2}};
 
-/* KIP-584. Level 2 of transactions: the epoch rises with each of them, and Produce adds its partitions
- * by itself (KIP-890). Versions before 4 do not allow a least version of 0. */
+/* Versions before 4 do not allow a least version of 0. */
 static void advertise_features(struct request *r, struct api_versions_response *out)
 {
-	const mr_str name = MR_STR("transaction.version");
 	int16_t least = r->header.version >= 4 ? 0 : 1;
 	out->finalized_features_epoch = 0;
-	request_array(r, &out->supported_features, 1);
-	out->supported_features.items[0] = (struct api_versions_supported){name, least, TRANSACTION_VERSION};
-	request_array(r, &out->finalized_features, 1);
-	out->finalized_features.items[0] =
-	    (struct api_versions_finalized){name, TRANSACTION_VERSION, TRANSACTION_VERSION};
+	request_array(r, &out->supported_features, MR_COUNT(features));
+	request_array(r, &out->finalized_features, MR_COUNT(features));
+	for (size_t i = 0; i < MR_COUNT(features); i++) {
+		mr_str name = mr_str_from(features[i].name);
+		int16_t level = features[i].level;
+		out->supported_features.items[i] = (struct api_versions_supported){name, least, level};
+		out->finalized_features.items[i] = (struct api_versions_finalized){name, level, level};
+	}
 }
 
 enum step api_versions_step(struct request *r)

@@ -1,4 +1,5 @@
-/* DeleteGroups (42), versions 0-2: groups without members, with their offsets. Durable when answered. */
+/* DeleteGroups (42), versions 0-2: groups of any kind without
+ * members, with their offsets. Durable when answered. */
 #include "kafka/group_request.h"
 
 struct deletion {
@@ -14,7 +15,9 @@ static enum step delete_one(struct request *r, mr_str name, struct deletion *d)
 	if (d->refused)
 		return STEP_DONE;
 	if (!d->asked) {
-		d->code = groups_delete(request_core(r)->groups, name, &d->write, NULL);
+		d->code = share_group_exists(request_core(r)->share, name)
+			      ? share_group_delete(request_core(r)->share, name, &d->write, NULL)
+			      : groups_delete(request_core(r)->groups, name, &d->write, NULL);
 		if (d->code == MR_ERR_BUSY)
 			return STEP_BUSY;
 		d->asked = true;

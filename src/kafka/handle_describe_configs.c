@@ -1,9 +1,10 @@
 /* DescribeConfigs (32), versions 1-4: the configurations of topics and brokers with their sources, and
  * on demand with what they hide (synonyms) and what they mean (from version 3).
  *
- * A broker without a name stands for what is set dynamically for the whole cluster. Groups,
- * loggers and client metrics have no configurations of their own here: an empty list.
+ * A broker without a name stands for what is set dynamically for the whole cluster. Loggers and
+ * client metrics have no configurations of their own here: an empty list.
  */
+#include "broker/group_config.h"
 #include "kafka/config_request.h"
 
 static bool is_wanted(const struct describe_configs_resource *in, const char *name)
@@ -93,6 +94,19 @@ static void describe_broker(struct request *r, const struct describe_configs_res
 	}
 }
 
+static void describe_group(struct request *r, const struct describe_configs_resource *in,
+			   struct describe_configs_result *out)
+{
+	struct group_configs *configs = broker_group_configs(request_core(r)->broker);
+	struct config_entry *entries;
+	if (!request_may(r, ACL_DESCRIBE_CONFIGS, ACL_GROUP, in->resource_name)) {
+		refuse(r, out, KE_GROUP_AUTHORIZATION_FAILED, MR_STR("Group authorization failed."));
+	} else {
+		size_t count = group_config_entries(configs, in->resource_name, &r->arena, &entries);
+		show(r, in, entries, count, out);
+	}
+}
+
 enum step describe_configs_step(struct request *r)
 {
 	const struct describe_configs_request *in = r->in;
@@ -107,6 +121,8 @@ enum step describe_configs_step(struct request *r)
 			describe_topic(r, resource, result);
 		else if (resource->resource_type == RESOURCE_BROKER)
 			describe_broker(r, resource, result);
+		else if (resource->resource_type == RESOURCE_GROUP)
+			describe_group(r, resource, result);
 		else if (!request_may_cluster(r, ACL_DESCRIBE_CONFIGS))
 			refuse(r, result, KE_CLUSTER_AUTHORIZATION_FAILED,
 			       MR_STR("Cluster authorization failed."));

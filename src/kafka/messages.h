@@ -6,6 +6,7 @@
 #pragma once
 
 #include "kafka/messages_group.h"
+#include "kafka/messages_share.h"
 #include "kafka/messages_txn.h"
 #include "kafka/messages_admin.h"
 #include "kafka/messages_auth.h"

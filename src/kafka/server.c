@@ -401,6 +401,7 @@ static void stop_listening(struct kafka_server *server)
 	log_unlisten(server->core.store, &server->log_listener);
 	groups_listen(server->core.groups, NULL, NULL);
 	txns_listen(server->core.txns, NULL, NULL);
+	share_listen(server->core.share, NULL, NULL);
 	admin_worker_stop(server->core.admin);
 }
 
@@ -541,6 +542,7 @@ static int server_open(struct kafka_server *server, const struct kafka_server_op
 	kafka_core_init(&server->core, options->env, options->broker, server->loop);
 	server->core.groups = options->groups;
 	server->core.txns = options->txns;
+	server->core.share = options->share;
 	if (options->request_bytes_max)
 		server->core.request_bytes_max = options->request_bytes_max;
 	server->cluster_id = mr_strdup(options->cluster_id ? options->cluster_id : "");
@@ -580,6 +582,7 @@ int kafka_server_start(const struct kafka_server_options *options, struct kafka_
 	log_listen(server->core.store, &server->log_listener);
 	groups_listen(server->core.groups, ticket_answered, server);
 	txns_listen(server->core.txns, ticket_answered, server);
+	share_listen(server->core.share, ticket_answered, server);
 	rc = admin_worker_start(&server->core, ticket_answered, server, &server->core.admin, err);
 	if (rc < 0) {
 		stop_listening(server);

@@ -24,6 +24,7 @@ struct kafka_server_options {
 	struct broker *broker;
 	struct groups *groups;
 	struct txns *txns;
+	struct share *share;
 	struct auth *auth;      /* NULL: everybody may do everything */
 	const char *listen;     /* "127.0.0.1:9092"; NULL: no plain listener */
 	const char *advertised; /* "host:port"; NULL: the address the client connected to */

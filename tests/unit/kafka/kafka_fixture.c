@@ -35,11 +35,18 @@ void kafka_fixture_start_with(struct kafka_fixture *f, const char *folder,
 	txns.broker = f->broker;
 	txns.groups = f->groups;
 	CHECK_OK(txns_open(&txns, &f->txns, &err), err);
+	struct share_options share;
+	share_options_default(&share);
+	share.env = env_linux();
+	share.broker = f->broker;
+	share.groups = f->groups;
+	CHECK_OK(share_open(&share, &f->share, &err), err);
 	struct kafka_server_options server = *options;
 	server.env = env_linux();
 	server.broker = f->broker;
 	server.groups = f->groups;
 	server.txns = f->txns;
+	server.share = f->share;
 	server.cluster_id = FIXTURE_CLUSTER_ID;
 	CHECK_OK(kafka_server_start(&server, &f->server, &err), err);
 	snprintf(f->address, sizeof f->address, "127.0.0.1:%d", kafka_server_port(f->server));
@@ -48,6 +55,7 @@ void kafka_fixture_start_with(struct kafka_fixture *f, const char *folder,
 void kafka_fixture_stop(struct kafka_fixture *f)
 {
 	kafka_server_stop(f->server, 2000);
+	share_close(f->share);
 	txns_close(f->txns);
 	groups_close(f->groups);
 	broker_free(f->broker);

@@ -2,12 +2,14 @@
 #pragma once
 
 #include "kafka/server.h"
+#include "share/share.h"
 
 struct kafka_fixture {
 	struct log_store *store;
 	struct broker *broker;
 	struct groups *groups;
 	struct txns *txns;
+	struct share *share;
 	struct kafka_server *server;
 	char address[64];
 };

@@ -72,6 +72,13 @@ static void bench_open_in(struct bench *b, const struct env *env, const char *fo
 	txns.groups = b->core.groups;
 	txns.manual = true;
 	CHECK_OK(txns_open(&txns, &b->core.txns, &err), err);
+	struct share_options share;
+	share_options_default(&share);
+	share.env = env;
+	share.broker = b->broker;
+	share.groups = b->core.groups;
+	share.manual = true;
+	CHECK_OK(share_open(&share, &b->core.share, &err), err);
 	b->core.cluster_id = MR_STR("cluster");
 	conn_init(&b->conn, &b->core, on_output);
 	b->listener = (struct log_listener){.fn = on_moved, .arg = b};
@@ -90,6 +97,7 @@ static void bench_close(struct bench *b)
 	log_unlisten(b->store, &b->listener);
 	kafka_core_release(&b->core);
 	loop_free(b->loop);
+	share_close(b->core.share);
 	txns_close(b->core.txns);
 	groups_close(b->core.groups);
 	broker_free(b->broker);
