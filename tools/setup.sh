@@ -87,6 +87,22 @@ link_duckdb() {
 	cmp -s "$header" $deps/duckdb/duckdb.h || cp "$header" $deps/duckdb/duckdb.h
 }
 
+# Under the names that imports use, for esbuild, tsc and node (NODE_PATH).
+link_web() {
+	mkdir -p $deps/web/node_modules
+	local name version rest
+	while read -r name version rest; do
+		case $name in
+		preact | playwright-core | typescript)
+			ln -sfn "../../npm/$name-$version" "$deps/web/node_modules/$name"
+			;;
+		@esbuild/*)
+			ln -sfn "../npm/${name//\//_}-$version/bin/esbuild" $deps/web/esbuild
+			;;
+		esac
+	done <tools/npm-packages.lock
+}
+
 # The real access log that the demo plays: Debian's logstalgia ships it. The program is not installed.
 fetch_demo_log() {
 	[ -e $deps/example.log ] && return
@@ -113,5 +129,6 @@ while read -r name version integrity; do
 	fetch_npm "$name" "$version" "$integrity"
 done <tools/npm-packages.lock
 link_duckdb
+link_web
 [ "${1:-}" = demo ] && fetch_demo_log
 exit 0

@@ -5,6 +5,7 @@
 #include "api/http.h"
 #include "app/metrics.h"
 #include "base/mem.h"
+#include "console/console.h"
 #include "http/client.h"
 #include "query/script.h"
 
@@ -204,6 +205,10 @@ int api_serve(struct app *app, const char *address, struct http_server **out, in
 	    {"POST", API_PREFIX "/*", handle_dags, app},
 	    {"PATCH", API_PREFIX "/*", handle_dags, app},
 	    {"DELETE", API_PREFIX "/*", handle_dags, app},
+	    {"GET", "/", console_page, NULL},
+	    {"GET", "/dags", console_page, NULL},
+	    {"GET", "/dags/*", console_page, NULL},
+	    {"GET", "/assets/*", console_asset, NULL},
 	};
 	return http_server_start(address, routes, MR_COUNT(routes), out, port_out, err);
 }

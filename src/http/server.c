@@ -87,6 +87,17 @@ const char *http_param(const struct http_request *request, const char *name)
 	return MHD_lookup_connection_value(request->connection->mhd, MHD_GET_ARGUMENT_KIND, name);
 }
 
+const char *http_request_header(const struct http_request *request, const char *name)
+{
+	return MHD_lookup_connection_value(request->connection->mhd, MHD_HEADER_KIND, name);
+}
+
+void http_reply_header(struct http_reply *reply, const char *name, const char *value)
+{
+	MR_ASSERT(reply->header_count < HTTP_REPLY_HEADERS_MAX);
+	reply->headers[reply->header_count++] = (struct http_header){name, value};
+}
+
 struct each_param {
 	void (*fn)(void *arg, const char *name, const char *value);
 	void *arg;
@@ -253,6 +264,22 @@ static void dispatch(struct http_server *server, struct http_request *request, s
 	}
 }
 
+static struct MHD_Response *make_response(struct http_server *server, struct http_connection *c,
+					  struct http_reply *reply)
+{
+	if (reply->stream) {
+		mr_buf_release(&reply->body);
+		return stream_response(server, c, reply);
+	}
+	if (reply->fixed.len) {
+		mr_buf_release(&reply->body);
+		return MHD_create_response_from_buffer(reply->fixed.len, (void *)reply->fixed.ptr,
+						       MHD_RESPMEM_PERSISTENT);
+	}
+	size_t len = reply->body.len;
+	return MHD_create_response_from_buffer(len, mr_buf_take(&reply->body), MHD_RESPMEM_MUST_FREE);
+}
+
 static enum MHD_Result answer(struct http_server *server, struct http_connection *c, const char *url,
 			      const char *method)
 {
@@ -262,17 +289,11 @@ static enum MHD_Result answer(struct http_server *server, struct http_connection
 				       .connection = c};
 	struct http_reply reply = {.status = 200, .content_type = "application/json"};
 	dispatch(server, &request, &reply);
-	struct MHD_Response *response;
-	if (reply.stream) {
-		response = stream_response(server, c, &reply);
-		mr_buf_release(&reply.body);
-	} else {
-		size_t len = reply.body.len;
-		response =
-		    MHD_create_response_from_buffer(len, mr_buf_take(&reply.body), MHD_RESPMEM_MUST_FREE);
-	}
+	struct MHD_Response *response = make_response(server, c, &reply);
 	MHD_add_response_header(response, "Content-Type", reply.content_type);
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	for (size_t i = 0; i < reply.header_count; i++)
+		MHD_add_response_header(response, reply.headers[i].name, reply.headers[i].value);
 	enum MHD_Result result = MHD_queue_response(c->mhd, (unsigned)reply.status, response);
 	MHD_destroy_response(response);
 	return result;

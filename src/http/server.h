@@ -25,10 +25,19 @@ struct http_request {
 	struct http_connection *connection;
 };
 
+#define HTTP_REPLY_HEADERS_MAX 8
+
+struct http_header {
+	const char *name, *value;
+};
+
 struct http_reply {
 	int status;               /* preset to 200 */
 	const char *content_type; /* preset to "application/json" */
 	struct mr_buf body;
+	mr_str fixed; /* instead of body when it has bytes: sent as they are; they outlive the server */
+	struct http_header headers[HTTP_REPLY_HEADERS_MAX]; /* beside Content-Type; http_reply_header adds */
+	size_t header_count;
 	/* Instead of body: called in a thread of its own after the handler returned; writes with
 	 * http_write and frees arg. The status is sent before it runs. */
 	void (*stream)(void *arg, struct http_stream *stream);
@@ -56,6 +65,10 @@ const char *http_param(const struct http_request *request, const char *name);
 /* Every query parameter in order, decoded; value is NULL when there is no "=". */
 void http_each_param(const struct http_request *request,
 		     void (*fn)(void *arg, const char *name, const char *value), void *arg);
+/* A header of the request; NULL when absent. Names compare without case. */
+const char *http_request_header(const struct http_request *request, const char *name);
+/* name and value live until the answer is sent: literals, mostly. */
+void http_reply_header(struct http_reply *reply, const char *name, const char *value);
 /* {"error":{"code":"not_found","message":…,"hint":…,"where":…}} with the status that the code means. */
 void http_reply_error(struct http_reply *reply, const struct mr_error *err);
 void http_put_error(struct mr_buf *out, const struct mr_error *err); /* the same JSON, appended */
