@@ -6,15 +6,27 @@
 
 #include "test.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
+
+static void be_patient(int fd)
+{
+	struct timeval limit = {.tv_sec = 10};
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+}
 
 static int connect_to(struct kafka_fixture *f)
 {
 	struct mr_error err;
 	int fd;
 	CHECK_OK(net_connect_tcp(f->address, &fd, &err), err);
+	be_patient(fd);
 	return fd;
 }
 
@@ -169,5 +181,57 @@ TEST(server_gives_tls_a_time_to_shake_hands)
 	CHECK(!closes_within(fd, 50));
 	CHECK(closes_within(fd, 5000));
 	close(fd);
+	kafka_fixture_stop(&f);
+}
+
+/* Without descriptors the port pauses; who is connected is served, and the rest when some are free. */
+TEST(server_waits_for_descriptors)
+{
+	enum { WAITING = 4 };
+	struct kafka_fixture f;
+	struct rlimit before, none;
+	char answer[4];
+	int held[64], waiting[WAITING], count = 0;
+	kafka_fixture_start(&f, test_folder());
+	int served = connect_to(&f);
+	ask_versions(served);
+	CHECK_INT(recv(served, answer, 4, MSG_WAITALL), 4);
+	for (int i = 0; i < WAITING; i++) {
+		waiting[i] = socket(AF_INET, SOCK_STREAM, 0);
+		be_patient(waiting[i]);
+	}
+	struct sockaddr_in to = {.sin_family = AF_INET,
+				 .sin_port = htons((uint16_t)kafka_server_port(f.server)),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	CHECK_INT(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){(rlim_t)dup(served) + 1, before.rlim_max};
+	close((int)none.rlim_cur - 1);
+	CHECK_INT(setrlimit(RLIMIT_NOFILE, &none), 0);
+	while (count < 64 && (held[count] = dup(served)) >= 0)
+		count++;
+	CHECK_INT(errno, EMFILE);
+	for (int i = 0; i < WAITING; i++) {
+		CHECK_INT(connect(waiting[i], (struct sockaddr *)&to, sizeof to), 0);
+		ask_versions(waiting[i]);
+	}
+	struct timespec cpu[2];
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu[0]);
+	usleep(300000);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu[1]);
+	int64_t us = (cpu[1].tv_sec - cpu[0].tv_sec) * 1000000 + (cpu[1].tv_nsec - cpu[0].tv_nsec) / 1000;
+	CHECK(us < 100000); /* it does not spin */
+	ask_versions(served);
+	CHECK(recv(served, answer, 4, MSG_WAITALL) == 4);
+	struct kafka_stats stats;
+	kafka_server_stats(f.server, &stats);
+	CHECK_INT(stats.connections_open, 1);
+	CHECK_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
+	for (int i = 0; i < WAITING; i++) {
+		CHECK_INT(recv(waiting[i], answer, 4, MSG_WAITALL), 4);
+		close(waiting[i]);
+	}
+	while (count > 0)
+		close(held[--count]);
+	close(served);
 	kafka_fixture_stop(&f);
 }
