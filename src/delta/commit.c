@@ -99,7 +99,7 @@ static enum delta_conflict find_conflict(const struct delta_commit *commit, cons
 		domains[i] = commit->domains[i].name;
 	for (size_t i = 0; i < commit->expect_count; i++)
 		apps[i] = commit->expect[i].app_id;
-	struct conflict_mine mine = {.changes_protocol = commit->feature_count > 0,
+	struct conflict_mine mine = {.changes_protocol = commit->feature_count || commit->drops_feature,
 				     .changes_metadata = commit->metadata.len > 0,
 				     .changes_data = changes_data(commit),
 				     .reads_table = commit->reads_table,
@@ -363,8 +363,8 @@ static void commit_group(struct delta_table *table, struct append **group, size_
 static bool joins_groups(const struct delta_commit *commit)
 {
 	return !commit->base && !commit->overwrite && !commit->metadata.len && !commit->feature_count &&
-	       !commit->domain_count && !commit->creates && !commit->rearranges && !commit->metric_count &&
-	       !commit->cdc_count;
+	       !commit->drops_feature && !commit->domain_count && !commit->creates && !commit->rearranges &&
+	       !commit->metric_count && !commit->cdc_count;
 }
 
 /* Two that move one application, or that do different things, are two versions. */

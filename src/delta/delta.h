@@ -204,6 +204,7 @@ struct delta_commit {
 	/* Table features that it needs, beyond those that the table has. */
 	const char *const *features;
 	size_t feature_count;
+	const char *drops_feature; /* a writers' feature that goes; NULL: none */
 	const struct delta_domain *domains;
 	size_t domain_count;
 	const struct delta_metric *metrics; /* in place of the counts that are made here */

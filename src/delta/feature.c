@@ -106,7 +106,7 @@ static const struct delta_feature features[] = {
     {"changeDataFeed", false, DELTA_YES, DELTA_YES, 0, 4, {0}, uses_change_feed},
     {"generatedColumns", false, DELTA_YES, DELTA_CHECKED, 0, 4, {0}, uses_generated},
     {"columnMapping", true, DELTA_YES, DELTA_YES, 2, 5, {0}, uses_mapping},
-    {"identityColumns", false, DELTA_YES, DELTA_UNUSED, 0, 6, {0}, uses_identity},
+    {"identityColumns", false, DELTA_YES, DELTA_CHECKED, 0, 6, {0}, uses_identity},
     {"allowColumnDefaults", false, DELTA_YES, DELTA_YES, 0, 0, {0}, uses_defaults},
     {"deletionVectors", true, DELTA_YES, DELTA_YES, 0, 0, {0}, uses_vectors},
     {"timestampNtz", true, DELTA_YES, DELTA_YES, 0, 0, {0}, uses_ntz},
@@ -351,6 +351,46 @@ int delta_protocol_extend(const struct table_protocol *from, const char *const *
 	*changed = cover(from, &needs, out) == 1;
 	if (!*changed)
 		*out = (struct table_protocol){.reader = from->reader, .writer = from->writer};
+	return 0;
+}
+
+static int check_drop(const struct table_protocol *from, const struct table_meta *meta, const char *name,
+		      struct mr_error *err)
+{
+	const struct delta_feature *feature = delta_feature_find(mr_str_from(name));
+	if (!feature || !delta_protocol_has(from, name))
+		return mr_fail(err, MR_ERR_NOT_FOUND, "the table does not have the feature %s", name);
+	if (feature->is_reader) {
+		mr_fail(err, MR_ERR_UNSUPPORTED,
+			"the feature %s cannot be dropped: older versions in the log may need it", name);
+		return mr_hint(err, "CREATE TABLE ... AS SELECT makes a table without it");
+	}
+	if (feature->used && feature->used(meta)) {
+		mr_fail(err, MR_ERR_INVALID, "the feature %s is in use", name);
+		return mr_hint(err, "first ALTER TABLE so that no property, constraint or column needs it");
+	}
+	for (size_t i = 0; i < MR_COUNT(features); i++)
+		for (size_t j = 0; j < MR_COUNT(features[i].depends) && features[i].depends[j]; j++)
+			if (strcmp(features[i].depends[j], name) == 0 &&
+			    delta_protocol_has(from, features[i].name))
+				return mr_fail(err, MR_ERR_INVALID, "the feature %s needs %s",
+					       features[i].name, name);
+	return 0;
+}
+
+int delta_protocol_drop(const struct table_protocol *from, const struct table_meta *meta, const char *name,
+			struct table_protocol *out, struct mr_error *err)
+{
+	struct needs nothing = {0};
+	int rc = check_drop(from, meta, name, err);
+	if (rc < 0)
+		return rc;
+	list_features(from, &nothing, out);
+	size_t kept = 0;
+	for (size_t i = 0; i < out->writer_feature_count; i++)
+		if (!mr_str_is(out->writer_features[i], name))
+			out->writer_features[kept++] = out->writer_features[i];
+	out->writer_feature_count = kept;
 	return 0;
 }
 

@@ -52,6 +52,10 @@ MR_NODISCARD int delta_protocol_for(const struct table_protocol *current, const 
 MR_NODISCARD int delta_protocol_extend(const struct table_protocol *from, const char *const *names,
 				       size_t count, struct table_protocol *out, bool *changed,
 				       struct mr_error *err);
+/* A protocol without a feature that only writers know of and the metadata does not use.
+ * MR_ERR_NOT_FOUND when it is not there, MR_ERR_INVALID while something needs it. */
+MR_NODISCARD int delta_protocol_drop(const struct table_protocol *from, const struct table_meta *meta,
+				     const char *name, struct table_protocol *out, struct mr_error *err);
 void delta_protocol_release(struct table_protocol *protocol);
 /* MR_ERR_CORRUPT when lists and versions do not go together (protocol, "Table Features"). */
 MR_NODISCARD int delta_protocol_check(const struct table_protocol *protocol, struct mr_error *err);

@@ -95,6 +95,22 @@ static int choose_protocol(struct version_frame *frame, const struct delta_table
 				     &frame->new_protocol, err);
 }
 
+static int drop_feature(struct version_frame *frame, const struct delta_table *table, const char *name,
+			struct mr_error *err)
+{
+	struct table_protocol without;
+	if (!table->state)
+		return mr_fail(err, MR_ERR_NOT_FOUND, "there is no Delta table at %s", table->path);
+	int rc =
+	    delta_protocol_drop(delta_frame_protocol(frame, table->state), frame->meta, name, &without, err);
+	if (rc < 0)
+		return rc;
+	delta_protocol_release(&frame->protocol);
+	frame->protocol = without;
+	frame->new_protocol = true;
+	return 0;
+}
+
 const struct table_protocol *delta_frame_protocol(const struct version_frame *frame,
 						  const struct delta_log_state *before)
 {
@@ -117,6 +133,8 @@ int delta_frame_init(struct version_frame *frame, struct delta_table *table,
 		frame->meta = delta_meta_ref(state->meta);
 	if (rc == 0)
 		rc = choose_protocol(frame, table, commit, err);
+	if (rc == 0 && commit->drops_feature)
+		rc = drop_feature(frame, table, commit->drops_feature, err);
 	if (rc == 0)
 		rc = delta_commit_time_next(table, frame->meta, frame->now_ms, &frame->in_commit_ms, err);
 	if (rc == 0 && frame->metadata.len)

@@ -4,6 +4,7 @@
  *   ADD CONSTRAINT name CHECK (condition) | DROP CONSTRAINT [IF EXISTS] name
  *   {ALTER | CHANGE} [COLUMN] name {SET NOT NULL | DROP NOT NULL | COMMENT '...' | SET DEFAULT e |
  *                                   DROP DEFAULT | TYPE t}
+ *   DROP FEATURE name
  *   RENAME COLUMN a TO b | DROP COLUMN[S] [IF EXISTS] a | (a, ...)
  *
  * What is asked of rows is first asked of those that are there.
@@ -196,6 +197,19 @@ static int drop_columns(struct alteration *a, struct parser *p)
 	return rc;
 }
 
+/* delta.feature.NAME = supported, which asked for it, goes too. */
+static int drop_feature(struct alteration *a, struct parser *p)
+{
+	mr_str name;
+	a->operation = "DROP FEATURE";
+	int rc = parser_word(p, "a table feature", &name);
+	if (rc < 0)
+		return rc;
+	a->c.drops_feature = arena_copy(p->arena, name).ptr;
+	definition_unset(&a->def, arena_printf(p->arena, "delta.feature.%.*s", MR_FMT(name)));
+	return 0;
+}
+
 static int change(struct alteration *a, struct parser *p)
 {
 	if (parser_take(p, "add column") || parser_take(p, "add columns"))
@@ -212,11 +226,13 @@ static int change(struct alteration *a, struct parser *p)
 		return unset_properties(a, p);
 	if (parser_take(p, "alter") || parser_take(p, "change"))
 		return alter_column(a, p);
+	if (parser_take(p, "drop feature"))
+		return drop_feature(a, p);
 	if (parser_take(p, "rename column"))
 		return rename_column(a, p);
 	if (parser_take(p, "drop column") || parser_take(p, "drop columns"))
 		return drop_columns(a, p);
-	return parser_fail(p, "ADD, ALTER, SET, UNSET, RENAME COLUMN, DROP COLUMN or DROP CONSTRAINT");
+	return parser_fail(p, "ADD, ALTER, SET, UNSET, RENAME COLUMN, DROP COLUMN, FEATURE or CONSTRAINT");
 }
 
 static int commit(struct alteration *a, struct mr_error *err)

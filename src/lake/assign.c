@@ -1,4 +1,5 @@
 #include "lake/assign.h"
+#include "lake/identity.h"
 
 #include <strings.h>
 
@@ -36,6 +37,9 @@ static int parse_one(struct lake_session *s, struct parser *p, const struct defi
 	const struct field *field = rc == 0 ? definition_find(def, column) : NULL;
 	if (rc == 0 && !field)
 		return mr_fail(p->err, MR_ERR_INVALID, "the table has no column %.*s", MR_FMT(column));
+	if (rc == 0 && identity_is(field))
+		return mr_fail(p->err, MR_ERR_INVALID, "the identity column %.*s cannot be set",
+			       MR_FMT(column));
 	if (rc == 0 && assign_find(out, column))
 		return mr_fail(p->err, MR_ERR_INVALID, "column %.*s is set twice", MR_FMT(column));
 	if (rc == 0)

@@ -304,6 +304,7 @@ int change_commit(struct change *c, const char *operation, const char *parameter
 	    .metadata = c->metadata,
 	    .features = c->features,
 	    .feature_count = c->feature_count,
+	    .drops_feature = c->drops_feature,
 	    .metrics = c->metrics.items,
 	    .metric_count = c->metrics.len,
 	    .enforced = true,

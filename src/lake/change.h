@@ -29,6 +29,7 @@ struct change {
 	mr_str metadata; /* a new metaData, or empty */
 	const char *const *features;
 	size_t feature_count;
+	const char *drops_feature;
 	mr_str partition_condition; /* over partition columns alone; files elsewhere do not matter */
 	int64_t rows_removed;
 };

@@ -9,6 +9,7 @@
  * for. What goes and what comes are one version.
  */
 #include "lake/change.h"
+#include "lake/identity.h"
 #include "lake/rows.h"
 
 struct insertion {
@@ -20,6 +21,8 @@ struct insertion {
 	mr_str *partitions;   /* PARTITION (p, ...) */
 	size_t partition_count;
 	mr_str query;
+	mr_str *given; /* the columns that it is for */
+	size_t given_count;
 	struct mr_buf fixed; /* ", 'x' AS "p"": the values of PARTITION (p = 'x') */
 };
 
@@ -117,6 +120,27 @@ static void put_fixed(const struct change *c, const struct insertion *in, mr_str
 	mr_buf_char(out, ')');
 }
 
+/* The columns that the query is for. */
+static int note_given(struct change *c, struct insertion *in, mr_str query, struct mr_error *err)
+{
+	struct column_def *defs;
+	const struct column_def *own;
+	size_t count, own_count = delta_columns(c->base, &own);
+	if (in->column_count) {
+		in->given = in->columns;
+		in->given_count = in->column_count;
+		return identity_check(c, in->given, in->given_count, err);
+	}
+	int rc = sql_describe(c->s->conn, query, &c->s->arena, &defs, &count, err);
+	if (rc < 0)
+		return rc;
+	in->given_count = in->by_name ? count : own_count;
+	in->given = arena_alloc(&c->s->arena, (in->given_count + 1) * sizeof *in->given);
+	for (size_t i = 0; i < in->given_count; i++)
+		in->given[i] = in->by_name ? defs[i].name : own[i].name;
+	return identity_check(c, in->given, in->given_count, err);
+}
+
 /* The query in DuckDB's SQL, every column of the table in its place. */
 static int arrange(struct change *c, struct insertion *in, mr_str *out, struct mr_error *err)
 {
@@ -134,6 +158,8 @@ static int arrange(struct change *c, struct insertion *in, mr_str *out, struct m
 		in->column_count = 0;
 		bound = arena_copy(&s->arena, mr_buf_view(&text));
 	}
+	if (rc == 0)
+		rc = note_given(c, in, bound, err);
 	if (rc == 0)
 		rc = rows_arrange(s, c->base, bound, in->columns, in->column_count, in->by_name, &arranged,
 				  err);
@@ -177,6 +203,15 @@ static void remove_same_partitions(struct change *c)
 	}
 }
 
+/* The new rows, and where identity columns go on. */
+static int add_rows(struct change *c, const struct insertion *in, mr_str query, struct mr_error *err)
+{
+	int64_t before = change_rows_added(c);
+	int rc = change_add_rows(c, query, err);
+	return rc == 0 ? identity_advance(c, in->given, in->given_count, change_rows_added(c) - before, err)
+		       : rc;
+}
+
 static int overwrite(struct change *c, struct insertion *in, mr_str query, struct mr_error *err)
 {
 	mr_str condition;
@@ -185,9 +220,9 @@ static int overwrite(struct change *c, struct insertion *in, mr_str query, struc
 		rc = lake_expression(c->s, in->replace_where, &condition, err);
 		if (rc == 0)
 			rc = change_delete_where(c, condition, err);
-		return rc == 0 ? change_add_rows(c, guard_condition(c, condition, query), err) : rc;
+		return rc == 0 ? add_rows(c, in, guard_condition(c, condition, query), err) : rc;
 	}
-	rc = change_add_rows(c, query, err);
+	rc = add_rows(c, in, query, err);
 	if (rc == 0 && in->partition_count) {
 		remove_same_partitions(c);
 	} else if (rc == 0) {
@@ -213,7 +248,7 @@ static int run(struct lake_session *s, struct parser *p, struct mr_buf *report, 
 			rc = arrange(&c, &in, &query, p->err);
 		if (rc == 0)
 			rc = in.overwrite ? overwrite(&c, &in, query, p->err)
-					  : change_add_rows(&c, query, p->err);
+					  : add_rows(&c, &in, query, p->err);
 		int64_t rows = change_rows_added(&c);
 		if (rc == 0)
 			rc = change_commit(

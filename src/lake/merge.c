@@ -14,6 +14,7 @@
  * What DuckDB cannot hold in its memory it spills.
  */
 #include "lake/assign.h"
+#include "lake/identity.h"
 #include "lake/rows.h"
 
 #define SOURCE LAKE_SCHEMA ".merge_source"
@@ -518,11 +519,26 @@ static int write_rows(struct merge *m, struct mr_error *err)
 	return rc == 0 ? feed(m, chosen, count, err) : rc;
 }
 
+/* MERGE evaluates what it inserts more than once: values would differ. */
+static int check_identity(const struct merge *m, struct mr_error *err)
+{
+	for (size_t i = 0; i < m->def.fields.len && has_clause(m, NOT_MATCHED); i++)
+		if (identity_is(&m->def.fields.items[i])) {
+			mr_fail(err, MR_ERR_UNSUPPORTED,
+				"MERGE cannot insert into a table with an identity column (%.*s)",
+				MR_FMT(m->def.fields.items[i].name));
+			return mr_hint(err, "INSERT the rows that are new");
+		}
+	return 0;
+}
+
 static int merge(struct merge *m, struct parser *p)
 {
 	int rc = definition_read(&m->def, delta_metadata_json(m->c.base), p->err);
 	if (rc == 0)
 		rc = parse(m, p);
+	if (rc == 0)
+		rc = check_identity(m, p->err);
 	if (rc == 0)
 		rc = grow(m, p->err);
 	if (rc == 0)

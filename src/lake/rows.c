@@ -1,6 +1,7 @@
 #include "lake/rows.h"
 
 #include "lake/define.h"
+#include "lake/identity.h"
 
 #include <strings.h>
 
@@ -65,7 +66,10 @@ static int put_given(struct arrangement *a, const struct field *field, struct mr
 	mr_str value = field_get(field, "CURRENT_DEFAULT", &a->s->arena);
 	if (value.len)
 		rc = lake_expression(a->s, value, &text, err);
-	mr_buf_str(out, text);
+	if (identity_is(field))
+		identity_values_sql(field, out);
+	else
+		mr_buf_str(out, text);
 	mr_buf_cstr(out, " AS ");
 	sql_quote_name(out, field->name);
 	return rc;

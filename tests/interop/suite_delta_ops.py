@@ -64,6 +64,14 @@ MAPPED = [
     ("insert, new column", "id, s, p, x", "INSERT INTO $ VALUES (101, 'n', 1, 5.5)"),
     ("optimize, renamed", "id, s, p, x", "OPTIMIZE $"),
 ]
+GROWN = [
+    ("create with an identity column", "id, s", "CREATE TABLE $ (id BIGINT GENERATED ALWAYS AS IDENTITY, s STRING) "
+     "USING delta"),
+    ("insert, counted", "id, s", "INSERT INTO $ (s) SELECT 'a' FROM range(5)"),
+    ("schema evolution", "id, s, x", "INSERT WITH SCHEMA EVOLUTION INTO $ BY NAME SELECT 'b' AS s, 1.5 AS x"),
+    ("merge with schema evolution", "id, s, x, y", "MERGE WITH SCHEMA EVOLUTION INTO $ t USING (SELECT 'b' AS s, 7 AS y) q "
+     "ON t.s = q.s WHEN MATCHED THEN UPDATE SET *"),
+]
 
 
 class Checks:
@@ -117,6 +125,9 @@ def evolve(checks, folder):
     checks.table = str(folder / "mapped")
     for name, columns, text in MAPPED:
         checks.run("mapped: " + name, lambda: checks.sql(text.replace("$", f"delta.`{checks.table}`")), columns, False)
+    checks.table = str(folder / "grown")
+    for name, columns, text in GROWN:
+        checks.run(name, lambda: checks.sql(text.replace("$", f"delta.`{checks.table}`")), columns)
     checks.table = str(folder / "mapped flat")
     for name, columns, text in MAPPED:
         text = text.replace(" PARTITIONED BY (b)", "").replace("$", f"delta.`{checks.table}`")
