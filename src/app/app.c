@@ -175,6 +175,25 @@ static enum on_invalid on_invalid_from(mr_str word)
 					   : ON_INVALID_DLQ;
 }
 
+/* topics.NAME.config: one by one, so that a refusal has its place. */
+static int configure_topic(struct app *app, const struct conf_topic *topic, struct mr_error *err)
+{
+	struct arena arena = {0};
+	int rc = 0;
+	for (size_t i = 0; i < topic->config_count && rc == 0; i++) {
+		const struct conf_setting *given = &topic->config[i];
+		struct config_change change = {given->name, CONFIG_SET,
+					       config_from_people(given->name, given->value, &arena)};
+		rc = broker_topic_configure(app->broker, topic->name, &change, 1, false, false, err);
+		if (rc != 0)
+			rc = err->code = MR_ERR_INVALID;
+		if (rc != 0)
+			mr_error_where(err, app->project->file, given->line, given->column);
+	}
+	arena_release(&arena);
+	return rc;
+}
+
 static int declare_topic(struct app *app, const struct conf_topic *topic, struct mr_error *err)
 {
 	struct broker_topic_options options = {.on_invalid = on_invalid_from(topic->on_invalid)};
@@ -195,6 +214,8 @@ static int declare_topic(struct app *app, const struct conf_topic *topic, struct
 	}
 	if (rc == 0)
 		rc = broker_topic_declare(app->broker, topic->name, &options, err);
+	if (rc == 0)
+		rc = configure_topic(app, topic, err);
 	free(schema_path);
 	return rc;
 }

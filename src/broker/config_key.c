@@ -1,5 +1,7 @@
 #include "broker/config_key.h"
 
+#include "conf/units.h"
+
 #include "base/buf.h"
 
 #include <errno.h>
@@ -209,4 +211,14 @@ int config_not_list(const struct config_key *key, enum config_op op, struct mr_e
 {
 	return mr_fail(err, MR_ERR_INVALID, "Can't %s to key %s because its type is not LIST.",
 		       op == CONFIG_APPEND ? "APPEND" : "SUBTRACT", key->name);
+}
+
+mr_str config_from_people(mr_str name, mr_str text, struct arena *arena)
+{
+	int64_t number;
+	struct mr_error ignored;
+	if ((mr_str_ends(name, MR_STR(".ms")) && conf_parse_duration(text, &number, &ignored) == 0) ||
+	    (mr_str_ends(name, MR_STR(".bytes")) && conf_parse_size(text, &number, &ignored) == 0))
+		return arena_printf(arena, "%lld", (long long)number);
+	return text;
 }

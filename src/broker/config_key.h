@@ -58,6 +58,10 @@ struct config_change {
 	mr_str value; /* ptr NULL: back to the default */
 };
 
+/* What people write for a number: "7d" of a name that ends in .ms, "16MiB" of one in .bytes. The text comes
+ * from the arena; anything else is given back as it is. */
+mr_str config_from_people(mr_str name, mr_str text, struct arena *arena);
+
 bool config_list_has(mr_str list, mr_str wanted);
 /* CONFIG_APPEND: the items of both; CONFIG_SUBTRACT: those of `list` that are not in `items`. */
 mr_str config_list_change(enum config_op op, mr_str list, mr_str items, struct arena *arena);

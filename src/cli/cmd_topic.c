@@ -1,11 +1,11 @@
 /* cli/cmd_topic.c - millrace topic: list, describe, create, alter, add-partitions, delete, trim, produce,
  * consume. */
 #include "base/mem.h"
+#include "broker/config_key.h"
 #include "cli/command.h"
 #include "cli/rows.h"
 #include "cli/topic_consume.h"
 #include "cli/verbs.h"
-#include "conf/units.h"
 #include "log/log.h"
 #include "sql/engine.h"
 
@@ -79,20 +79,13 @@ static int put_config(struct json_writer *w, const char *text, struct mr_error *
 		return mr_hint(err, "say NAME=VALUE, as retention.ms=7d");
 	}
 	mr_str name = mr_str_n(text, (size_t)(equals - text)), value = mr_str_from(equals + 1);
-	int64_t number = 0;
-	struct mr_error ignored;
-	bool is_time = mr_str_ends(name, MR_STR(".ms")) && conf_parse_duration(value, &number, &ignored) == 0,
-	     is_size = mr_str_ends(name, MR_STR(".bytes")) && conf_parse_size(value, &number, &ignored) == 0;
+	struct arena arena = {0};
 	json_key_str(w, name);
-	if (!value.len) {
+	if (value.len)
+		json_put_str(w, config_from_people(name, value, &arena));
+	else
 		json_put_null(w);
-	} else if (is_time || is_size) {
-		char digits[24];
-		int n = snprintf(digits, sizeof digits, "%lld", (long long)number);
-		json_put_str(w, mr_str_n(digits, (size_t)n));
-	} else {
-		json_put_str(w, value);
-	}
+	arena_release(&arena);
 	return 0;
 }
 

@@ -106,6 +106,19 @@ static int check_topic(const struct option_place *place, void *item, struct mr_e
 static const char *const on_invalid_words[] = {"off", "reject", "dlq"};
 static const char *const durability_words[] = {"durable", "relaxed"};
 
+static int read_setting(const struct option_place *place, void *item, struct mr_error *err)
+{
+	struct conf_setting *setting = item;
+	setting->name = place->key->text;
+	setting->value = place->node->text;
+	setting->line = place->key->line;
+	setting->column = place->key->column;
+	return 0;
+}
+
+static const struct option_table setting_table = {.size = sizeof(struct conf_setting),
+						  .scalar = read_setting};
+
 static const struct option topic_options[] = {
     {.key = "partitions",
      .type = OPTION_INT32,
@@ -162,6 +175,12 @@ static const struct option topic_options[] = {
      .min = 1024,
      .max = (int64_t)256 << 20,
      .help = "Largest record batch taken."},
+    {.key = "config",
+     .type = OPTION_MAP,
+     COUNTED(struct conf_topic, config, config_count),
+     .table = &setting_table,
+     .shown_type = "mapping of texts",
+     .help = "Kafka's configurations by name (topic-configs.md); `7d` and `16MiB` may stand for numbers."},
 };
 static const struct option_table topic_table =
     OPTION_TABLE(struct conf_topic, topic_options, .check = check_topic, .items_max = 10000);
@@ -480,17 +499,6 @@ static const struct option library_options[] = {
 };
 static const struct option_table library_table =
     OPTION_TABLE(struct conf_library, library_options, .check = check_library);
-
-static int read_setting(const struct option_place *place, void *item, struct mr_error *err)
-{
-	struct conf_setting *setting = item;
-	setting->name = place->key->text;
-	setting->value = place->node->text;
-	return 0;
-}
-
-static const struct option_table setting_table = {.size = sizeof(struct conf_setting),
-						  .scalar = read_setting};
 
 /* ---- the file ---- */
 

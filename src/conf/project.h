@@ -11,6 +11,12 @@
 #include "base/mem.h"
 #include "base/types.h"
 
+struct conf_setting { /* a name and a value that the project file only hands on */
+	mr_str name;
+	mr_str value;
+	int line, column;
+};
+
 struct conf_topic {
 	mr_str name;
 	int32_t partitions;      /* 1 */
@@ -22,6 +28,8 @@ struct conf_topic {
 	int64_t retention_bytes; /* -1 */
 	int64_t segment_bytes;
 	int32_t max_message_bytes;
+	struct conf_setting *config; /* Kafka's configurations by name, as given */
+	size_t config_count;
 	int line;
 };
 
@@ -71,11 +79,6 @@ struct conf_ingest {
 struct conf_sql_file {
 	const char *path; /* relative to the folder */
 	mr_str text;
-};
-
-struct conf_setting { /* configuration: {spark.x: y}, for the engine the folder came from */
-	mr_str name;
-	mr_str value;
 };
 
 struct conf_library { /* a path or a pattern (**, *, ?) below the folder */

@@ -142,3 +142,15 @@ def test_users_and_acls_by_command(t):
     t.run("user", "remove", "alice")
     server.stop()
     assert out(t, "user", "list").splitlines()[1].startswith("root\ttrue")  # without a server: from the folder
+
+
+def test_configurations_of_topics_in_the_project_file(t):
+    t.write("millrace.yml", PROJECT + "    config: {retention.ms: 2d, cleanup.policy: 'compact,delete'}\n")
+    server = t.up()
+    described = out(t, "topic", "describe", "events")
+    assert "retention.ms\t172800000\ttopic" in described and "cleanup.policy\tcompact,delete\ttopic" in described
+    server.stop()
+    t.write("millrace.yml", PROJECT + "    config:\n      retentin.ms: 2d\n")
+    server = t.up(ready=False)
+    assert server.process.wait(20) != 0
+    assert "millrace.yml:9:7" in server.log() and "retention.ms" in server.log(), server.log()
