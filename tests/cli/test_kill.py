@@ -1,4 +1,6 @@
 """kill -9 at random under load, again and again: everything acknowledged is there, once."""
+import json
+import os
 import random
 import subprocess
 import time
@@ -6,7 +8,15 @@ from pathlib import Path
 
 from harness import free_port
 
-ROUNDS = 100
+SCALE = int(os.environ.get("MR_TEST_SCALE", 1))
+ROUNDS = 100 * SCALE
+TXN_ROUNDS = 15 * SCALE
+TXN_PROJECT = """
+kafka: {listen: 127.0.0.1:%d}
+http: {listen: 127.0.0.1:0}
+topics:
+  money: {partitions: 3}
+"""
 PROJECT = """
 kafka: {listen: 127.0.0.1:%d}
 http: {listen: 127.0.0.1:0}
@@ -68,3 +78,52 @@ def check(t, acked):
     even = t.value("SELECT count(*) FROM bronze.events WHERE id % 2 = 0", binary=t.release)
     (row,) = t.sql("SELECT count(*) AS n, count(DISTINCT id) AS ids FROM silver.even", binary=t.release)
     assert row["n"] == row["ids"] >= even, (row, even)
+
+
+def test_kill_under_transactions(t):
+    """Committed transactions are there as a whole, once; aborted ones are not; the others as a whole or not."""
+    rng = random.Random()
+    port = free_port()
+    t.project(TXN_PROJECT % port)
+    server = t.up(binary=t.release)
+    outcomes = [t.folder / f"outcomes-{i}" for i in range(2)]
+    loads = [subprocess.Popen([t.tools / "txn_load", "-b", f"127.0.0.1:{port}", "-t", "money", "-p", "3", "-i",
+                               f"bank-{i}", "-o", outcomes[i]], stderr=subprocess.DEVNULL) for i in range(2)]
+    try:
+        for _ in range(TXN_ROUNDS):
+            time.sleep(rng.uniform(0.1, 0.6))
+            server.kill()
+            server = t.up(binary=t.release)
+        time.sleep(3)
+    finally:
+        for load in loads:
+            load.kill()
+            load.wait()
+    # Both loads count from 0: a number may be there once for each of them.
+    committed = {}
+    for path in outcomes:
+        for line in path.read_text().splitlines():
+            if line.startswith("c "):
+                committed[int(line[2:])] = committed.get(int(line[2:]), 0) + 1
+    assert sum(committed.values()) > 10 * TXN_ROUNDS, committed
+    until = time.monotonic() + 30  # what was open when the loads were killed is aborted after five seconds
+    while True:
+        counts = transactions(t, server)
+        missing = [txn for txn, times in committed.items() if min(counts.get(txn, [0])) < times]
+        if not missing or time.monotonic() > until:
+            break
+        time.sleep(1)
+    assert not missing, f"{len(missing)} committed transactions are not there, {missing[:10]} among them"
+    for txn, parts in counts.items():
+        assert len(set(parts)) == 1, f"transaction {txn} is there in part: {parts}"
+        assert parts[0] <= 2 and txn % 5 != 4, f"transaction {txn} is there {parts} times"
+
+
+def transactions(t, server):
+    """How often each is there, by partition."""
+    counts = {}
+    read = t.kcat(server, "-C", "-t", "money", "-e", "-X", "isolation.level=read_committed", "-f", "%s\n", timeout=90)
+    for line in read.splitlines():
+        value = json.loads(line)
+        counts.setdefault(value["txn"], [0, 0, 0])[value["part"]] += 1
+    return counts
