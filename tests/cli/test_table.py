@@ -418,3 +418,13 @@ def test_features_are_dropped(t):
     assert ids(t, table) == [1, 2]
     t.run("sql", "-c", f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')")
     refused(t, drop + "deletionVectors", "older versions")
+
+
+def test_a_table_is_replaced_by_another_shape(t):
+    table = make(t)
+    t.run("sql", "-c", f"INSERT INTO {table} SELECT range, 'v', range % 2 FROM range(4)")
+    t.run("sql", "-c", f"CREATE OR REPLACE TABLE {table} USING delta PARTITIONED BY (q) TBLPROPERTIES "
+          "('delta.appendOnly' = 'true', 'delta.columnMapping.mode' = 'name') AS SELECT 7 AS n, 'a' AS q")
+    assert t.sql(f"SELECT * FROM {table}") == [{"n": 7, "q": "a"}]
+    assert t.value(f"SELECT count(*) FROM {table} VERSION AS OF 1") == 4
+    refused(t, f"DELETE FROM {table}", "append-only")

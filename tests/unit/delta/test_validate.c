@@ -181,6 +181,8 @@ TEST(validate_lets_good_commits_through)
 	    {NULL, TABLE},
 	    {NULL, PROTOCOL(1, 2, "") PLAIN ADD("a", "")},
 	    {TABLE, ""},
+	    /* replaced by one of other partitions, that only grows from now on */
+	    {TABLE, META("x", FIELD("n", "long"), "", "\"delta.appendOnly\":\"true\"") REMOVE("old", "")},
 	    {TABLE, "{\"commitInfo\":{}}\n" ADD("x", TEN DV(1, 40, 10)) REMOVE("old", "")},
 	    {TABLE, ADD("old", TEN DV(1, 40, 2)) REMOVE("old", "")},
 	    {TABLE, REMOVE("marked", DV(1, 40, 2)) ADD("marked", TEN DV(50, 44, 3)) REMOVE("old", "")},
