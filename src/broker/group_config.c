@@ -12,41 +12,57 @@
 #define GROUP_NAME_MAX 1024 /* of a group that has configurations */
 #define TEXT_MAX 64
 
-/* With Kafka's defaults and bounds; `synonym` is the broker's name for the default. */
+/* With Kafka's defaults and bounds: of the type (key.least), and narrower ones that a broker of Kafka's
+ * has in configurations of its own. `synonym` is the broker's name for the default. */
 static const struct group_key {
 	struct config_key key;
 	const char *synonym;
+	int64_t least, most; /* both 0: any */
 } keys[] = {
-    {{"consumer.heartbeat.interval.ms", CONFIG_INT, "5000", 5000, 15000, NULL, NULL,
+    {{"consumer.heartbeat.interval.ms", CONFIG_INT, "5000", 1, INT32_MAX, NULL, NULL,
       "How often members of the consumer protocol call."},
-     "group.consumer.heartbeat.interval.ms"},
-    {{"consumer.session.timeout.ms", CONFIG_INT, "45000", 45000, 60000, NULL, NULL,
+     "group.consumer.heartbeat.interval.ms",
+     5000,
+     15000},
+    {{"consumer.session.timeout.ms", CONFIG_INT, "45000", 1, INT32_MAX, NULL, NULL,
       "After this silence a member of the consumer protocol is gone."},
-     "group.consumer.session.timeout.ms"},
+     "group.consumer.session.timeout.ms",
+     45000,
+     60000},
     {{"share.auto.offset.reset", CONFIG_STRING, "latest", 0, 0, NULL, NULL,
       "Where a share group begins: earliest, latest, or by_duration: and a time back."},
      "share.auto.offset.reset"},
-    {{"share.delivery.count.limit", CONFIG_INT, "5", 2, 10, NULL, NULL,
+    {{"share.delivery.count.limit", CONFIG_INT, "5", 2, INT32_MAX, NULL, NULL,
       "How often a record is delivered before it is given up."},
-     "group.share.delivery.count.limit"},
-    {{"share.heartbeat.interval.ms", CONFIG_INT, "5000", 5000, 15000, NULL, NULL,
+     "group.share.delivery.count.limit",
+     2,
+     10},
+    {{"share.heartbeat.interval.ms", CONFIG_INT, "5000", 1, INT32_MAX, NULL, NULL,
       "How often members of a share group call."},
-     "group.share.heartbeat.interval.ms"},
-    {{"share.isolation.level", CONFIG_STRING, "read_uncommitted", 0, 0, "read_uncommitted read_committed",
+     "group.share.heartbeat.interval.ms",
+     5000,
+     15000},
+    {{"share.isolation.level", CONFIG_STRING, "read_uncommitted", 0, 0, "read_committed read_uncommitted",
       NULL, "Whether records of transactions wait for their end."},
      "share.isolation.level"},
-    {{"share.partition.max.record.locks", CONFIG_INT, "2000", 100, 10000, NULL, NULL,
+    {{"share.partition.max.record.locks", CONFIG_INT, "2000", 100, INT32_MAX, NULL, NULL,
       "How many records of a partition may be in flight."},
-     "group.share.partition.max.record.locks"},
-    {{"share.record.lock.duration.ms", CONFIG_INT, "30000", 15000, 60000, NULL, NULL,
+     "group.share.partition.max.record.locks",
+     100,
+     4000},
+    {{"share.record.lock.duration.ms", CONFIG_INT, "30000", 1000, INT32_MAX, NULL, NULL,
       "How long a delivered record is one member's alone."},
-     "group.share.record.lock.duration.ms"},
+     "group.share.record.lock.duration.ms",
+     15000,
+     60000},
     {{"share.renew.acknowledge.enable", CONFIG_BOOLEAN, "true", 0, 0, NULL, NULL,
       "Members may have more time for a record."},
      "share.renew.acknowledge.enable"},
-    {{"share.session.timeout.ms", CONFIG_INT, "45000", 45000, 60000, NULL, NULL,
+    {{"share.session.timeout.ms", CONFIG_INT, "45000", 1, INT32_MAX, NULL, NULL,
       "After this silence a member of a share group is gone."},
-     "group.share.session.timeout.ms"},
+     "group.share.session.timeout.ms",
+     45000,
+     60000},
 };
 
 struct group_values {
@@ -126,11 +142,18 @@ bool group_config_duration(mr_str value, int64_t *ms)
 	return sum < 1e15;
 }
 
-static int check(const struct config_key *key, mr_str value, struct mr_error *err)
+static int check(const struct group_key *group_key, mr_str value, struct mr_error *err)
 {
+	const struct config_key *key = &group_key->key;
 	int64_t ms;
-	if (strcmp(key->name, "share.auto.offset.reset") != 0)
-		return config_key_check(key, value, err);
+	if (strcmp(key->name, "share.auto.offset.reset") != 0) {
+		int rc = config_key_check(key, value, err);
+		bool fits = rc < 0 || !group_key->most ||
+			    (config_int(value) >= group_key->least && config_int(value) <= group_key->most);
+		return fits ? rc
+			    : mr_fail(err, MR_ERR_INVALID, "%s must be in the range %lld to %lld inclusive.",
+				      key->name, (long long)group_key->least, (long long)group_key->most);
+	}
 	if (mr_str_is(value, "earliest") || mr_str_is(value, "latest") || group_config_duration(value, &ms))
 		return 0;
 	int shown = (int)mr_min_size(value.len, TEXT_MAX);
@@ -152,7 +175,7 @@ static void read_line(struct group_configs *configs, mr_str line)
 	mr_str group = mr_str_n(line.ptr, (size_t)(space - line.ptr));
 	const struct group_key *key = find_key(mr_str_n(space + 1, (size_t)(equals - space - 1)));
 	mr_str value = mr_str_tail(line, (size_t)(equals - line.ptr) + 1);
-	if (!key || check(&key->key, value, NULL) < 0)
+	if (!key || check(key, value, NULL) < 0)
 		return;
 	struct group_values *values = mr_map_get(&configs->by_group, group);
 	if (!values)
@@ -300,7 +323,7 @@ static int change_one(struct group_values *values, const struct config_change *c
 	bool set = change->op != CONFIG_DELETE && change->value.ptr;
 	if (set && change->op != CONFIG_SET)
 		return config_not_list(&key->key, change->op, err);
-	int rc = set ? check(&key->key, change->value, err) : 0;
+	int rc = set ? check(key, change->value, err) : 0;
 	if (rc < 0)
 		return rc;
 	free(*slot);

@@ -98,6 +98,12 @@ enum step consumer_group_heartbeat_step(struct request *r)
 		out->error_code = request_code(r, KE_GROUP_AUTHORIZATION_FAILED);
 		return STEP_DONE;
 	}
+	if (!p && share_group_exists(request_core(r)->share, in->group_id)) {
+		out->error_code = request_code(r, KE_GROUP_ID_NOT_FOUND);
+		out->error_message =
+		    arena_printf(&r->arena, "Group %.*s is not a consumer group.", MR_FMT(in->group_id));
+		return STEP_DONE;
+	}
 	if (!p)
 		p = r->progress = ask(r);
 	int16_t code;

@@ -66,6 +66,11 @@ enum step join_group_step(struct request *r)
 		out->error_code = request_code(r, KE_GROUP_AUTHORIZATION_FAILED);
 		return STEP_DONE;
 	}
+	if (!r->progress && share_group_exists(request_core(r)->share, in->group_id)) {
+		out->error_code = request_code(r, KE_INCONSISTENT_GROUP_PROTOCOL);
+		out->protocol_name = r->header.version >= 7 ? MR_STR_NULL : MR_STR("");
+		return STEP_DONE;
+	}
 	if (!r->progress)
 		ask(r);
 	enum step step = request_await_ticket(r, &code);

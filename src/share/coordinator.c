@@ -74,7 +74,7 @@ static void group_free(struct share_group *group)
 
 bool share_group_is_blank(const struct share_group *group)
 {
-	if (group->members.by_id.len)
+	if (group->known || group->members.by_id.len)
 		return false;
 	mr_map_each (&group->parts, each) {
 		if (((const struct share_part *)each->value)->begun)

@@ -22,6 +22,7 @@ enum { DEADLINE_SHARE_SESSION = 200, DEADLINE_SHARE_LOCK, DEADLINE_SHARE_PRUNE }
 struct share_group {
 	struct share *share;
 	char *name;
+	bool known; /* it had members, or was given offsets; until it is deleted, or a restart */
 	struct share_members members;
 	struct mr_map parts;    /* topic id and partition -> struct share_part */
 	struct mr_map sessions; /* member id -> struct share_reader */
@@ -87,6 +88,8 @@ struct share_group *share_group_find(struct share *share, mr_str name); /* NULL 
 struct share_group *share_group_make(struct share *share, mr_str name);
 /* Nobody is in it and nothing is known of it. */
 bool share_group_is_blank(const struct share_group *group);
+/* A group of another kind has that name. */
+bool share_name_is_taken(struct share *share, mr_str name);
 struct share_limits share_limits_of(const struct share_group *group);
 struct share_topics share_topics_of(struct share *share);
 void share_tell_moved(struct share *share, const struct share_part *part);

@@ -72,6 +72,11 @@ int share_offsets_alter(struct share *share, mr_str name, struct share_offset *o
 	*write = (struct group_write){NULL, -1};
 	share_enter(share);
 	int rc = find_empty(share, name, &group);
+	if (rc == GROUP_NOT_FOUND && !share_name_is_taken(share, name)) {
+		group = share_group_make(share, name);
+		group->known = true;
+		rc = GROUP_OK;
+	}
 	for (size_t i = 0; rc == GROUP_OK && i < count; i++) {
 		if (offsets[i].code)
 			continue;
@@ -128,6 +133,7 @@ int share_group_delete(struct share *share, mr_str name, struct group_write *wri
 			if (rc == GROUP_OK && part->begun)
 				rc = part_forget(part, write, err);
 		}
+		group->known = rc != GROUP_OK;
 	}
 	share_leave_lock(share);
 	return rc;

@@ -133,7 +133,8 @@ static int64_t acquire_span(struct share_partition *p, const struct share_limits
 			break;
 		if (r->state != SHARE_AVAILABLE)
 			continue;
-		int64_t last = mr_min_i64(mr_min_i64(r->last, span.last), r->first + (most - got) - 1);
+		int64_t last = mr_min_i64(r->last, span.last);
+		last = r->first + mr_min_i64(last - r->first + 1, most - got) - 1;
 		split(p, last + 1);
 		r = &p->ranges.items[i];
 		r->state = SHARE_ACQUIRED;

@@ -152,7 +152,8 @@ struct share_offset {
 /* Of the refs, or (refs NULL) of all there are; from the arena, by topic and partition. */
 int share_offsets_describe(struct share *share, mr_str group, const struct share_partition_ref *refs,
 			   size_t count, struct share_offset **out, size_t *out_count, struct arena *arena);
-/* Begin at these offsets. GROUP_NON_EMPTY, GROUP_NOT_FOUND. */
+/* Begin at these offsets, but for those with a code; makes the group when there is none.
+ * GROUP_NON_EMPTY, GROUP_NOT_FOUND when a group of another kind has the name. */
 int share_offsets_alter(struct share *share, mr_str group, struct share_offset *offsets, size_t count,
 			struct group_write *write, struct mr_error *err);
 /* Forget these topics. GROUP_NON_EMPTY, GROUP_NOT_FOUND; per topic GROUP_UNKNOWN_TOPIC in codes. */

@@ -5,21 +5,24 @@
 
 /* ---- heartbeats ---- */
 
-static bool name_is_taken(struct share *share, mr_str name, struct arena *arena)
+bool share_name_is_taken(struct share *share, mr_str name)
 {
+	struct arena arena = {0};
 	struct group_view view;
-	return share->groups && groups_describe(share->groups, name, &view, arena) == GROUP_OK;
+	bool taken = share->groups && groups_describe(share->groups, name, &view, &arena) == GROUP_OK;
+	arena_release(&arena);
+	return taken;
 }
 
 static int find_for(struct share *share, const struct share_heartbeat *in, struct share_answer *out,
-		    struct share_group **found, struct arena *arena)
+		    struct share_group **found)
 {
 	struct share_group *group = share_group_find(share, in->group);
 	if (!in->group.len) {
 		out->message = "GroupId can't be empty.";
 		return GROUP_INVALID_REQUEST;
 	}
-	if (!group && name_is_taken(share, in->group, arena)) {
+	if (!group && share_name_is_taken(share, in->group)) {
 		out->message = "The group is not a share group.";
 		return GROUP_NOT_FOUND;
 	}
@@ -39,12 +42,13 @@ int share_group_heartbeat(struct share *share, const struct share_heartbeat *in,
 	struct share_group *group;
 	*out = (struct share_answer){0};
 	share_enter(share);
-	int code = find_for(share, in, out, &group, arena);
+	int code = find_for(share, in, out, &group);
 	if (code == GROUP_OK) {
 		int64_t session_ms = group_config_int(configs, in->group, "share.session.timeout.ms",
 						      share->options.session_ms);
 		code = share_members_heartbeat(&group->members, in, &topics, (size_t)share->options.size_max,
 					       share_now_ms(share), (int32_t)session_ms, arena, out);
+		group->known |= code == GROUP_OK;
 	}
 	share_leave_lock(share);
 	*heartbeat_ms = (int32_t)group_config_int(configs, in->group, "share.heartbeat.interval.ms",

@@ -6,7 +6,7 @@
 static const struct share_limits limits = {.deliveries_max = 3, .locks_max = 40, .lock_ms = 100};
 
 static int64_t acquire(struct share_partition *p, uint64_t owner, int64_t now_ms, int64_t first, int64_t last,
-		       int64_t most, struct share_ranges *out)
+		       int64_t most, bool strict, struct share_ranges *out)
 {
 	struct share_span span = {first, last};
 	struct share_acquire in = {.owner = owner,
@@ -15,7 +15,7 @@ static int64_t acquire(struct share_partition *p, uint64_t owner, int64_t now_ms
 				   .batches = &span,
 				   .batch_count = 1,
 				   .records_max = most,
-				   .strict = true};
+				   .strict = strict};
 	out->len = 0;
 	return share_partition_acquire(p, &limits, &in, out);
 }
@@ -33,11 +33,11 @@ TEST(share_records_are_acknowledged_one_by_one)
 	struct share_ranges got = {0};
 	share_partition_init(&p, 10);
 	CHECK_INT(share_partition_next(&p, &limits), 10);
-	CHECK_INT(acquire(&p, 1, 0, 10, 19, 100, &got), 10);
+	CHECK_INT(acquire(&p, 1, 0, 10, 19, 100, true, &got), 10);
 	CHECK_INT(got.len, 1);
 	CHECK_INT(got.items[0].deliveries, 1);
 	CHECK_INT(share_partition_next(&p, &limits), 20);
-	CHECK_INT(acquire(&p, 2, 0, 10, 19, 100, &got), 0); /* they are another's */
+	CHECK_INT(acquire(&p, 2, 0, 10, 19, 100, true, &got), 0); /* they are another's */
 	CHECK_INT(ack(&p, 2, 0, 10, 10, SHARE_ACCEPT), SHARE_INVALID_STATE);
 	CHECK_INT(ack(&p, 1, 0, 12, 13, SHARE_ACCEPT), SHARE_OK);
 	CHECK_INT(p.start, 10);
@@ -46,7 +46,7 @@ TEST(share_records_are_acknowledged_one_by_one)
 	CHECK_INT(p.start, 14);
 	CHECK_INT(ack(&p, 1, 0, 14, 14, SHARE_RELEASE), SHARE_OK);
 	CHECK_INT(share_partition_next(&p, &limits), 14);
-	CHECK_INT(acquire(&p, 2, 0, 14, 19, 100, &got), 1);
+	CHECK_INT(acquire(&p, 2, 0, 14, 19, 100, true, &got), 1);
 	CHECK_INT(got.items[0].deliveries, 2);
 	CHECK_INT(ack(&p, 2, 0, 20, 20, SHARE_ACCEPT), SHARE_INVALID_REQUEST); /* never delivered */
 	CHECK_INT(ack(&p, 2, 0, 3, 5, SHARE_ACCEPT), SHARE_OK);                /* long done with */
@@ -61,7 +61,7 @@ TEST(share_locks_end_and_deliveries_are_counted)
 	share_partition_init(&p, 0);
 	for (int delivery = 1; delivery <= 3; delivery++) {
 		int64_t now_ms = delivery * 1000;
-		CHECK_INT(acquire(&p, 1, now_ms, 0, 4, 100, &got), 5);
+		CHECK_INT(acquire(&p, 1, now_ms, 0, 4, 100, true, &got), 5);
 		CHECK_INT(got.items[0].deliveries, delivery);
 		CHECK_INT(share_partition_deadline(&p), now_ms + 100);
 		CHECK_INT(ack(&p, 1, now_ms + 90, 4, 4, SHARE_RENEW), SHARE_OK);
@@ -82,7 +82,7 @@ TEST(share_window_is_bounded)
 	struct share_partition p;
 	struct share_ranges got = {0};
 	share_partition_init(&p, 0);
-	CHECK_INT(acquire(&p, 1, 0, 0, 99, 100, &got), 40);
+	CHECK_INT(acquire(&p, 1, 0, 0, 99, 100, true, &got), 40);
 	CHECK_INT(share_partition_next(&p, &limits), -1);
 	CHECK_INT(ack(&p, 1, 0, 5, 20, SHARE_ACCEPT), SHARE_OK);
 	CHECK_INT(share_partition_next(&p, &limits), -1); /* the first record holds it back */
@@ -103,7 +103,7 @@ TEST(share_acknowledges_all_of_a_request_or_nothing)
 	struct share_partition p;
 	struct share_ranges got = {0};
 	share_partition_init(&p, 0);
-	CHECK_INT(acquire(&p, 1, 0, 0, 9, 100, &got), 10);
+	CHECK_INT(acquire(&p, 1, 0, 0, 9, 100, true, &got), 10);
 	int8_t accept = SHARE_ACCEPT, mixed[3] = {SHARE_ACCEPT, SHARE_RELEASE, SHARE_GAP}, odd = 9;
 	struct share_ack_batch bad[] = {{0, 3, &accept, 1}, {8, 12, &accept, 1}};
 	CHECK_INT(share_partition_acknowledge(&p, &limits, 1, 0, bad, 2), SHARE_INVALID_REQUEST);
@@ -269,10 +269,14 @@ static void walk(uint64_t seed)
 		case 0:
 		case 1:
 		case 2: {
-			int64_t from = share_partition_next(&p, &limits), most = 1 + rng_below(&rng, 20);
+			int64_t from = share_partition_next(&p, &limits),
+				most = 1 + (int64_t)rng_below(&rng, 20);
+			bool strict = rng_below(&rng, 2);
 			if (from >= 0)
-				CHECK_INT(acquire(&p, owner, now_ms, from, from + last - first, most, &got),
-					  oracle_acquire(&o, owner, now_ms, from, from + last - first, most));
+				CHECK_INT(
+				    acquire(&p, owner, now_ms, from, from + last - first, most, strict, &got),
+				    oracle_acquire(&o, owner, now_ms, from, from + last - first,
+						   strict ? most : INT64_MAX));
 			break;
 		}
 		case 3:

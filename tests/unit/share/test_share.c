@@ -208,6 +208,9 @@ TEST(share_members_are_given_partitions)
 	CHECK_INT(share_group_heartbeat(b.share, &beat, &answer, &interval, &b.arena), GROUP_OK);
 	sim_clock_advance(&b.f.clock, 46 * 1000000LL);
 	share_tick(b.share);
+	CHECK_INT(share_group_describe(b.share, MR_STR("g"), &view, &b.arena), GROUP_OK);
+	CHECK_STR(mr_str_from(view.state), "Empty");
+	CHECK_INT(share_group_delete(b.share, MR_STR("g"), &write, &err), GROUP_OK);
 	CHECK_INT(share_group_describe(b.share, MR_STR("g"), &view, &b.arena), GROUP_NOT_FOUND);
 	bench_close(&b);
 }
@@ -292,7 +295,11 @@ TEST(share_offsets_are_reset_and_forgotten)
 	CHECK_INT(offset->start, 10);
 	CHECK_INT(offset->lag, 35);
 	CHECK_INT(share_offsets_alter(b.share, MR_STR("g"), &reset, 1, &write, &err), GROUP_OK);
-	CHECK_INT(share_offsets_alter(b.share, MR_STR("none"), &reset, 1, &write, &err), GROUP_NOT_FOUND);
+	CHECK_INT(share_offsets_alter(b.share, MR_STR("made"), &reset, 1, &write, &err), GROUP_OK);
+	CHECK(share_group_exists(b.share, MR_STR("made")));
+	CHECK_INT(group_fixture_put(&b.f, "taken", 0, 5, &write), GROUP_OK);
+	group_fixture_commit(&b.f);
+	CHECK_INT(share_offsets_alter(b.share, MR_STR("taken"), &reset, 1, &write, &err), GROUP_NOT_FOUND);
 	group_fixture_commit(&b.f);
 	share_close(b.share);
 	group_fixture_crash(&b.f);
