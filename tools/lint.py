@@ -87,11 +87,22 @@ def check_file(path):
             start = None
 
 
+def check_web():
+    """The console's types; esbuild only strips them."""
+    done = subprocess.run(["node", ".deps/web/node_modules/typescript/bin/tsc", "-p", "web", "--pretty", "false"],
+                          capture_output=True, text=True, cwd=ROOT)
+    for name, line, text in re.findall(r"^(\S+?)\((\d+),\d+\): (.*)$", done.stdout, re.M):
+        fault(ROOT / name, line, text)
+    if done.returncode and not faults:
+        fault(ROOT / "web/tsconfig.json", 1, f"tsc does not run: {(done.stdout + done.stderr).strip()[:200]}")
+
+
 def main():
     files = [p for ending in ("*.c", "*.h", "*.cpp") for top in ("src", "tests", "bench")
              for p in sorted((ROOT / top).rglob(ending))]
     for path in files:
         check_file(path)
+    check_web()
     check = subprocess.run(["clang-format", "--dry-run", "-Werror", *map(str, files)],
                            capture_output=True, text=True, cwd=ROOT)
     if check.returncode:

@@ -1,5 +1,5 @@
 /* api/routes.c - what /api/v2 answers. Paths, members and codes are those of Airflow 3's REST API but for
- * /grid and /stream, which are ours. */
+ * /grid, /recentRuns and /stream, which are ours. */
 #include "api/routes.h"
 
 #define DAG "/dags/{dag_id}"
@@ -79,6 +79,7 @@ const struct api_route api_routes[] = {
     {"GET", "/eventLogs/{event_log_id}", api_event_log_get},
 
     {"GET", "/grid", api_grid},
+    {"GET", "/recentRuns", api_recent_runs},
     {"GET", "/stream", api_stream},
 };
 const size_t api_route_count = MR_COUNT(api_routes);

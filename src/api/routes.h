@@ -35,8 +35,8 @@ api_fn api_backfill_list, api_backfill_get, api_backfill_post, api_backfill_dry_
 /* route_monitor.c */
 api_fn api_health, api_version, api_import_error_list, api_import_error_get, api_event_log_list,
     api_event_log_get;
-/* route_stream.c, route_grid.c */
-api_fn api_stream, api_grid;
+/* route_stream.c, route_grid.c, route_recent.c */
+api_fn api_stream, api_grid, api_recent_runs;
 
 /* A run of the DAG, now, and the answer that shows it (route_runs.c). */
 MR_NODISCARD int api_trigger(struct api_call *call, mr_str dag_id, struct mr_error *err);

@@ -225,6 +225,9 @@ def test_the_grid_counts_mapped_instances(t):
     assert [x["task_id"] for x in grid["tasks"]] == ["make", "each"] and grid["tasks"][1]["upstream"] == [0]
     (run,) = [r for r in grid["runs"] if r["dag_run_id"] == "r"]
     assert run["states"] == ["success", {"success": 2}] and run["state"] == "success", run
+    recent = get(server, "/recentRuns?limit=1")["dags"]
+    assert len(recent["sample"]) == 1 and recent["sample"][0]["state"] in ("success", "running") and "idle" not in recent
+    assert len(get(server, "/recentRuns")["dags"]["sample"]) > 1 and ask(server, "GET", "/recentRuns?limit=x")[0] == 422
     assert ask(server, "GET", "/grid")[0] == 422 and ask(server, "GET", "/grid?dag_id=no")[0] == 404
 
 

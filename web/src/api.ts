@@ -41,6 +41,12 @@ export interface Run {
 	end_date: string | null;
 }
 
+/* A run as lists of DAGs show it; by DAG, newest first. */
+export type RecentRun = Pick<Run, "dag_run_id" | "run_type" | "state" | "run_after" | "start_date" | "end_date">;
+export interface RecentRuns {
+	dags: Record<string, RecentRun[]>;
+}
+
 export interface ImportError {
 	import_error_id: number;
 	filename: string;

@@ -1,6 +1,6 @@
 /* The list of DAGs: schedule, next run, the last runs as bars, pause and trigger. */
 import { useState } from "preact/hooks";
-import { ask, dagPath, type Dag, type ImportError, type Run } from "./api";
+import { ask, dagPath, type Dag, type ImportError, type RecentRun, type RecentRuns } from "./api";
 import { clock, duration, relative, since, stateName } from "./format";
 import { useAction, useData, useLive, useNow } from "./hooks";
 import { dagUrl, go, Link, withQuery } from "./router";
@@ -9,10 +9,9 @@ import { Empty, Failure, StateMark, Switch } from "./ui";
 
 const BARS = 14;
 const DAGS_MAX = 1000;
-const RUNS_MAX = 500;
 
-export function RunBars(props: { dag: string; runs: Run[]; now: number }) {
-	const runs = props.runs.slice(0, BARS).reverse();
+export function RunBars(props: { dag: string; runs: RecentRun[]; now: number }) {
+	const runs = [...props.runs].reverse();
 	const longest = Math.max(1, ...runs.map((r) => since(r.start_date, r.end_date, props.now) ?? 0));
 	return (
 		<span class="bars">
@@ -30,7 +29,7 @@ export function RunBars(props: { dag: string; runs: Run[]; now: number }) {
 	);
 }
 
-function DagRow(props: { dag: Dag; runs: Run[]; now: number; onTrigger: () => void; onChanged: () => void }) {
+function DagRow(props: { dag: Dag; runs: RecentRun[]; now: number; onTrigger: () => void; onChanged: () => void }) {
 	const { dag, runs } = props;
 	const action = useAction();
 	const pause = (paused: boolean) => action.run(() => ask("PATCH", dagPath(dag.dag_id), { is_paused: paused }).then(props.onChanged));
@@ -92,21 +91,10 @@ function ImportErrors({ errors }: { errors: ImportError[] }) {
 	);
 }
 
-/* Runs of each DAG, newest first. */
-function byDag(runs: Run[]): Map<string, Run[]> {
-	const found = new Map<string, Run[]>();
-	for (const run of runs) {
-		const list = found.get(run.dag_id);
-		if (list) list.push(run);
-		else found.set(run.dag_id, [run]);
-	}
-	return found;
-}
-
 const FILTERS = ["all", "active", "paused", "running", "failed"] as const;
 type Filter = (typeof FILTERS)[number];
 
-function fits(dag: Dag, runs: Run[], filter: Filter, word: string): boolean {
+function fits(dag: Dag, runs: RecentRun[], filter: Filter, word: string): boolean {
 	if (word && !`${dag.dag_id} ${dag.tags.map((t) => t.name).join(" ")}`.toLowerCase().includes(word.toLowerCase())) return false;
 	if (filter === "active" || filter === "paused") return dag.is_paused === (filter === "paused");
 	if (filter === "running") return runs.some((r) => r.state === "running" || r.state === "queued");
@@ -116,10 +104,11 @@ function fits(dag: Dag, runs: Run[], filter: Filter, word: string): boolean {
 
 export function DagList({ query }: { query: URLSearchParams }) {
 	const dags = useData<{ dags: Dag[]; total_entries: number }>(`/dags?limit=${DAGS_MAX}&order_by=dag_id`);
-	const runs = useData<{ dag_runs: Run[] }>(`/dags/~/dagRuns?limit=${RUNS_MAX}&order_by=-run_after`);
+	const runs = useData<RecentRuns>(`/recentRuns?limit=${BARS}`);
 	const errors = useData<{ import_errors: ImportError[] }>("/importErrors?limit=50");
 	const [triggering, setTriggering] = useState<string | null>(null);
-	const running = runs.data?.dag_runs.some((r) => r.state === "running") ?? false;
+	const byDag = runs.data?.dags ?? {};
+	const running = Object.values(byDag).some((list) => list.some((r) => r.state === "running"));
 	const now = useNow(running);
 	useLive("", (e) => {
 		if (e.kind === "dag_run" || e.kind === "reset") runs.reload();
@@ -131,9 +120,8 @@ export function DagList({ query }: { query: URLSearchParams }) {
 
 	const word = query.get("search") ?? "";
 	const filter = (query.get("show") ?? "all") as Filter;
-	const grouped = byDag(runs.data?.dag_runs ?? []);
 	const all = dags.data?.dags ?? [];
-	const shown = all.filter((d) => fits(d, grouped.get(d.dag_id) ?? [], filter, word));
+	const shown = all.filter((d) => fits(d, byDag[d.dag_id] ?? [], filter, word));
 
 	return (
 		<section>
@@ -187,7 +175,7 @@ export function DagList({ query }: { query: URLSearchParams }) {
 						</thead>
 						<tbody>
 							{shown.map((dag) => (
-								<DagRow key={dag.dag_id} dag={dag} runs={grouped.get(dag.dag_id) ?? []} now={now} onTrigger={() => setTriggering(dag.dag_id)} onChanged={dags.reload} />
+								<DagRow key={dag.dag_id} dag={dag} runs={byDag[dag.dag_id] ?? []} now={now} onTrigger={() => setTriggering(dag.dag_id)} onChanged={dags.reload} />
 							))}
 						</tbody>
 					</table>

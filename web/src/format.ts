@@ -11,7 +11,7 @@ export function duration(ms: number | null): string {
 	if (ms === null) return "–";
 	if (ms < 0) ms = 0;
 	if (ms < 1000) return `${Math.round(ms)} ms`;
-	if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+	if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
 	const s = Math.round(ms / 1000);
 	if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
 	if (s < 86_400) return `${Math.floor(s / 3600)} h ${String(Math.floor((s % 3600) / 60)).padStart(2, "0")} min`;
