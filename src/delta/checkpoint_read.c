@@ -12,6 +12,8 @@
  */
 #include "delta/internal.h"
 
+#define FILES_EXPECTED_MAX 100000000
+
 struct sidecars {
 	struct arena arena;
 	MR_VEC(mr_str) names;
@@ -181,12 +183,26 @@ static int apply_add_row(const struct apply *apply, struct sql_result *row, mr_s
 	return delta_state_add_file(state, &file, err);
 }
 
+/* As the file's footer says; 0 when it does not. */
+static size_t count_rows(struct sql_conn *conn, mr_str from)
+{
+	struct mr_buf sql = {0};
+	struct sql_result *result = NULL;
+	mr_buf_printf(&sql, "SELECT count(*) FROM %.*s", MR_FMT(from));
+	int rc = sql_query(conn, mr_buf_view(&sql), &result, NULL);
+	int64_t rows = rc == 0 && sql_next(result, NULL) == 1 ? sql_int(result, 0) : 0;
+	sql_result_free(result);
+	mr_buf_release(&sql);
+	return rows < 0 || rows > FILES_EXPECTED_MAX ? 0 : (size_t)rows;
+}
+
 static int apply_add_rows(const struct apply *apply, struct sql_conn *conn, const struct add_layout *layout,
 			  mr_str from, struct mr_error *err)
 {
 	struct sql_result *result = NULL;
 	struct mr_buf sql = {0};
 	mr_str *values = mr_calloc(apply->state->meta->partition_count + 1, sizeof *values);
+	delta_live_reserve(&apply->state->live, apply->state->live.len + count_rows(conn, from));
 	put_add_query(&sql, apply, layout, from);
 	int rc = sql_query(conn, mr_buf_view(&sql), &result, err);
 	while (rc >= 0 && (rc = sql_next(result, err)) == 1)

@@ -126,7 +126,7 @@ void delta_live_release(struct live_files *live)
 }
 
 /* Seeded as base/map.h's; eight bytes at a time, since a million paths pass through here. */
-static uint64_t path_hash(mr_str path)
+static uint32_t path_hash(mr_str path)
 {
 	uint64_t h = mr_hash(MR_STR("")) ^ path.len, word;
 	size_t i = 0;
@@ -139,35 +139,33 @@ static uint64_t path_hash(mr_str path)
 	if (i < path.len)
 		memcpy(&word, path.ptr + i, path.len - i);
 	h = (h ^ word) * 0x9e3779b97f4a7c15u;
-	return h ^ (h >> 29);
+	return (uint32_t)(h >> 32);
 }
 
 /* The path's slot, or the free one where the search ends. */
 static struct live_slot *find_slot(const struct live_files *live, const struct file_set *set, mr_str path,
-				   uint64_t hash)
+				   uint32_t hash)
 {
 	size_t mask = live->slot_count - 1;
-	uint32_t tag = (uint32_t)hash;
-	for (size_t i = (hash >> 20) & mask;; i = (i + 1) & mask) {
+	for (size_t i = hash & mask;; i = (i + 1) & mask) {
 		struct live_slot *slot = &live->slots[i];
-		if (!slot->index || (slot->tag == tag && slot->index != SLOT_GONE &&
+		if (!slot->index || (slot->hash == hash && slot->index != SLOT_GONE &&
 				     mr_str_eq(delta_file_set_at(set, slot->index - 1)->path, path)))
 			return slot;
 	}
 }
 
-static void grow(struct live_files *live, const struct file_set *set)
+void delta_live_reserve(struct live_files *live, size_t files)
 {
 	struct live_files bigger = {.slot_count = 64};
-	while (bigger.slot_count * 2 < live->len * 3 + 3)
+	while (bigger.slot_count * 3 < mr_max_size(files, live->len) * 4 + 4)
 		bigger.slot_count *= 2;
 	bigger.slots = mr_calloc(bigger.slot_count, sizeof *bigger.slots);
 	size_t mask = bigger.slot_count - 1;
 	for (size_t i = 0; i < live->slot_count; i++) {
 		if (!live->slots[i].index || live->slots[i].index == SLOT_GONE)
 			continue;
-		uint64_t hash = path_hash(delta_file_set_at(set, live->slots[i].index - 1)->path);
-		size_t at = (hash >> 20) & mask;
+		size_t at = live->slots[i].hash & mask;
 		while (bigger.slots[at].index)
 			at = (at + 1) & mask;
 		bigger.slots[at] = live->slots[i];
@@ -188,14 +186,14 @@ struct file_entry *delta_live_get(const struct live_files *live, const struct fi
 struct file_entry *delta_live_put(struct live_files *live, const struct file_set *set, size_t index)
 {
 	if ((live->used + 1) * 4 > live->slot_count * 3)
-		grow(live, set);
+		delta_live_reserve(live, live->len * 2);
 	mr_str path = delta_file_set_at(set, index)->path;
-	uint64_t hash = path_hash(path);
+	uint32_t hash = path_hash(path);
 	struct live_slot *slot = find_slot(live, set, path, hash);
 	struct file_entry *before = slot->index ? delta_file_set_at(set, slot->index - 1) : NULL;
 	live->used += !before;
 	live->len += !before;
-	*slot = (struct live_slot){(uint32_t)index + 1, (uint32_t)hash};
+	*slot = (struct live_slot){(uint32_t)index + 1, hash};
 	return before;
 }
 

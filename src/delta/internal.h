@@ -171,15 +171,16 @@ static inline struct file_cursor file_cursor(const struct file_set *set, size_t 
 
 struct file_entry *delta_file_cursor_next(struct file_cursor *cursor); /* NULL at the end */
 
-/* The files that live, by path. It holds no path itself: an entry's index and a piece of the hash. */
+/* The files that live, by path. It holds no path itself: an entry's index and the path's hash. */
 struct live_files {
 	struct live_slot {
-		uint32_t index, tag; /* index + 1; 0: free; UINT32_MAX: was taken once */
+		uint32_t index, hash; /* index + 1; 0: free; UINT32_MAX: was taken once */
 	} * slots;
 	size_t slot_count, used, len;
 };
 
 void delta_live_release(struct live_files *live);
+void delta_live_reserve(struct live_files *live, size_t files); /* room for so many */
 struct file_entry *delta_live_get(const struct live_files *live, const struct file_set *set, mr_str path);
 /* The entry `index` is now its path's. Returns the one that was, or NULL. */
 struct file_entry *delta_live_put(struct live_files *live, const struct file_set *set, size_t index);
@@ -223,6 +224,7 @@ struct delta_log_state {
 	struct live_files live; /* a new vector replaces the entry */
 	int64_t file_count, size_bytes, rows, files_without_rows, files_later;
 	struct stats_source *later; /* where the statistics of what is being applied stay */
+	struct arena scratch;       /* of one action */
 	size_t later_row;
 	struct table_protocol *protocol;
 	struct table_meta *meta;

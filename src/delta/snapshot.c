@@ -33,6 +33,7 @@ void delta_state_free(struct delta_log_state *state)
 	mr_map_release(&state->domains);
 	delta_live_release(&state->live);
 	delta_stats_source_free(state->later);
+	arena_release(&state->scratch);
 	protocol_free(state->protocol);
 	delta_meta_unref(state->meta);
 	delta_file_set_unref(state->files);
@@ -81,15 +82,13 @@ static mr_str *partition_values_json(struct delta_log_state *state, struct json_
 	return tuple;
 }
 
-/* Most paths say themselves. */
 static int decode_path(struct delta_log_state *state, mr_str encoded, mr_str *out, struct mr_error *err)
 {
-	struct arena arena = {0};
 	mr_str path;
-	int rc = delta_path_decode(encoded, &arena, &path, err);
+	arena_reset(&state->scratch);
+	int rc = delta_path_decode(encoded, &state->scratch, &path, err);
 	if (rc == 0)
 		*out = delta_file_set_text(state->files, path);
-	arena_release(&arena);
 	return rc;
 }
 
