@@ -31,6 +31,8 @@ static void print_where(struct app *app)
 	if (app_http_port(app))
 		fprintf(stderr, "  http     http://127.0.0.1:%d  (/api/v1/status, /metrics)\n",
 			app_http_port(app));
+	if (app_dags(app) && app_http_port(app))
+		fprintf(stderr, "  console  http://127.0.0.1:%d/dags\n", app_http_port(app));
 	if (app_dags(app))
 		fprintf(stderr, "  dags     millrace dag list -C %s\n", project->folder);
 	fprintf(stderr, "  query    millrace sql -C %s\n", project->folder);
