@@ -17,7 +17,7 @@ static const struct field fields[] = {
     {"dag_run_conf", "b.conf", FIELD_JSON},
     {"is_paused", "false", FIELD_RAW},
     {"reprocess_behavior", "\"none\"", FIELD_RAW},
-    {"max_active_runs", "10", FIELD_RAW},
+    {"max_active_runs", "coalesce(l.max_active_runs, 10)", FIELD_INT},
     {"created_at", "b.created_at", FIELD_TIME},
     {"completed_at", "CASE WHEN b.open = 0 THEN b.ended END", FIELD_TIME},
     {"updated_at", "coalesce(b.ended, b.created_at)", FIELD_TIME},
@@ -32,7 +32,7 @@ static const struct resource backfills = {
 	"(SELECT min(run_no) AS id, dag_id, backfill_id, min(logical_date) AS from_date, "
 	"max(logical_date) AS to_date, min(conf) AS conf, min(queued_at) AS created_at, max(end_date) AS "
 	"ended, sum(state IN ('queued', 'running')) AS open FROM dag_run WHERE backfill_id <> '' GROUP BY "
-	"dag_id, backfill_id) b",
+	"dag_id, backfill_id) b LEFT JOIN backfill l ON l.backfill_id = b.backfill_id",
     .fields = fields,
     .field_count = MR_COUNT(fields),
     .filters = filters,

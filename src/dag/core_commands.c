@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #define BACKFILL_RUNS_MAX 100000
-#define BACKFILL_ACTIVE 10
 #define RUN_ID_BYTES_MAX 250
 
 static int find_dag(struct core *core, mr_str dag_id, struct dag_state **out, struct mr_error *err)
@@ -341,6 +340,19 @@ static int backfill_one(struct core *core, struct dag_state *state, const struct
 	return rc;
 }
 
+static struct backfill *new_backfill(struct core *core, const struct core_backfill *what)
+{
+	char id[DAG_UUID_BYTES];
+	struct store_batch *batch = core_batch(core);
+	rng_uuid(core->options.rng, id);
+	struct backfill *backfill = run_know_backfill(
+	    core, mr_str_from(id), what->max_active_runs ? what->max_active_runs : BACKFILL_ACTIVE);
+	mr_vec_push(&batch->backfills,
+		    (struct store_backfill){arena_copy(&batch->arena, mr_str_from(id)),
+					    arena_copy(&batch->arena, what->dag_id), backfill->max_active});
+	return backfill;
+}
+
 int core_backfill(struct core *core, const struct core_backfill *what, size_t *runs_out, struct mr_error *err)
 {
 	struct dag_state *state;
@@ -353,11 +365,7 @@ int core_backfill(struct core *core, const struct core_backfill *what, size_t *r
 		return mr_fail(err, MR_ERR_LIMIT, "a backfill of %zu runs; at most %d", n, BACKFILL_RUNS_MAX);
 	struct timetable_run *times = mr_calloc(n + 1, sizeof *times);
 	timetable_backfill(state->dag->timetable, what->from_us, what->to_us, core->wall_us, times, n);
-	struct backfill *backfill = mr_calloc(1, sizeof *backfill);
-	rng_uuid(core->options.rng, backfill->id);
-	backfill->max_active = what->max_active_runs ? what->max_active_runs : BACKFILL_ACTIVE;
-	mr_vec_push(&core->backfill_list, backfill);
-	mr_map_put(&core->backfills, mr_str_from(backfill->id), backfill);
+	struct backfill *backfill = new_backfill(core, what);
 	size_t made = 0;
 	for (size_t i = 0; rc >= 0 && i < n; i++) {
 		rc = backfill_one(core, state, what, backfill, &times[what->backwards ? n - 1 - i : i], err);

@@ -90,6 +90,8 @@ struct asset_seen {
 	int64_t outlet_us; /* when a task's end said so, and no commit has since; NO_TIME */
 };
 
+#define BACKFILL_ACTIVE 10 /* runs at once, when nothing was said */
+
 struct backfill {
 	char id[DAG_UUID_BYTES];
 	int32_t max_active, active;
@@ -199,6 +201,8 @@ void run_reopen(struct run *run);
 void run_link(struct run *run); /* among its DAG's runs, by date */
 struct run *run_find(struct dag_state *state, mr_str run_id);
 struct backfill *run_backfill(const struct run *run);
+/* The one of this id, made when it is not known yet; NULL when id is none. */
+struct backfill *run_know_backfill(struct core *core, mr_str id, int32_t max_active);
 void run_arm(struct run *run);
 
 /* core_schedule.c: new runs */

@@ -50,6 +50,12 @@ static int load_dag(void *arg, const struct store_dag *row)
 	return 0;
 }
 
+static int load_backfill(void *arg, const struct store_backfill *row)
+{
+	run_know_backfill(((struct loaded *)arg)->core, row->id, row->max_active_runs);
+	return 0;
+}
+
 static int load_one_run(void *arg, const struct store_run *row)
 {
 	struct loaded *loaded = arg;
@@ -207,17 +213,6 @@ static void resume_run(struct run *run)
 	run_check_end(run);
 }
 
-static void know_backfill(struct core *core, mr_str id)
-{
-	if (!id.len || id.len >= DAG_UUID_BYTES || mr_map_get(&core->backfills, id))
-		return;
-	struct backfill *backfill = mr_calloc(1, sizeof *backfill);
-	memcpy(backfill->id, id.ptr, id.len);
-	backfill->max_active = 10;
-	mr_vec_push(&core->backfill_list, backfill);
-	mr_map_put(&core->backfills, id, backfill);
-}
-
 static int build_run(struct loaded *loaded, const struct store_run *row, struct run **out,
 		     struct mr_error *err)
 {
@@ -226,7 +221,8 @@ static int build_run(struct loaded *loaded, const struct store_run *row, struct 
 	int rc = version_of(state, row->version, &dag, err);
 	if (rc < 0)
 		return rc;
-	know_backfill(loaded->core, row->backfill_id);
+	/* A store of before backfills had rows does not say. */
+	run_know_backfill(loaded->core, row->backfill_id, BACKFILL_ACTIVE);
 	struct run *run = run_new(state, dag, row);
 	dag_unref(dag);
 	run_link(run);
@@ -249,6 +245,7 @@ static struct store_visitor visitor_of(struct loaded *loaded)
 {
 	return (struct store_visitor){.dag = load_dag,
 				      .pool = load_pool,
+				      .backfill = load_backfill,
 				      .run = load_one_run,
 				      .task = load_task_row,
 				      .asset_wait = load_wait,

@@ -134,6 +134,21 @@ struct backfill *run_backfill(const struct run *run)
 	return run->row.backfill_id.len ? mr_map_get(&run->core->backfills, run->row.backfill_id) : NULL;
 }
 
+struct backfill *run_know_backfill(struct core *core, mr_str id, int32_t max_active)
+{
+	if (!id.len || id.len >= DAG_UUID_BYTES)
+		return NULL;
+	struct backfill *backfill = mr_map_get(&core->backfills, id);
+	if (backfill)
+		return backfill;
+	backfill = mr_calloc(1, sizeof *backfill);
+	memcpy(backfill->id, id.ptr, id.len);
+	backfill->max_active = max_active;
+	mr_vec_push(&core->backfill_list, backfill);
+	mr_map_put(&core->backfills, mr_str_from(backfill->id), backfill);
+	return backfill;
+}
+
 /* ---- beginning ---- */
 
 static int32_t *active_of(struct run *run, int32_t *max)

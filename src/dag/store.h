@@ -96,6 +96,12 @@ struct store_pool {
 	int32_t slots;
 };
 
+/* What holds for all runs of a backfill; its runs carry its id. */
+struct store_backfill {
+	mr_str id, dag_id;
+	int32_t max_active_runs;
+};
+
 struct store_cancel {
 	char id[DAG_UUID_BYTES];
 	enum dag_cancel why;
@@ -115,6 +121,7 @@ struct store_batch {
 	struct arena arena; /* the strings */
 	uint64_t epoch;
 	MR_VEC(struct store_dag) dags;
+	MR_VEC(struct store_backfill) backfills;
 	MR_VEC(struct store_run) runs;
 	MR_VEC(struct store_task) tasks;
 	MR_VEC(struct store_task) removed; /* by run_no, task_id, map_index: before tasks */
@@ -139,6 +146,7 @@ bool store_batch_empty(const struct store_batch *batch);
 struct store_visitor {
 	int (*dag)(void *arg, const struct store_dag *);
 	int (*pool)(void *arg, const struct store_pool *);
+	int (*backfill)(void *arg, const struct store_backfill *);
 	int (*run)(void *arg, const struct store_run *);
 	int (*task)(void *arg, const struct store_task *);
 	int (*asset_wait)(void *arg, const struct store_asset_wait *);
@@ -153,9 +161,10 @@ struct dag_store_ops {
 	/* All of it or nothing; durable when it returns 0. */
 	int (*apply)(struct dag_store *, const struct store_batch *, struct mr_error *);
 	/* What a scheduler needs to go on: DAGs, pools, runs that are not finished and, of each DAG,
-	 * the last that is; their instances; asset events not yet used. Runs before their instances. */
+	 * the last that is; their backfills and instances; asset events not yet used. Backfills before
+	 * runs, runs before their instances. */
 	int (*load)(struct dag_store *, const struct store_visitor *, struct mr_error *);
-	/* One run, finished ones too, and its instances. MR_ERR_NOT_FOUND. */
+	/* One run, finished ones too, its backfill and its instances. MR_ERR_NOT_FOUND. */
 	int (*load_run)(struct dag_store *, mr_str dag_id, mr_str run_id, const struct store_visitor *,
 			struct mr_error *);
 	/* The source text of a version; MR_ERR_NOT_FOUND. */

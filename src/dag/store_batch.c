@@ -12,6 +12,7 @@ void store_batch_free(struct store_batch *batch)
 	for (size_t i = 0; i < batch->submits.len; i++)
 		dag_try_unref(batch->submits.items[i]);
 	mr_vec_release(&batch->dags);
+	mr_vec_release(&batch->backfills);
 	mr_vec_release(&batch->runs);
 	mr_vec_release(&batch->tasks);
 	mr_vec_release(&batch->removed);
@@ -34,5 +35,5 @@ bool store_batch_empty(const struct store_batch *batch)
 	return !batch->dags.len && !batch->runs.len && !batch->tasks.len && !batch->tries.len &&
 	       !batch->removed.len && !batch->xcoms.len && !batch->asset_events.len &&
 	       !batch->asset_waits.len && !batch->events.len && !batch->pools.len && !batch->notes.len &&
-	       !batch->submits.len && !batch->cancels.len && !batch->callbacks.len;
+	       !batch->backfills.len && !batch->submits.len && !batch->cancels.len && !batch->callbacks.len;
 }

@@ -155,12 +155,20 @@ static const struct column note_columns[] = {
     {"map_index", INT32, NOTE(map_index)}, {"content", TEXT, NOTE(text)},
 };
 
-enum { DAGS, VERSIONS, RUNS, TASKS, TRIES, XCOMS, ASSETS, WAITS, EVENTS, POOLS, NOTES, TABLES };
+#define BACKFILL(member) offsetof(struct store_backfill, member)
+static const struct column backfill_columns[] = {
+    {"backfill_id", TEXT, BACKFILL(id)},
+    {"dag_id", TEXT, BACKFILL(dag_id)},
+    {"max_active_runs", INT32, BACKFILL(max_active_runs)},
+};
+
+enum { DAGS, VERSIONS, BACKFILLS, RUNS, TASKS, TRIES, XCOMS, ASSETS, WAITS, EVENTS, POOLS, NOTES, TABLES };
 
 #define COLUMNS(array) .columns = (array), .count = MR_COUNT(array)
 static const struct table tables[TABLES] = {
     [DAGS] = {"dag", COLUMNS(dag_columns), "INSERT OR REPLACE"},
     [VERSIONS] = {"dag_version", COLUMNS(version_columns), "INSERT OR IGNORE"},
+    [BACKFILLS] = {"backfill", COLUMNS(backfill_columns), "INSERT OR REPLACE"},
     [RUNS] = {"dag_run", COLUMNS(run_columns), "INSERT", .upsert = "run_no"},
     [TASKS] = {"task_instance", COLUMNS(task_columns), "INSERT OR REPLACE"},
     [TRIES] = {"task_instance_history", COLUMNS(task_columns), "INSERT OR REPLACE"},
@@ -176,6 +184,7 @@ static const struct table tables[TABLES] = {
 static const char *const keys[TABLES] = {
     [DAGS] = "PRIMARY KEY(dag_id)) WITHOUT ROWID",
     [VERSIONS] = "id INTEGER PRIMARY KEY, UNIQUE(dag_id, dag_version))",
+    [BACKFILLS] = "PRIMARY KEY(backfill_id)) WITHOUT ROWID",
     [RUNS] = "PRIMARY KEY(run_no), UNIQUE(dag_id, run_id))",
     [TASKS] = "PRIMARY KEY(run_no, task_id, map_index)) WITHOUT ROWID",
     [TRIES] = "PRIMARY KEY(run_no, task_id, map_index, try_number, id)) WITHOUT ROWID",
@@ -425,6 +434,7 @@ static int write_rows(struct sqlite_store *store, const struct store_batch *batc
 	int rc = check_epoch(store, batch->epoch, err);
 	INSERT_ALL(rc, batch->pools, insert(store, POOLS, &batch->pools.items[i], err));
 	INSERT_ALL(rc, batch->dags, insert_dag(store, &batch->dags.items[i], err));
+	INSERT_ALL(rc, batch->backfills, insert(store, BACKFILLS, &batch->backfills.items[i], err));
 	INSERT_ALL(rc, batch->runs, insert(store, RUNS, &batch->runs.items[i], err));
 	INSERT_ALL(rc, batch->removed, remove_task(store, &batch->removed.items[i], err));
 	INSERT_ALL(rc, batch->tasks, insert(store, TASKS, &batch->tasks.items[i], err));
@@ -568,11 +578,15 @@ static int visit_numbers(struct sqlite_store *store, const struct store_visitor 
 	"SELECT (SELECT run_no FROM dag_run r WHERE r.dag_id = d.dag_id AND state IN ('success', 'failed') " \
 	"ORDER BY run_after DESC LIMIT 1) FROM dag d"
 
+/* The backfills that the runs of a query name. */
+#define BACKFILLS_OF(runs) "WHERE backfill_id IN (SELECT backfill_id FROM dag_run WHERE " runs ")"
+
 static int store_load(struct dag_store *base, const struct store_visitor *v, struct mr_error *err)
 {
 	struct sqlite_store *store = store_of(base);
 	struct store_dag dag = {0};
 	struct store_pool pool;
+	struct store_backfill backfill;
 	struct store_run one = {0};
 	struct store_task task = {0};
 	struct store_asset_wait wait = {0};
@@ -582,6 +596,9 @@ static int store_load(struct dag_store *base, const struct store_visitor *v, str
 		rc = visit(store, POOLS, "ORDER BY pool", NULL, 0, &pool, VISIT(v->pool), v->arg, err);
 	if (rc == 0)
 		rc = visit(store, DAGS, "ORDER BY dag_id", NULL, 0, &dag, VISIT(v->dag), v->arg, err);
+	if (rc == 0)
+		rc = visit(store, BACKFILLS, BACKFILLS_OF("run_no IN (" WANTED ")"), NULL, 0, &backfill,
+			   VISIT(v->backfill), v->arg, err);
 	if (rc == 0)
 		rc = visit(store, RUNS, "WHERE run_no IN (" WANTED ") ORDER BY run_no", NULL, 0, &one,
 			   VISIT(v->run), v->arg, err);
@@ -611,13 +628,17 @@ static int store_load_run(struct dag_store *base, mr_str dag_id, mr_str run_id, 
 {
 	struct sqlite_store *store = store_of(base);
 	struct found_run found = {v, -1};
+	struct store_backfill backfill;
 	struct store_run one = {0};
 	struct store_task task = {0};
 	mr_str params[] = {dag_id, run_id};
 	char number[24];
 	pthread_mutex_lock(store->reading);
-	int rc =
-	    visit(store, RUNS, "WHERE dag_id = ? AND run_id = ?", params, 2, &one, note_run, &found, err);
+	int rc = visit(store, BACKFILLS, BACKFILLS_OF("dag_id = ? AND run_id = ?"), params, 2, &backfill,
+		       VISIT(v->backfill), v->arg, err);
+	if (rc == 0)
+		rc = visit(store, RUNS, "WHERE dag_id = ? AND run_id = ?", params, 2, &one, note_run, &found,
+			   err);
 	if (rc == 0 && found.run_no < 0)
 		rc = mr_fail(err, MR_ERR_NOT_FOUND, "DAG '%.*s' has no run '%.*s'", MR_FMT(dag_id),
 			     MR_FMT(run_id));

@@ -210,6 +210,45 @@ TEST(scheduler_takes_up_what_ran)
 	store->ops->free(store);
 }
 
+static int backfill_two_at_once(struct core *core, void *arg, struct mr_error *err)
+{
+	struct core_backfill what = {.dag_id = mr_str_from(arg),
+				     .from_us = INT64_C(1767225600) * SECOND_US, /* 2026-01-01 */
+				     .to_us = INT64_C(1767571200) * SECOND_US,   /* 2026-01-05 */
+				     .max_active_runs = 2};
+	size_t runs;
+	return core_backfill(core, &what, &runs, err);
+}
+
+#define RUN_STATES "SELECT state, count(*) AS n FROM dag_run GROUP BY state ORDER BY state"
+
+/* As many runs at once as it was asked for, also after a restart. */
+TEST(scheduler_keeps_the_limit_of_a_backfill)
+{
+	struct mr_error err;
+	struct stub stub = {0};
+	struct dag_store *store;
+	const char *folder = test_folder();
+	CHECK_OK(store_sqlite_open(test_path("%s/s.db", folder), &store, &err), err);
+	write_file(test_path("%s/d.yml", folder),
+		   "d: {schedule: '@daily', start_date: 2099-01-01, catchup: false,\n"
+		   "    tasks: {a: {operator: BashOperator, bash_command: hold}}}\n");
+	struct scheduler *s = start(&stub, store, folder);
+	CHECK_OK(scheduler_call(s, backfill_two_at_once, d_name, &err), err);
+	wait_for(store, RUN_STATES, "{\"state\":\"queued\",\"n\":3}\n{\"state\":\"running\",\"n\":2}\n");
+	wait_for(store, "SELECT max_active_runs FROM backfill", "{\"max_active_runs\":2}\n");
+	wait_for(store, STATES, "{\"state\":\"none\",\"n\":3}\n{\"state\":\"running\",\"n\":2}\n");
+	scheduler_free(s);
+	s = start(&stub, store, folder);
+	wait_for(store, STATES,
+		 "{\"state\":\"none\",\"n\":1}\n{\"state\":\"running\",\"n\":2}\n{\"state\":\"success\","
+		 "\"n\":2}\n");
+	CHECK_INT(stub.asked, 2);
+	CHECK_INT(stub.submits, 4);
+	scheduler_free(s);
+	store->ops->free(store);
+}
+
 /* Two schedulers on one store: the first to be replaced writes nothing more and starts nothing. */
 TEST(scheduler_that_was_replaced_stops)
 {
