@@ -218,7 +218,7 @@ static void answer_delete(struct request *r, const struct change *c)
 		int16_t code = request_may_topic(r, ACL_READ, name) ? kafka_share_error(c->codes[i])
 								    : KE_TOPIC_AUTHORIZATION_FAILED;
 		t->error_code = request_code(r, code);
-		if (code == KE_UNKNOWN_TOPIC_OR_PARTITION)
+		if (code == KE_UNKNOWN_TOPIC_OR_PARTITION && topic)
 			t->error_message = MR_STR("There is no offset information to delete.");
 	}
 }

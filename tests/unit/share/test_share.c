@@ -5,6 +5,52 @@
 #include "share/records.h"
 #include "share/share.h"
 
+/* Bytes that Kafka 4.4's own classes wrote (ShareSnapshotKey, ShareSnapshotValue, ShareUpdateKey,
+ * ShareUpdateValue). */
+static void check_hex(const struct mr_buf *got, const char *hex)
+{
+	struct mr_buf text = {0};
+	for (size_t i = 0; i < got->len; i++)
+		mr_buf_printf(&text, "%02x", (unsigned char)got->ptr[i]);
+	CHECK_STR(mr_buf_view(&text), hex);
+	mr_buf_release(&text);
+}
+
+TEST(share_records_are_kafkas_to_the_byte)
+{
+	struct mr_buf out = {0};
+	struct share_key key = {.group = MR_STR("g1"), .partition = 3};
+	mr_put_be64((char *)key.topic_id, 0x1122334455667788);
+	mr_put_be64((char *)key.topic_id + 8, 9);
+	share_key_write(&key, &out);
+	check_hex(&out, "0000000267311122334455667788000000000000000900000003");
+	mr_buf_clear(&out);
+	key.kind = SHARE_UPDATE;
+	share_key_write(&key, &out);
+	check_hex(&out, "0001000267311122334455667788000000000000000900000003");
+	mr_buf_clear(&out);
+	struct share_range ranges[] = {{7, 9, SHARE_AVAILABLE, 2, 0, 0}, {12, 12, SHARE_ARCHIVED, 5, 0, 0}};
+	struct share_value snapshot = {.snapshot_epoch = 4,
+				       .state_epoch = 5,
+				       .created_ms = 1700000000001,
+				       .written_ms = 1700000000002,
+				       .start = 7,
+				       .done_count = 8,
+				       .batches = {ranges, 2, 2}};
+	share_value_write(SHARE_SNAPSHOT, &snapshot, &out);
+	check_hex(&out, "000000000004000000050000000000000000000000070000018bcfe56801"
+			"0000018bcfe5680203000000000000000700000000000000090000020000"
+			"0000000000000c000000000000000c0400050001000400000008");
+	mr_buf_clear(&out);
+	struct share_range update_range = {5, 9, SHARE_ACKNOWLEDGED, 1, 0, 0};
+	struct share_value update = {
+	    .snapshot_epoch = 4, .start = -1, .done_count = 3, .batches = {&update_range, 1, 1}};
+	share_value_write(SHARE_UPDATE, &update, &out);
+	check_hex(&out, "00000000000400000000ffffffffffffffff020000000000000005000000"
+			"00000000090200010001000400000003");
+	mr_buf_release(&out);
+}
+
 TEST(share_records_are_kafkas)
 {
 	struct mr_buf out = {0};
