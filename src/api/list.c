@@ -348,6 +348,21 @@ int list_rows(struct api_call *call, const struct resource *resource, const char
 	return rc;
 }
 
+const char *list_path_where(struct api_call *call, const char *const *columns, size_t count)
+{
+	struct mr_buf where = {0};
+	for (size_t i = 0; i < count; i++) {
+		mr_buf_cstr(&where, i ? " AND " : "");
+		if (mr_str_is(call->path[i], "~"))
+			mr_buf_printf(&where, "?%zu IS NOT NULL", i + 1);
+		else
+			mr_buf_printf(&where, "%s = ?%zu", columns[i], i + 1);
+	}
+	const char *text = arena_copy(&call->arena, mr_buf_view(&where)).ptr;
+	mr_buf_release(&where);
+	return text;
+}
+
 int list_one(struct api_call *call, const struct resource *resource, const char *where,
 	     const struct sql_params *params, const char *missing, struct mr_error *err)
 {

@@ -66,6 +66,10 @@ struct sql_params {
 	size_t count;
 };
 
+/* A condition for the call's path: column i is path[i], or anything where that is "~". An OR with '~' in it
+ * would have SQLite look at every row. The text is the arena's. */
+const char *list_path_where(struct api_call *call, const char *const *columns, size_t count);
+
 /* where: a condition, or "1"; params: what it refers to, ?1 … */
 MR_NODISCARD int list_answer(struct api_call *call, const struct resource *resource, const char *where,
 			     struct sql_params *params, struct mr_error *err);

@@ -136,10 +136,10 @@ int api_instance_list(struct api_call *call, struct mr_error *err)
 {
 	struct sql_params params = {{call->path[0], call->path[1]}, 2};
 	int rc = check_run(call, err);
-	return rc < 0
-		   ? rc
-		   : list_answer(call, &api_instances,
-				 "(r.dag_id = ?1 OR ?1 = '~') AND (r.run_id = ?2 OR ?2 = '~')", &params, err);
+	static const char *const columns[] = {"r.dag_id", "r.run_id"};
+	return rc < 0 ? rc
+		      : list_answer(call, &api_instances, list_path_where(call, columns, MR_COUNT(columns)),
+				    &params, err);
 }
 
 #define ONE "r.dag_id = ?1 AND r.run_id = ?2 AND t.task_id = ?3"

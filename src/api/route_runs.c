@@ -95,7 +95,8 @@ int api_run_list(struct api_call *call, struct mr_error *err)
 			return rc;
 		dag_unref(dag);
 	}
-	return list_answer(call, &runs, "r.dag_id = ?1 OR ?1 = '~'", &params, err);
+	static const char *const columns[] = {"r.dag_id"};
+	return list_answer(call, &runs, list_path_where(call, columns, MR_COUNT(columns)), &params, err);
 }
 
 /* ---- trigger ---- */

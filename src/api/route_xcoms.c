@@ -54,11 +54,8 @@ static const struct resource xcom = {
 int api_xcom_list(struct api_call *call, struct mr_error *err)
 {
 	struct sql_params params = {{call->path[0], call->path[1], call->path[2]}, 3};
-	return list_answer(
-	    call, &xcoms,
-	    "(r.dag_id = ?1 OR ?1 = '~') AND (r.run_id = ?2 OR ?2 = '~') AND (x.task_id = ?3 OR "
-	    "?3 = '~')",
-	    &params, err);
+	static const char *const columns[] = {"r.dag_id", "r.run_id", "x.task_id"};
+	return list_answer(call, &xcoms, list_path_where(call, columns, MR_COUNT(columns)), &params, err);
 }
 
 int api_xcom_get(struct api_call *call, struct mr_error *err)

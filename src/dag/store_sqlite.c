@@ -202,6 +202,7 @@ static const char more_schema[] =
     "CREATE INDEX IF NOT EXISTS dag_run_open ON dag_run(dag_id) WHERE state IN ('queued', 'running');"
     "CREATE INDEX IF NOT EXISTS dag_run_by_date ON dag_run(dag_id, run_after);"
     "CREATE INDEX IF NOT EXISTS asset_event_by_uri ON asset_event(uri, version);"
+    "CREATE INDEX IF NOT EXISTS log_by_run ON log(dag_id, run_id);"
     "CREATE INDEX IF NOT EXISTS asset_wait_by_dag ON asset_dag_run_queue(dag_id);";
 
 struct sqlite_store {
