@@ -7,7 +7,7 @@
  */
 #include "group/coordinator.h"
 
-#include "group/bytes.h"
+#include "codec/bytes.h"
 
 /* ---- who reads a partition ---- */
 

@@ -1,6 +1,6 @@
 #include "group/records.h"
 
-#include "group/bytes.h"
+#include "codec/bytes.h"
 
 #define OFFSET_VERSION 3
 #define GROUP_VERSION 3

@@ -1,5 +1,5 @@
 /* group/records_consumer.c - values of consumer groups' records (KIP-848): all "flexible", version 0. */
-#include "group/bytes.h"
+#include "codec/bytes.h"
 #include "group/records.h"
 
 #define VERSION 0

@@ -7,25 +7,23 @@
 #include "group/coordinator.h"
 
 #include "base/varint.h"
+#include "log/replay.h"
 
 #include <stdlib.h>
 
-#define READ_BYTES (1 << 20)
-
 struct replay {
 	struct groups *groups;
-	struct batch_iter it;
+	const struct batch_header *batch; /* the record's */
 };
 
 static void apply_offset(struct replay *p, const struct record_key *key, const struct record *record,
 			 struct group_offset *value, mr_str metadata)
 {
-	const struct batch_header *header = &p->it.header;
 	value->partition = key->partition;
 	value->log_offset = record->offset;
 	struct group *group = group_make(p->groups, key->group);
-	if (header->attributes & BATCH_TRANSACTIONAL)
-		offsets_put_pending(&group->offsets, header->producer_id, key->topic, value, metadata);
+	if (p->batch->attributes & BATCH_TRANSACTIONAL)
+		offsets_put_pending(&group->offsets, p->batch->producer_id, key->topic, value, metadata);
 	else
 		offsets_put(&group->offsets, key->topic, value, metadata);
 }
@@ -83,44 +81,18 @@ static void apply_marker(struct replay *p, const struct record *record)
 	bool commit = mr_get_be16(record->key.ptr + 2) == 1;
 	mr_map_each (&p->groups->by_name, entry) {
 		struct group *group = entry->value;
-		offsets_decide(&group->offsets, p->it.header.producer_id, commit);
+		offsets_decide(&group->offsets, p->batch->producer_id, commit);
 	}
 }
 
-static int apply_batch(struct replay *p, mr_str batch, struct mr_error *err)
+static int apply(void *arg, const struct batch_header *batch, const struct record *record,
+		 struct mr_error *err)
 {
-	struct record record;
-	int rc = batch_iter_start(&p->it, batch, err);
-	while (rc == 0 && (rc = batch_iter_next(&p->it, &record, err)) > 0) {
-		if (p->it.header.attributes & BATCH_CONTROL) {
-			apply_marker(p, &record);
-			rc = 0;
-		} else {
-			rc = apply_record(p, &record, err);
-		}
-	}
-	return rc;
-}
-
-static int replay_partition(struct replay *p, struct log_partition *partition, struct mr_error *err)
-{
-	struct mr_buf bytes = {0};
-	int64_t at = log_start_offset(partition);
-	int rc = 0;
-	while (rc == 0 && at < log_stable_offset(partition)) {
-		mr_buf_clear(&bytes);
-		rc = log_read(partition, at, READ_BYTES, true, &bytes, &at, err);
-		mr_str rest = mr_buf_view(&bytes);
-		while (rc == 0 && rest.len > 0) {
-			int64_t size = batch_size(rest, err);
-			rc = size < 0 ? (int)size : apply_batch(p, mr_str_n(rest.ptr, (size_t)size), err);
-			rest = mr_str_tail(rest, (size_t)mr_max_i64(size, 1));
-		}
-		if (bytes.len == 0)
-			break;
-	}
-	mr_buf_release(&bytes);
-	return rc;
+	struct replay p = {arg, batch};
+	if (!(batch->attributes & BATCH_CONTROL))
+		return apply_record(&p, record, err);
+	apply_marker(&p, record);
+	return 0;
 }
 
 /* From now on the members' time runs. Groups that were deleted left nothing. */
@@ -145,15 +117,9 @@ static void wake_members(struct groups *groups)
 
 int groups_replay(struct groups *groups, struct mr_error *err)
 {
-	struct replay p = {.groups = groups};
 	groups->topic = log_topic_find(broker_store(groups->broker), MR_STR(GROUP_TOPIC));
-	int32_t count = groups->topic ? log_topic_partition_count(groups->topic) : 0;
-	int rc = 0;
-	for (int32_t i = 0; i < count && rc == 0; i++)
-		rc = replay_partition(&p, log_partition_at(groups->topic, i), err);
-	batch_iter_release(&p.it);
-	if (rc < 0)
-		return mr_error_wrap(err, rc, "reading " GROUP_TOPIC);
-	wake_members(groups);
-	return 0;
+	int rc = log_replay(groups->topic, apply, groups, err);
+	if (rc == 0)
+		wake_members(groups);
+	return rc;
 }

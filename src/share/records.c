@@ -1,6 +1,6 @@
 #include "share/records.h"
 
-#include "group/bytes.h"
+#include "codec/bytes.h"
 
 #define KEY_KINDS 2
 #define VALUE_VERSION 0

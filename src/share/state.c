@@ -1,9 +1,10 @@
 /* share/state.c - the internal topic of states: appending, replay after a restart, pruning. */
 #include "share/coordinator.h"
 
+#include "log/replay.h"
+
 #include <stdlib.h>
 
-#define READ_BYTES (1 << 20)
 #define BATCH_BYTES_MAX (64 << 20)
 #define SEGMENT_BYTES (100 << 20) /* share.coordinator.state.topic.segment.bytes */
 /* A snapshot that is this many records behind the end is renewed, so that the topic can be cut. */
@@ -51,7 +52,6 @@ int share_append(struct share *share, const struct share_part *part, enum share_
 struct replay {
 	struct share *share;
 	struct mr_map topics; /* id -> struct log_topic */
-	struct batch_iter it;
 };
 
 static void learn_topics(struct replay *replay)
@@ -86,8 +86,10 @@ static void apply_value(struct share_part *part, enum share_record kind, const s
 	part->snapshot_due = false;
 }
 
-static int apply_record(struct replay *replay, const struct record *record, struct mr_error *err)
+static int apply_record(void *arg, const struct batch_header *batch, const struct record *record,
+			struct mr_error *err)
 {
+	struct replay *replay = arg;
 	struct share_key key;
 	struct share_value value;
 	int rc = share_key_read(record->key, &key, err);
@@ -118,37 +120,6 @@ static int apply_record(struct replay *replay, const struct record *record, stru
 	return 0;
 }
 
-static int apply_batch(struct replay *replay, mr_str batch, struct mr_error *err)
-{
-	struct record record;
-	int rc = batch_iter_start(&replay->it, batch, err);
-	while (rc == 0 && (rc = batch_iter_next(&replay->it, &record, err)) > 0)
-		rc = apply_record(replay, &record, err);
-	return rc;
-}
-
-static int replay_partition(struct replay *replay, struct log_partition *partition, struct mr_error *err)
-{
-	struct mr_buf bytes = {0};
-	int64_t at = log_start_offset(partition);
-	int rc = 0;
-	while (rc == 0 && at < log_stable_offset(partition)) {
-		mr_buf_clear(&bytes);
-		rc = log_read(partition, at, READ_BYTES, true, &bytes, &at, err);
-		mr_str rest = mr_buf_view(&bytes);
-		while (rc == 0 && rest.len > 0) {
-			int64_t size = batch_size(rest, err);
-			rc =
-			    size < 0 ? (int)size : apply_batch(replay, mr_str_n(rest.ptr, (size_t)size), err);
-			rest = mr_str_tail(rest, (size_t)mr_max_i64(size, 1));
-		}
-		if (bytes.len == 0)
-			break;
-	}
-	mr_buf_release(&bytes);
-	return rc;
-}
-
 int share_replay(struct share *share, struct mr_error *err)
 {
 	struct replay replay = {.share = share};
@@ -156,10 +127,9 @@ int share_replay(struct share *share, struct mr_error *err)
 	if (!share->topic)
 		return 0;
 	learn_topics(&replay);
-	int rc = replay_partition(&replay, log_partition_at(share->topic, 0), err);
-	batch_iter_release(&replay.it);
+	int rc = log_replay(share->topic, apply_record, &replay, err);
 	mr_map_release(&replay.topics);
-	return rc < 0 ? mr_error_wrap(err, rc, "reading " SHARE_STATE_TOPIC) : 0;
+	return rc;
 }
 
 /* ---- pruning ---- */

@@ -1,6 +1,6 @@
 #include "txn/records.h"
 
-#include "group/bytes.h"
+#include "codec/bytes.h"
 
 #define PARTITIONS_MAX 1000000
 

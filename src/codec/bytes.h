@@ -1,4 +1,4 @@
-/* group/bytes.h - big-endian fields of the internal topic's records, in and out.
+/* codec/bytes.h - big-endian fields of internal topics' records, in and out.
  *
  * Strings and arrays have an old form (int16 and int32 lengths) and a compact one (an unsigned
  * varint of length + 1, in records that are "flexible"). A reader's first fault sticks: it reads
