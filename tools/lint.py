@@ -20,7 +20,7 @@ LAYERS = {
     "conf": f"{CORE} codec",
     "log": f"{CORE} codec",
     "sql": f"{CORE} codec",
-    "stream": f"{CORE} conf",
+    "stream": f"{CORE} codec conf",
     "store": f"{CORE} codec",
     "delta": f"{CORE} codec sql store",
     "broker": f"{CORE} codec conf log",

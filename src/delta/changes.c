@@ -35,32 +35,7 @@ struct change {
 	MR_VEC(struct delta_data_file) feed;
 };
 
-static int read_file(struct change *c, const struct action_file *action, struct delta_data_file *out,
-		     struct mr_error *err)
-{
-	const struct table_meta *meta = c->snapshot->meta;
-	struct delta_data_file file = {.size = action->size};
-	int rc = delta_path_decode(action->path, c->arena, &file.path, err);
-	if (rc < 0)
-		return rc;
-	mr_str *values = arena_calloc(c->arena, meta->partition_count + 1, sizeof *values);
-	for (size_t i = 0; i < meta->partition_count; i++) {
-		mr_str value = json_str(
-		    json_get_str(action->partition_values, meta->columns[meta->partition_index[i]].physical));
-		values[i] = value.len ? arena_copy(c->arena, value) : MR_STR_NULL;
-	}
-	file.partition_values = values;
-	if (action->has_dv) {
-		struct delta_dv *dv = arena_alloc(c->arena, sizeof *dv);
-		*dv = action->dv;
-		dv->data = arena_copy(c->arena, action->dv.data);
-		file.dv = dv;
-	}
-	*out = file;
-	return 0;
-}
-
-static int note_metadata(const struct change *c, struct json_value body, struct mr_error *err)
+static int note_metadata(struct change *c, struct json_value body, struct mr_error *err)
 {
 	mr_str on = json_str(json_get(json_get(body, "configuration"), "delta.enableChangeDataFeed"));
 	if (mr_str_is(on, "true"))
@@ -85,14 +60,16 @@ static int note_action(void *arg, const struct action *action, struct mr_error *
 		return note_metadata(c, action->metadata.body, err);
 	case ACTION_ADD:
 	case ACTION_REMOVE:
-		rc = action->file.data_change ? read_file(c, &action->file, &file, err) : 1;
+		rc = action->file.data_change
+			 ? delta_data_file_read(c->snapshot, &action->file, c->arena, &file, err)
+			 : 1;
 		if (rc == 0 && action->kind == ACTION_ADD)
 			mr_vec_push(&c->adds, file);
 		else if (rc == 0)
 			mr_vec_push(&c->removes, file);
 		return rc < 0 ? rc : 0;
 	case ACTION_CDC:
-		rc = read_file(c, &action->file, &file, err);
+		rc = delta_data_file_read(c->snapshot, &action->file, c->arena, &file, err);
 		if (rc == 0)
 			mr_vec_push(&c->feed, file);
 		return rc;
@@ -253,29 +230,40 @@ static int check_recorded(struct delta_table *table, int64_t from, struct mr_err
 	return rc;
 }
 
-int delta_changes_sql(struct delta_table *table, const struct delta_snapshot *snapshot, int64_t from,
-		      struct mr_buf *out, struct mr_error *err)
+static void release(struct change *c)
+{
+	for (int kind = 0; kind < CHANGE_KINDS; kind++) {
+		mr_vec_release(&c->kinds[kind].files);
+		mr_vec_release(&c->kinds[kind].before);
+		mr_vec_release(&c->kinds[kind].stamps);
+	}
+	mr_vec_release(&c->adds);
+	mr_vec_release(&c->removes);
+	mr_vec_release(&c->feed);
+	arena_release(c->arena);
+}
+
+int delta_changes_between_sql(struct delta_table *table, const struct delta_snapshot *snapshot, int64_t from,
+			      int64_t to, struct mr_buf *out, struct mr_error *err)
 {
 	struct arena arena = {0};
 	struct change c = {.arena = &arena, .snapshot = snapshot};
-	if (from < 0 || from > snapshot->version)
-		return mr_fail(err, MR_ERR_INVALID, "there are no versions from %lld to %lld",
-			       (long long)from, (long long)snapshot->version);
-	int rc = check_recorded(table, from, err);
+	int rc = from <= to ? check_recorded(table, from, err) : 0;
 	pthread_mutex_lock(&table->lock);
-	for (int64_t version = from; version <= snapshot->version && rc == 0; version++)
+	for (int64_t version = from; version <= to && rc == 0; version++)
 		rc = read_version(table, &c, version, err);
 	pthread_mutex_unlock(&table->lock);
 	if (rc == 0)
 		put_changes(out, &c);
-	for (int kind = 0; kind < CHANGE_KINDS; kind++) {
-		mr_vec_release(&c.kinds[kind].files);
-		mr_vec_release(&c.kinds[kind].before);
-		mr_vec_release(&c.kinds[kind].stamps);
-	}
-	mr_vec_release(&c.adds);
-	mr_vec_release(&c.removes);
-	mr_vec_release(&c.feed);
-	arena_release(&arena);
+	release(&c);
 	return rc;
+}
+
+int delta_changes_sql(struct delta_table *table, const struct delta_snapshot *snapshot, int64_t from,
+		      struct mr_buf *out, struct mr_error *err)
+{
+	if (from < 0 || from > snapshot->version)
+		return mr_fail(err, MR_ERR_INVALID, "there are no versions from %lld to %lld",
+			       (long long)from, (long long)snapshot->version);
+	return delta_changes_between_sql(table, snapshot, from, snapshot->version, out, err);
 }

@@ -156,3 +156,17 @@ int delta_commit_time_find(struct delta_table *table, int64_t ms, int64_t *out, 
 	*out = version;
 	return 0;
 }
+
+int delta_commit_time_of(struct delta_table *table, int64_t version, int64_t *out, struct mr_error *err)
+{
+	const struct table_meta *meta = table->state->meta;
+	struct file_info info;
+	if (delta_commit_time_inside(meta) && version >= property_int(meta, version_key, 0))
+		return read_inside(table, version, out, err);
+	char *path = delta_store_commit_path(table, version);
+	int rc = disk_stat(table->env->disk, path, &info, err);
+	free(path);
+	if (rc == 0)
+		*out = info.mtime_ms;
+	return rc;
+}

@@ -68,13 +68,6 @@ int64_t delta_txn(const struct delta_snapshot *snapshot, mr_str app_id);
 /* Appends to out one SQL relation, "(SELECT ... )", that yields the snapshot's rows with the
  * table's column names, types and order. Valid for an empty table too. */
 void delta_scan_sql(const struct delta_snapshot *snapshot, struct mr_buf *out);
-/* The rows that commits from+1 .. snapshot's version added (dataChange=true). `from` -1: all.
- * MR_ERR_NOT_FOUND when the log no longer reaches back; MR_ERR_UNSUPPORTED when a commit in
- * between removed or changed rows. *file_count (may be NULL) says how many files that is. */
-MR_NODISCARD int delta_scan_since_sql(struct delta_table *table, const struct delta_snapshot *snapshot,
-				      int64_t from, struct mr_buf *out, size_t *file_count,
-				      struct mr_error *err);
-
 /* The rows that came and went in versions from .. the snapshot's, with _change_type ("insert", "delete",
  * "update_preimage", "update_postimage"), _commit_version and _commit_timestamp, by the snapshot's columns.
  * MR_ERR_INVALID when one of them does not record changes (delta.enableChangeDataFeed);
@@ -114,6 +107,9 @@ MR_NODISCARD int delta_check_writable(struct delta_table *table, struct mr_error
 #define DELTA_ROW_COLUMN "__mr_row"
 void delta_scan_files_sql(const struct delta_snapshot *snapshot, const struct delta_data_file *files,
 			  size_t count, struct mr_buf *out);
+/* Without them. */
+void delta_scan_rows_sql(const struct delta_snapshot *snapshot, const struct delta_data_file *files,
+			 size_t count, struct mr_buf *out);
 /* (VALUES ...) rows of DELTA_FILE_COLUMN and the partition columns, one a file: for predicates on
  * partition columns alone. */
 void delta_partition_values_sql(const struct delta_snapshot *snapshot, const struct delta_data_file *files,

@@ -133,3 +133,28 @@ void delta_file_remove_write(struct json_writer *w, const struct table_meta *met
 	json_end_object(w);
 	json_end_object(w);
 }
+
+int delta_data_file_read(const struct delta_snapshot *snapshot, const struct action_file *action,
+			 struct arena *arena, struct delta_data_file *out, struct mr_error *err)
+{
+	const struct table_meta *meta = snapshot->meta;
+	struct delta_data_file file = {.size = action->size};
+	int rc = delta_path_decode(action->path, arena, &file.path, err);
+	if (rc < 0)
+		return rc;
+	mr_str *values = arena_calloc(arena, meta->partition_count + 1, sizeof *values);
+	for (size_t i = 0; i < meta->partition_count; i++) {
+		mr_str value = json_str(
+		    json_get_str(action->partition_values, meta->columns[meta->partition_index[i]].physical));
+		values[i] = value.len ? arena_copy(arena, value) : MR_STR_NULL;
+	}
+	file.partition_values = values;
+	if (action->has_dv) {
+		struct delta_dv *dv = arena_alloc(arena, sizeof *dv);
+		*dv = action->dv;
+		dv->data = arena_copy(arena, action->dv.data);
+		file.dv = dv;
+	}
+	*out = file;
+	return 0;
+}

@@ -370,6 +370,9 @@ bool delta_checkpoint_is_due(const struct delta_log_state *state);
 
 void delta_file_extra_read(struct arena *arena, const struct action_file *action, struct file_extra **out);
 struct file_extra *delta_file_extra_copy(struct arena *arena, const struct file_extra *extra);
+/* A file as an action names it, by the snapshot's partition columns; statistics are left out. */
+int delta_data_file_read(const struct delta_snapshot *snapshot, const struct action_file *action,
+			 struct arena *arena, struct delta_data_file *out, struct mr_error *err);
 /* The members path and partitionValues. */
 void delta_file_place_write(struct json_writer *w, const struct table_meta *meta, mr_str path,
 			    const mr_str *partition_values);
@@ -416,6 +419,15 @@ size_t delta_commit_time_properties(struct version_frame *frame, const struct ta
 				    struct delta_pair *out);
 /* The newest version at or before that time. The table's state is read. */
 int delta_commit_time_find(struct delta_table *table, int64_t ms, int64_t *out, struct mr_error *err);
+
+/* When a version was made, milliseconds since 1970. The table's state is read. */
+int delta_commit_time_of(struct delta_table *table, int64_t version, int64_t *out, struct mr_error *err);
+
+/* ---- changes.c ---- */
+
+/* As delta_changes_sql, of versions from .. to only, by the snapshot's columns; from > to: no rows. */
+int delta_changes_between_sql(struct delta_table *table, const struct delta_snapshot *snapshot, int64_t from,
+			      int64_t to, struct mr_buf *out, struct mr_error *err);
 
 /* ---- row_tracking.c ---- */
 

@@ -288,6 +288,17 @@ void delta_scan_sql(const struct delta_snapshot *snapshot, struct mr_buf *out)
 	mr_vec_release(&scan.files);
 }
 
+void delta_scan_rows_sql(const struct delta_snapshot *snapshot, const struct delta_data_file *files,
+			 size_t count, struct mr_buf *out)
+{
+	struct scan scan = {.table_path = snapshot->path, .meta = snapshot->meta};
+	for (size_t i = 0; i < count; i++)
+		mr_vec_push(&scan.files,
+			    (struct scan_file){files[i].path, files[i].partition_values, files[i].dv});
+	put_scan(out, &scan);
+	mr_vec_release(&scan.files);
+}
+
 void delta_scan_files_sql(const struct delta_snapshot *snapshot, const struct delta_data_file *files,
 			  size_t count, struct mr_buf *out)
 {
@@ -321,86 +332,4 @@ void delta_partition_values_sql(const struct delta_snapshot *snapshot, const str
 	}
 	mr_buf_cstr(out, "))");
 	mr_vec_release(&scan.files);
-}
-
-/* ---- since ---- */
-
-struct since {
-	struct scan *scan;
-	struct arena *arena;
-};
-
-static int collect_added(void *arg, const struct action *action, struct mr_error *err)
-{
-	struct since *since = arg;
-	const struct table_meta *meta = since->scan->meta;
-	if (action->kind == ACTION_METADATA)
-		return mr_fail(err, MR_ERR_UNSUPPORTED, "the table's metadata changed");
-	if ((action->kind != ACTION_ADD && action->kind != ACTION_REMOVE) || !action->file.data_change)
-		return 0;
-	if (action->kind == ACTION_REMOVE)
-		return mr_fail(err, MR_ERR_UNSUPPORTED, "rows were removed or changed, not only added");
-	struct scan_file file = {0};
-	int rc = delta_path_decode(action->file.path, since->arena, &file.path, err);
-	if (rc < 0)
-		return rc;
-	mr_str *values = arena_calloc(since->arena, meta->partition_count + 1, sizeof *values);
-	for (size_t i = 0; i < meta->partition_count; i++) {
-		mr_str value = json_str(json_get_str(action->file.partition_values,
-						     meta->columns[meta->partition_index[i]].physical));
-		if (value.len)
-			values[i] = arena_copy(since->arena, value);
-	}
-	file.partition_values = values;
-	if (action->file.has_dv) {
-		struct file_extra *extra;
-		delta_file_extra_read(since->arena, &action->file, &extra);
-		file.dv = &extra->dv;
-	}
-	mr_vec_push(&since->scan->files, file);
-	return 0;
-}
-
-static int collect_version(struct delta_table *table, int64_t version, struct since *since,
-			   struct mr_error *err)
-{
-	struct mr_buf bytes = {0};
-	char *path = delta_store_commit_path(table, version);
-	int rc = delta_store_read_commit(table, version, &bytes, err);
-	if (rc == MR_ERR_NOT_FOUND) {
-		mr_fail(err, rc, "%s: the log no longer holds version %lld", table->path, (long long)version);
-		mr_hint(err, "start again from a full read");
-	} else if (rc == 0) {
-		rc = delta_actions_parse(table->parser, mr_buf_view(&bytes), path, collect_added, since, err);
-	}
-	free(path);
-	mr_buf_release(&bytes);
-	return rc;
-}
-
-int delta_scan_since_sql(struct delta_table *table, const struct delta_snapshot *snapshot, int64_t from,
-			 struct mr_buf *out, size_t *file_count, struct mr_error *err)
-{
-	if (from < 0) {
-		delta_scan_sql(snapshot, out);
-		if (file_count)
-			*file_count = (size_t)snapshot->file_count;
-		return 0;
-	}
-	struct scan scan = {.table_path = snapshot->path, .meta = snapshot->meta};
-	struct arena arena = {0};
-	struct since since = {&scan, &arena};
-	int rc = 0;
-	pthread_mutex_lock(&table->lock);
-	for (int64_t version = from + 1; version <= snapshot->version && rc == 0; version++)
-		rc = collect_version(table, version, &since, err);
-	pthread_mutex_unlock(&table->lock);
-	if (rc == 0) {
-		put_scan(out, &scan);
-		if (file_count)
-			*file_count = scan.files.len;
-	}
-	mr_vec_release(&scan.files);
-	arena_release(&arena);
-	return rc;
 }

@@ -3,10 +3,7 @@
 #include "base/vec.h"
 #include "query/bind.h"
 
-struct positions {
-	int64_t from[FLOW_SOURCES_MAX];
-	int64_t to[FLOW_SOURCES_MAX];
-};
+#include <stdlib.h>
 
 /* The table of a flow that runs for the first time: its columns are its query's. */
 static int create_table(const struct flow *flow, struct delta_table *table, struct sql_conn *conn,
@@ -26,38 +23,64 @@ static int create_table(const struct flow *flow, struct delta_table *table, stru
 	return rc == MR_ERR_EXISTS ? 0 : rc;
 }
 
-static bool moved(const struct flow *flow, const struct positions *at)
+static bool same(const struct delta_stream_offset *a, const struct delta_stream_offset *b)
+{
+	return a->version == b->version && a->index == b->index && a->initial == b->initial;
+}
+
+static bool moved(const struct flow *flow, const struct bind_flow_batch *at)
 {
 	for (size_t i = 0; i < flow->source_count; i++) {
 		bool counts = flow->kind == FLOW_MATERIALIZED_VIEW || flow->sources[i].stream;
-		if (counts && at->to[i] != at->from[i])
+		if (counts && !same(&at->to[i], &at->from[i]))
 			return true;
 	}
 	return false;
 }
 
-static int commit(const struct flow *flow, struct delta_table *table, const struct positions *at,
-		  struct delta_file *files, size_t file_count, struct arena *arena,
-		  struct flow_batch_result *result, struct mr_error *err)
+/* What the commit says of where the flow stands, and what it expects to find. */
+struct progress {
+	struct arena *arena;
+	const struct delta_snapshot *snapshot;
+	struct delta_txn txns[FLOW_SOURCES_MAX + BIND_POSITION_PARTS],
+	    expect[FLOW_SOURCES_MAX + BIND_POSITION_PARTS];
+	size_t count;
+};
+
+static void put_part(struct progress *p, const struct flow *flow, size_t source, enum bind_position_part part,
+		     int64_t value)
 {
-	struct delta_txn txns[FLOW_SOURCES_MAX], expect[FLOW_SOURCES_MAX];
-	size_t count = 0;
-	for (size_t i = 0; i < flow->source_count; i++) {
-		if (at->to[i] < 0)
-			continue;
-		char app_id[BIND_APP_ID_SIZE];
-		bind_flow_app_id(flow, i, app_id);
-		mr_str id = arena_copy(arena, mr_str_from(app_id));
-		txns[count] = (struct delta_txn){id, at->to[i]};
-		expect[count++] = (struct delta_txn){id, at->from[i]};
-	}
+	char app_id[BIND_APP_ID_SIZE];
+	bind_flow_app_id(flow, source, part, app_id);
+	mr_str id = arena_copy(p->arena, mr_str_from(app_id));
+	p->txns[p->count] = (struct delta_txn){id, value};
+	p->expect[p->count++] = (struct delta_txn){id, delta_txn(p->snapshot, id)};
+}
+
+static void put_position(struct progress *p, const struct flow *flow, size_t source,
+			 const struct delta_stream_offset *from, const struct delta_stream_offset *to)
+{
+	if (to->version < 0)
+		return;
+	put_part(p, flow, source, to->initial ? BIND_INITIAL : BIND_VERSION, to->version);
+	if (from->index || to->index)
+		put_part(p, flow, source, BIND_INDEX, to->index);
+}
+
+static int commit(const struct flow *flow, struct delta_table *table, const struct delta_snapshot *snapshot,
+		  const struct bind_flow_batch *at, struct delta_file *files, size_t file_count,
+		  struct arena *arena, struct flow_batch_result *result, struct mr_error *err)
+{
+	struct progress p = {.arena = arena, .snapshot = snapshot};
+	for (size_t i = 0; i < flow->source_count; i++)
+		put_position(&p, flow, i, &at->from[i], &at->to[i]);
 	bool view = flow->kind == FLOW_MATERIALIZED_VIEW;
 	struct delta_commit commit = {.files = files,
 				      .file_count = file_count,
-				      .txns = txns,
-				      .txn_count = count,
-				      .expect = expect,
-				      .expect_count = count,
+				      .txns = p.txns,
+				      .txn_count = p.count,
+				      .expect = p.expect,
+				      .expect_count = p.count,
 				      .overwrite = view,
 				      .operation = view ? "REFRESH MATERIALIZED VIEW" : "STREAMING UPDATE"};
 	for (size_t i = 0; i < file_count; i++)
@@ -65,56 +88,98 @@ static int commit(const struct flow *flow, struct delta_table *table, const stru
 	return delta_commit(table, &commit, &result->version, err);
 }
 
-static int run(struct catalog *catalog, struct catalog_entry *entry, struct sql_conn *conn,
-	       struct binding *binding, struct delta_snapshot **snapshot, struct arena *arena,
-	       struct mr_buf *query, struct flow_batch_result *result, struct mr_error *err)
+/* Remember what the run began with; a table made anew in between would have another. */
+static void remember(struct flow_memory *memory, mr_str schema)
 {
-	const struct flow *flow = entry->flow;
+	if (memory && !memory->schema && schema.len)
+		memory->schema = mr_strndup(schema);
+}
+
+void flow_memory_release(struct flow_memory *memory)
+{
+	free(memory->schema);
+	memory->schema = NULL;
+}
+
+struct run {
+	struct catalog_entry *entry;
+	struct sql_conn *conn;
+	struct flow_memory *memory;
+	struct binding *binding;
+	struct delta_snapshot *snapshot; /* of its table; NULL: there is none */
+	struct arena arena;
+	struct mr_buf query;
+	struct bind_flow_batch batch;
+};
+
+static int bind(struct run *r, struct mr_error *err)
+{
+	const struct flow *flow = r->entry->flow;
 	MR_ASSERT(flow->source_count <= FLOW_SOURCES_MAX);
-	int rc = delta_snapshot(entry->table, snapshot, err);
+	int rc = delta_snapshot(r->entry->table, &r->snapshot, err);
 	if (rc < 0 && rc != MR_ERR_NOT_FOUND)
 		return rc;
-	struct positions at;
 	for (size_t i = 0; i < flow->source_count; i++)
-		at.from[i] = bind_flow_position(flow, i, *snapshot);
-	size_t new_files;
-	rc = bind_flow(binding, flow, at.from, at.to, &new_files, query, err);
-	if (rc == MR_ERR_NOT_FOUND && flow->kind == FLOW_STREAMING_TABLE)
-		return 0; /* its source has not come to be yet */
+		r->batch.from[i] = bind_flow_position(flow, i, r->snapshot);
+	if (r->memory && r->memory->schema)
+		r->batch.schema = mr_str_from(r->memory->schema);
+	rc = bind_flow(r->binding, flow, &r->batch, &r->query, err);
+	if (rc == 0)
+		remember(r->memory, r->batch.schema_now);
+	return rc;
+}
+
+/* It has not come to be yet. */
+static bool stream_is_missing(const struct flow *flow, const struct bind_flow_batch *batch)
+{
+	for (size_t i = 0; i < flow->source_count; i++)
+		if (flow->sources[i].stream && batch->to[i].version < 0)
+			return true;
+	return false;
+}
+
+static int run(struct run *r, struct flow_batch_result *result, struct mr_error *err)
+{
+	const struct flow *flow = r->entry->flow;
+	bool streams = flow->kind == FLOW_STREAMING_TABLE;
+	int rc = bind(r, err);
+	if (rc == MR_ERR_NOT_FOUND && streams && stream_is_missing(flow, &r->batch))
+		return 0;
 	if (rc < 0)
 		return rc;
-	if (!*snapshot) {
-		rc = create_table(flow, entry->table, conn, mr_buf_view(query), arena, err);
+	mr_str query = mr_buf_view(&r->query);
+	if (!r->snapshot) {
+		rc = create_table(flow, r->entry->table, r->conn, query, &r->arena, err);
 		if (rc == 0)
-			rc = delta_snapshot(entry->table, snapshot, err);
+			rc = delta_snapshot(r->entry->table, &r->snapshot, err);
 		if (rc < 0)
 			return rc;
 	}
 	/* Commits that bring no files (a checkpoint's, OPTIMIZE's) are passed over with the next
 	 * that does: they cost no commit of ours. */
-	if (!moved(flow, &at) || (flow->kind == FLOW_STREAMING_TABLE && new_files == 0))
+	if (!moved(flow, &r->batch) || (streams && !r->batch.new_files && !r->batch.decided))
 		return 0;
 	struct delta_file *files;
 	size_t file_count;
-	rc = delta_write_files(entry->table, *snapshot, conn, mr_buf_view(query), arena, &files, &file_count,
+	rc = delta_write_files(r->entry->table, r->snapshot, r->conn, query, &r->arena, &files, &file_count,
 			       err);
 	if (rc == 0)
-		rc = commit(flow, entry->table, &at, files, file_count, arena, result, err);
+		rc = commit(flow, r->entry->table, r->snapshot, &r->batch, files, file_count, &r->arena,
+			    result, err);
+	result->more = r->batch.more;
 	return rc < 0 ? rc : 1;
 }
 
 int flow_batch(struct catalog *catalog, struct catalog_entry *entry, struct sql_conn *conn,
-	       struct flow_batch_result *result, struct mr_error *err)
+	       struct flow_memory *memory, struct flow_batch_result *result, struct mr_error *err)
 {
 	*result = (struct flow_batch_result){.version = -1};
-	struct arena arena = {0};
-	struct mr_buf query = {0};
-	struct delta_snapshot *snapshot = NULL;
-	struct binding *binding = binding_new(catalog, conn, BIND_COMMITTED);
-	int rc = run(catalog, entry, conn, binding, &snapshot, &arena, &query, result, err);
-	delta_snapshot_unref(snapshot);
-	binding_free(binding);
-	mr_buf_release(&query);
-	arena_release(&arena);
+	struct run r = {.entry = entry, .conn = conn, .memory = memory};
+	r.binding = binding_new(catalog, conn, BIND_COMMITTED);
+	int rc = run(&r, result, err);
+	delta_snapshot_unref(r.snapshot);
+	binding_free(r.binding);
+	mr_buf_release(&r.query);
+	arena_release(&r.arena);
 	return rc < 0 ? mr_error_wrap(err, rc, "%.*s", MR_FMT(entry->flow->name)) : rc;
 }

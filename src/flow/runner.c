@@ -18,6 +18,7 @@ struct running_flow {
 	bool started;
 	bool moved; /* a source has a new version */
 	int64_t backoff_ms;
+	struct flow_memory memory; /* of this run */
 	struct flow_status status;
 };
 
@@ -78,7 +79,7 @@ static int run_once(struct running_flow *flow, struct mr_error *err)
 	struct mr_clock *clock = runner->options.env->clock;
 	int64_t start_us = clock_mono_us(clock);
 	struct flow_batch_result result;
-	int rc = flow_batch(runner->options.catalog, flow->entry, flow->conn, &result, err);
+	int rc = flow_batch(runner->options.catalog, flow->entry, flow->conn, &flow->memory, &result, err);
 
 	pthread_mutex_lock(&runner->lock);
 	struct flow_status *status = &flow->status;
@@ -91,6 +92,7 @@ static int run_once(struct running_flow *flow, struct mr_error *err)
 		status->error = (struct mr_error){0};
 		flow->backoff_ms = 0;
 	}
+	flow->moved |= rc > 0 && result.more;
 	if (rc > 0) {
 		status->batches++;
 		status->rows += result.rows;
@@ -159,6 +161,7 @@ void runner_start(struct runner *runner)
 		struct running_flow *flow = &runner->flows[i];
 		flow->status.state = FLOW_IDLE;
 		flow->moved = true;
+		flow_memory_release(&flow->memory);
 		int rc = pthread_create(&flow->thread, NULL, flow_thread, flow);
 		MR_ASSERT(rc == 0);
 		flow->started = true;
@@ -185,6 +188,8 @@ void runner_free(struct runner *runner)
 	runner_stop(runner);
 	for (size_t i = 0; i < runner->count; i++)
 		sql_disconnect(runner->flows[i].conn);
+	for (size_t i = 0; i < runner->count; i++)
+		flow_memory_release(&runner->flows[i].memory);
 	pthread_cond_destroy(&runner->changed);
 	pthread_mutex_destroy(&runner->lock);
 	free(runner->flows);

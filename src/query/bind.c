@@ -196,22 +196,42 @@ static int bind_source(struct binding *b, mr_str reader, mr_str source, mr_str r
 
 static int put_relation(struct binding *b, struct captured *c, struct mr_buf *out, struct mr_error *err);
 
-/* Rows of a stream source that come after version `from`: committed files, then its tail. */
-static int put_since(struct binding *b, struct captured *source, int64_t from, struct mr_buf *out,
-		     size_t *files, bool *any_tail, struct mr_error *err)
+/* What a stream's options mean to its table. Batches have limits, what a reader sees of them has none. */
+static struct delta_stream_read stream_read(const struct binding *b, const struct stream_options *options)
 {
-	*files = 0;
+	static const enum delta_stream_start starts[] = {[STREAM_START_SNAPSHOT] = DELTA_START_SNAPSHOT,
+							 [STREAM_START_VERSION] = DELTA_START_VERSION,
+							 [STREAM_START_LATEST] = DELTA_START_LATEST,
+							 [STREAM_START_TIMESTAMP] = DELTA_START_TIMESTAMP};
+	bool limited = b->mode == BIND_COMMITTED;
+	return (struct delta_stream_read){.start = starts[options->start],
+					  .start_at = options->start_at,
+					  .max_files = limited ? options->max_files : INT64_MAX,
+					  .max_bytes = limited ? options->max_bytes : INT64_MAX,
+					  .ignore_deletes = options->ignore_deletes,
+					  .ignore_changes = options->ignore_changes,
+					  .skip_change_commits = options->skip_change_commits,
+					  .change_feed = options->read_change_feed};
+}
+
+/* Rows of a stream source that come after an offset: committed files, then its tail. */
+static int put_since(struct binding *b, struct captured *source, const struct delta_stream_read *read,
+		     const struct delta_stream_offset *from, struct mr_buf *out,
+		     struct delta_stream_batch *batch, bool *any_tail, struct mr_error *err)
+{
 	*any_tail = false;
 	if (!source->snapshot)
 		return mr_fail(err, MR_ERR_NOT_FOUND, "table %s has no rows yet", source->entry->name);
 	mr_buf_cstr(out, "(SELECT ");
 	put_column_list(source->snapshot, false, out);
+	if (read->change_feed)
+		mr_buf_cstr(out, ", _change_type, _commit_version, _commit_timestamp");
 	mr_buf_cstr(out, " FROM ");
-	int rc = delta_scan_since_sql(source->entry->table, source->snapshot, from, out, files, err);
+	int rc = delta_stream_sql(source->entry->table, source->snapshot, read, from, out, batch, err);
 	if (rc < 0)
-		return mr_error_wrap(err, rc, "changes of %s since version %lld", source->entry->name,
-				     (long long)from);
-	if (b->mode == BIND_FRESH) {
+		return mr_error_wrap(err, rc, "STREAM %s", source->entry->name);
+	/* What is not committed has no version yet that a change feed could tell. */
+	if (b->mode == BIND_FRESH && !read->change_feed) {
 		size_t mark = out->len;
 		mr_buf_cstr(out, " UNION ALL ");
 		rc = tail(b, source, out, any_tail, err);
@@ -222,46 +242,74 @@ static int put_since(struct binding *b, struct captured *source, int64_t from, s
 	return rc;
 }
 
-void bind_flow_app_id(const struct flow *flow, size_t source, char out[BIND_APP_ID_SIZE])
+void bind_flow_app_id(const struct flow *flow, size_t source, enum bind_position_part part,
+		      char out[BIND_APP_ID_SIZE])
 {
-	snprintf(out, BIND_APP_ID_SIZE, "millrace-flow/%.*s/%.*s", MR_FMT(flow->name),
-		 MR_FMT(flow->sources[source].name));
+	static const char *const suffixes[] = {
+	    [BIND_VERSION] = "", [BIND_INDEX] = "/index", [BIND_INITIAL] = "/initial"};
+	snprintf(out, BIND_APP_ID_SIZE, "millrace-flow/%.*s/%.*s%s", MR_FMT(flow->name),
+		 MR_FMT(flow->sources[source].name), suffixes[part]);
 }
 
-int64_t bind_flow_position(const struct flow *flow, size_t source, const struct delta_snapshot *snapshot)
+struct delta_stream_offset bind_flow_position(const struct flow *flow, size_t source,
+					      const struct delta_snapshot *snapshot)
 {
+	int64_t parts[BIND_POSITION_PARTS] = {-1, -1, -1};
 	char app_id[BIND_APP_ID_SIZE];
-	bind_flow_app_id(flow, source, app_id);
-	return snapshot ? delta_txn(snapshot, mr_str_from(app_id)) : -1;
+	for (int part = 0; snapshot && part < BIND_POSITION_PARTS; part++) {
+		bind_flow_app_id(flow, source, (enum bind_position_part)part, app_id);
+		parts[part] = delta_txn(snapshot, mr_str_from(app_id));
+	}
+	bool initial = parts[BIND_VERSION] < 0 && parts[BIND_INITIAL] >= 0;
+	return (struct delta_stream_offset){.version = parts[initial ? BIND_INITIAL : BIND_VERSION],
+					    .index = mr_max_i64(parts[BIND_INDEX], 0),
+					    .initial = initial};
 }
 
-/* The flow's query over its sources, all captured. from[] NULL: streams are read whole. */
-static int put_flow_query(struct binding *b, const struct flow *flow, const int64_t *from, size_t *files,
+/* The stream of the flow's batch. */
+static int put_batch(struct binding *b, const struct flow_source *source, struct captured *c,
+		     struct bind_flow_batch *batch, size_t i, struct mr_buf *out, bool *any_tail,
+		     struct mr_error *err)
+{
+	struct delta_stream_read read = stream_read(b, &source->options);
+	struct delta_stream_batch since;
+	read.schema_json = batch->schema;
+	int rc = put_since(b, c, &read, &batch->from[i], out, &since, any_tail, err);
+	if (rc < 0)
+		return rc;
+	batch->to[i] = since.end;
+	batch->new_files += since.file_count;
+	batch->more |= since.more;
+	batch->decided |= since.decided;
+	batch->schema_now = delta_schema_json(c->snapshot);
+	return 0;
+}
+
+/* The flow's query over its sources, all captured. `batch` NULL: streams are read whole. */
+static int put_flow_query(struct binding *b, const struct flow *flow, struct bind_flow_batch *batch,
 			  bool *any_tail, struct mr_buf *query, struct mr_error *err)
 {
-	*files = 0;
+	struct bind_flow_batch whole = {.new_files = 0};
 	*any_tail = false;
 	mr_buf_str(query, flow->query);
 	int rc = 0;
 	for (size_t i = 0; i < flow->source_count && rc == 0; i++) {
-		struct catalog_entry *entry = catalog_find(b->catalog, flow->sources[i].name);
+		const struct flow_source *source = &flow->sources[i];
+		struct catalog_entry *entry = catalog_find(b->catalog, source->name);
 		if (!entry)
 			continue; /* a topic, or the engine's to report */
-		struct captured *source = captured_find(b, entry);
-		MR_ASSERT(source);
+		struct captured *c = captured_find(b, entry);
+		MR_ASSERT(c);
 		struct mr_buf relation = {0};
-		if (flow->sources[i].stream && from) {
-			size_t n;
-			bool t;
-			rc = put_since(b, source, from[i], &relation, &n, &t, err);
-			*files += n;
-			*any_tail |= t;
-		} else {
-			rc = put_relation(b, source, &relation, err);
-		}
+		bool tail_here = false;
+		whole.from[i] = (struct delta_stream_offset){.version = -1};
+		if (source->stream && (batch || c->snapshot))
+			rc = put_batch(b, source, c, batch ? batch : &whole, i, &relation, &tail_here, err);
+		else
+			rc = put_relation(b, c, &relation, err);
+		*any_tail |= tail_here;
 		if (rc == 0)
-			rc = bind_source(b, flow->name, flow->sources[i].name, mr_buf_view(&relation), query,
-					 err);
+			rc = bind_source(b, flow->name, source->name, mr_buf_view(&relation), query, err);
 		mr_buf_release(&relation);
 	}
 	return rc;
@@ -291,14 +339,13 @@ static int tail(struct binding *b, struct captured *c, struct mr_buf *out, bool 
 	if (!reads_through(b, c->entry))
 		return 0;
 	const struct flow *flow = c->entry->flow;
-	int64_t *from = mr_calloc(flow->source_count, sizeof *from);
+	struct bind_flow_batch batch = {.new_files = 0};
 	for (size_t i = 0; i < flow->source_count; i++)
-		from[i] = bind_flow_position(flow, i, c->snapshot);
+		batch.from[i] = bind_flow_position(flow, i, c->snapshot);
 	struct mr_buf query = {0};
-	size_t files;
 	bool any_tail;
-	int rc = put_flow_query(b, flow, from, &files, &any_tail, &query, err);
-	if (rc == 0 && (files || any_tail)) {
+	int rc = put_flow_query(b, flow, &batch, &any_tail, &query, err);
+	if (rc == 0 && (batch.new_files || any_tail)) {
 		mr_buf_cstr(out, "SELECT ");
 		put_column_list(c->snapshot, true, out);
 		mr_buf_cstr(out, " FROM (");
@@ -306,7 +353,6 @@ static int tail(struct binding *b, struct captured *c, struct mr_buf *out, bool 
 		mr_buf_char(out, ')');
 		*any = true;
 	}
-	free(from);
 	mr_buf_release(&query);
 	return rc;
 }
@@ -318,7 +364,6 @@ static int put_relation(struct binding *b, struct captured *c, struct mr_buf *ou
 		if (c->entry->kind == CATALOG_INGEST)
 			return mr_fail(err, MR_ERR_NOT_FOUND, "table %s is gone", c->entry->name);
 		/* Not run yet: what its query gives now. */
-		size_t files;
 		bool any_tail;
 		struct mr_buf query = {0};
 		const struct flow *flow = c->entry->flow;
@@ -326,7 +371,7 @@ static int put_relation(struct binding *b, struct captured *c, struct mr_buf *ou
 			reach(b, catalog_find(b->catalog, flow->sources[i].name));
 		int rc = capture(b, err);
 		if (rc == 0)
-			rc = put_flow_query(b, flow, NULL, &files, &any_tail, &query, err);
+			rc = put_flow_query(b, flow, NULL, &any_tail, &query, err);
 		mr_buf_char(out, '(');
 		mr_buf_str(out, mr_buf_view(&query));
 		mr_buf_char(out, ')');
@@ -474,8 +519,8 @@ int bind_all(struct binding *b, struct mr_error *err)
 	return rc;
 }
 
-int bind_flow(struct binding *b, const struct flow *flow, const int64_t *stream_from, int64_t *stream_to,
-	      size_t *new_files, struct mr_buf *query, struct mr_error *err)
+int bind_flow(struct binding *b, const struct flow *flow, struct bind_flow_batch *batch, struct mr_buf *query,
+	      struct mr_error *err)
 {
 	for (size_t i = 0; i < flow->source_count; i++)
 		reach(b, catalog_find(b->catalog, flow->sources[i].name));
@@ -485,8 +530,11 @@ int bind_flow(struct binding *b, const struct flow *flow, const int64_t *stream_
 	for (size_t i = 0; i < flow->source_count; i++) {
 		struct catalog_entry *entry = catalog_find(b->catalog, flow->sources[i].name);
 		struct captured *c = entry ? captured_find(b, entry) : NULL;
-		stream_to[i] = c && c->snapshot ? delta_version(c->snapshot) : -1;
+		int64_t version = c && c->snapshot ? delta_version(c->snapshot) : -1;
+		batch->to[i] = (struct delta_stream_offset){.version = version};
 	}
+	batch->new_files = 0;
+	batch->more = batch->decided = false;
 	bool any_tail;
-	return put_flow_query(b, flow, stream_from, new_files, &any_tail, query, err);
+	return put_flow_query(b, flow, batch, &any_tail, query, err);
 }

@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/types.h"
+#include "delta/stream.h"
 #include "query/catalog.h"
 #include "sql/engine.h"
 
@@ -38,16 +39,34 @@ MR_NODISCARD int bind_tables(struct binding *binding, const mr_str *names, size_
 /* Every table and topic there is: for SHOW TABLES, DESCRIBE, information_schema. */
 MR_NODISCARD int bind_all(struct binding *binding, struct mr_error *err);
 
-/* How far a flow's table has consumed a source: the version in the txn action of this
- * application id; -1 when nothing yet, or when snapshot is NULL. */
+/* How far a flow's table has consumed its sources, in the txn actions of these application ids:
+ *
+ *   millrace-flow/<flow>/<source>           all versions up to this one
+ *   millrace-flow/<flow>/<source>/index     and so many files of the next
+ *   millrace-flow/<flow>/<source>/initial   or, while the first is missing: of this snapshot
+ *
+ * Of a source that is not a stream only the first. */
+enum bind_position_part { BIND_VERSION, BIND_INDEX, BIND_INITIAL, BIND_POSITION_PARTS };
 #define BIND_APP_ID_SIZE 600
-void bind_flow_app_id(const struct flow *flow, size_t source, char out[BIND_APP_ID_SIZE]);
-int64_t bind_flow_position(const struct flow *flow, size_t source, const struct delta_snapshot *snapshot);
+void bind_flow_app_id(const struct flow *flow, size_t source, enum bind_position_part part,
+		      char out[BIND_APP_ID_SIZE]);
+/* Nothing consumed when snapshot is NULL. */
+struct delta_stream_offset bind_flow_position(const struct flow *flow, size_t source,
+					      const struct delta_snapshot *snapshot);
 
 /* For the runner of a flow: bind its sources under a schema of its own and append to `query` the
- * flow's query over them. stream_from[i] is the version of sources[i] consumed so far (-1: none);
- * entries of sources that are not streams are ignored. On return stream_to[i] is the version
- * captured of sources[i] (-1 when that table does not exist yet), *new_files counts the files
- * that streams bring. */
-MR_NODISCARD int bind_flow(struct binding *binding, const struct flow *flow, const int64_t *stream_from,
-			   int64_t *stream_to, size_t *new_files, struct mr_buf *query, struct mr_error *err);
+ * flow's query over them, a batch of its stream at most. */
+struct bind_flow_batch {
+	struct delta_stream_offset from[FLOW_SOURCES_MAX];
+	/* The stream's schemaString that it was planned with, or empty; what it is now goes to
+	 * schema_now, which lives as long as the binding. */
+	mr_str schema, schema_now;
+	/* Set on return: how far the batch reaches; of sources that are no streams the version captured.
+	 * -1 when that table does not exist yet. */
+	struct delta_stream_offset to[FLOW_SOURCES_MAX];
+	size_t new_files; /* that streams bring */
+	bool more;        /* there is another batch */
+	bool decided;     /* `to` is to be kept though it may bring no files */
+};
+MR_NODISCARD int bind_flow(struct binding *binding, const struct flow *flow, struct bind_flow_batch *batch,
+			   struct mr_buf *query, struct mr_error *err);

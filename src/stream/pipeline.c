@@ -21,6 +21,7 @@ struct node { /* one statement that parsed */
 	size_t token_count;
 	struct ddl ddl;
 	struct table_ref *refs; /* one a source; token numbers from the query's first */
+	struct flow_source *sources;
 	enum mark mark;
 };
 
@@ -55,9 +56,26 @@ static void find_sources(struct pipeline *p, struct node *node)
 	for (size_t i = 0; i < count; i++) {
 		sources[i].name = ddl_name(&query[node->refs[i].first], node->refs[i].count, &p->arena);
 		sources[i].stream = node->refs[i].stream_word != SIZE_MAX;
+		sources[i].options = STREAM_OPTIONS_DEFAULT;
 	}
-	node->flow.sources = sources;
+	node->flow.sources = node->sources = sources;
 	node->flow.source_count = count;
+}
+
+/* STREAM t WITH (...) of every source. */
+static int read_options(struct pipeline *p, struct node *node, size_t *error_token, struct mr_error *err)
+{
+	int rc = 0;
+	for (size_t i = 0; i < node->flow.source_count && rc == 0; i++) {
+		const struct table_ref *ref = &node->refs[i];
+		if (ref->with_word == SIZE_MAX)
+			continue;
+		size_t first = node->ddl.query_token + ref->with_word + 2, at = 0;
+		rc = stream_options_parse(&node->tokens[first], ref->with_count - 3, &p->arena,
+					  &node->sources[i].options, &at, err);
+		*error_token = first + at;
+	}
+	return rc;
 }
 
 static int parse_statement(struct pipeline *p, const struct pipeline_file *file, mr_str statement)
@@ -95,6 +113,12 @@ static int parse_statement(struct pipeline *p, const struct pipeline_file *file,
 		return MR_ERR_EXISTS;
 	}
 	find_sources(p, node);
+	rc = read_options(p, node, &error_token, &err);
+	if (rc < 0) {
+		const struct token *t = &node->tokens[error_token];
+		report(p, file, base + t->at, t->text.len, &err);
+		return rc;
+	}
 	mr_vec_push(&p->nodes, node);
 	mr_map_put(&p->by_name, node->flow.name, node);
 	return 0;

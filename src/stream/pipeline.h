@@ -11,14 +11,16 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/types.h"
+#include "stream/options.h"
 
 #define FLOW_SOURCES_MAX 64 /* a flow that reads more is refused at load */
 
 enum flow_kind { FLOW_STREAMING_TABLE, FLOW_MATERIALIZED_VIEW, FLOW_TEMPORARY_VIEW };
 
 struct flow_source {
-	mr_str name; /* "bronze.access_log", as catalogued (lower case) */
-	bool stream; /* FROM STREAM x, or STREAM(x) */
+	mr_str name;                   /* "bronze.access_log", as catalogued (lower case) */
+	bool stream;                   /* FROM STREAM x, or STREAM(x) */
+	struct stream_options options; /* of a stream */
 };
 
 struct flow {

@@ -69,10 +69,21 @@ static bool from_names_table(const struct walker *w, size_t i)
 	return true;
 }
 
+/* STREAM t WITH (key = value, ...): the tokens from WITH to its ')', 0 when there are none. */
+static size_t options_length(const struct walker *w, size_t at)
+{
+	if (!token_is(&w->tokens[at], "with") || !token_is(&w->tokens[at + 1], "("))
+		return 0;
+	for (size_t end = at + 2; end < w->count; end++)
+		if (token_is(&w->tokens[end], ")"))
+			return end + 1 - at;
+	return 0;
+}
+
 /* A table reference at i, with what STREAM puts around it; returns the token behind it. */
 static size_t visit_table(struct walker *w, size_t i)
 {
-	struct table_ref ref = {.stream_word = SIZE_MAX, .close = SIZE_MAX};
+	struct table_ref ref = {.stream_word = SIZE_MAX, .close = SIZE_MAX, .with_word = SIZE_MAX};
 	size_t at = i;
 	if (token_is(&w->tokens[at], "stream") && token_is(&w->tokens[at + 1], "(") &&
 	    name_length(w, at + 2)) {
@@ -92,6 +103,11 @@ static size_t visit_table(struct walker *w, size_t i)
 		ref.close = at++;
 	} else if (token_is(&w->tokens[at], "(")) {
 		return at; /* a table function */
+	}
+	if (ref.stream_word != SIZE_MAX && options_length(w, at)) {
+		ref.with_word = at;
+		ref.with_count = options_length(w, at);
+		at += ref.with_count;
 	}
 	if (ref.count > 1 || ref.stream_word != SIZE_MAX || !defined_by_with(w, ref.first))
 		mr_vec_push(&w->found, ref);

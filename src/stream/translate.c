@@ -153,10 +153,20 @@ static const struct table_ref *table_at(const struct cursor *c, size_t i)
 {
 	for (size_t n = 0; n < c->table_count; n++) {
 		const struct table_ref *ref = &c->tables[n];
-		if (i == ref->first || i == ref->stream_word || i == ref->close)
+		if (i == ref->first || i == ref->stream_word || i == ref->close || i == ref->with_word)
 			return ref;
 	}
 	return NULL;
+}
+
+/* A STREAM's options are read by pipeline.c. Their lines stay lines. */
+static size_t leave_out_options(struct cursor *c, const struct table_ref *ref)
+{
+	const struct token *first = &c->tokens[ref->with_word], *last = first + ref->with_count - 1;
+	for (size_t at = first->at; at < last->at; at++)
+		if (c->t->text.ptr[at] == '\n')
+			mr_buf_char(c->out, '\n');
+	return ref->with_count;
 }
 
 /* Names of tables, and the words around them. Returns tokens consumed, 0 when it is none. */
@@ -171,6 +181,8 @@ static size_t put_table(struct cursor *c, size_t i)
 	}
 	if (i == ref->close)
 		return 1;
+	if (i == ref->with_word)
+		return leave_out_options(c, ref);
 	mr_str path = c->t->table ? c->t->table(c->t->table_arg, &c->tokens[ref->first], ref->count,
 						ref->stream_word != SIZE_MAX)
 				  : MR_STR("");

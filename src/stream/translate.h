@@ -30,5 +30,7 @@ struct table_ref {
 	size_t count;       /* tokens of the name */
 	size_t stream_word; /* token STREAM before it; SIZE_MAX when none */
 	size_t close;       /* the ')' of STREAM(name); SIZE_MAX when none */
+	size_t with_word;   /* WITH of a STREAM's options; SIZE_MAX when none */
+	size_t with_count;  /* tokens from WITH to its ')' */
 };
 size_t find_tables(const struct token *tokens, size_t count, struct arena *arena, struct table_ref **out);

@@ -194,27 +194,6 @@ TEST(delta_overwrites_and_old_snapshots_stay)
 	delta_put(&f, "SELECT 1 AS n WHERE false", (struct delta_commit){.overwrite = true});
 	CHECK_NOW(&f, "count(*)", "0");
 	delta_snapshot_unref(before);
-	/* since: added rows only, and only while nothing was removed */
-	struct delta_snapshot *s;
-	struct mr_buf sql = {0};
-	size_t files;
-	CHECK_OK(delta_snapshot_at(f.table, 2, &s, &f.err), f.err);
-	mr_buf_cstr(&sql, "SELECT sum(n) FROM ");
-	CHECK_OK(delta_scan_since_sql(f.table, s, 1, &sql, &files, &f.err), f.err);
-	CHECK_INT(files, 1);
-	struct sql_result *r;
-	CHECK_OK(sql_query(f.conn, mr_buf_view(&sql), &r, &f.err), f.err);
-	CHECK_INT(sql_next(r, &f.err), 1);
-	CHECK_STR(sql_text(r, 0), "2");
-	sql_result_free(r);
-	mr_buf_clear(&sql);
-	CHECK_OK(delta_scan_since_sql(f.table, s, 2, &sql, &files, &f.err), f.err);
-	CHECK_INT(files, 0);
-	delta_snapshot_unref(s);
-	s = delta_now(&f);
-	CHECK_INT(delta_scan_since_sql(f.table, s, 2, &sql, &files, &f.err), MR_ERR_UNSUPPORTED);
-	delta_snapshot_unref(s);
-	mr_buf_release(&sql);
 	delta_fixture_close(&f);
 }
 

@@ -12,9 +12,10 @@
 #include <time.h>
 
 static const char flows_text[] =
-    "CREATE STREAMING TABLE silver.even PARTITIONED BY (date) AS SELECT n, date FROM STREAM bronze.t WHERE n "
-    "% 2 = 0;\n"
-    "CREATE STREAMING TABLE silver.fourth AS SELECT n FROM STREAM silver.even WHERE n % 4 = 0;\n"
+    "CREATE STREAMING TABLE silver.even PARTITIONED BY (date) AS SELECT n, date FROM STREAM bronze.t WITH "
+    "(maxFilesPerTrigger = 2) WHERE n % 2 = 0;\n"
+    "CREATE STREAMING TABLE silver.fourth AS SELECT n FROM STREAM silver.even "
+    "WITH ('maxfilespertrigger' '1') WHERE n % 4 = 0;\n"
     "CREATE TEMPORARY VIEW low AS SELECT n FROM bronze.t WHERE n < 100;\n"
     "CREATE MATERIALIZED VIEW gold.sums AS SELECT n % 3 AS k, count(*) AS c FROM silver.even GROUP BY 1;\n";
 
@@ -96,7 +97,8 @@ static int batch(struct stage *s, const char *name)
 {
 	struct mr_error err;
 	struct flow_batch_result result;
-	int rc = flow_batch(s->catalog, catalog_find(s->catalog, mr_str_from(name)), s->conn, &result, &err);
+	int rc =
+	    flow_batch(s->catalog, catalog_find(s->catalog, mr_str_from(name)), s->conn, NULL, &result, &err);
 	if (rc < 0)
 		test_fail(__FILE__, __LINE__, "%s: %s", name, err.message);
 	return rc;

@@ -49,6 +49,10 @@ TEST(translation_table)
 	    {"current_timestamp() > current_date()", "current_timestamp > current_date"},
 	    {"SELECT x -- note\n FROM STREAM(a.b) JOIN STREAM c", "SELECT x -- note\n FROM a.b JOIN c"},
 	    {"t.window, window", "t.window, window"},
+	    {"SELECT x FROM STREAM a.b WITH (maxFilesPerTrigger = 1,\n startingVersion 2) AS t",
+	     "SELECT x FROM a.b \n AS t"},
+	    {"SELECT x FROM STREAM(a.b) WITH ('readChangeFeed' = 'true') t JOIN c",
+	     "SELECT x FROM a.b  t JOIN c"},
 	};
 	struct arena arena = {0};
 	for (size_t i = 0; i < MR_COUNT(cases); i++)
@@ -182,6 +186,15 @@ TEST(pipeline_leaves_out_what_fails_and_says_where)
 	     "a quote has no end"},
 	    {"CREATE MATERIALIZED VIEW a.b CLUSTER BY (x) AS SELECT 1", "transformations/x.sql:1:30",
 	     "CLUSTER BY is not supported; use PARTITIONED BY"},
+	    {"CREATE STREAMING TABLE a.b AS SELECT * FROM STREAM bronze.events WITH (startVersion = 1)",
+	     "transformations/x.sql:1:72",
+	     "a STREAM has no option startVersion; did you mean startingVersion?"},
+	    {"CREATE STREAMING TABLE a.b AS SELECT * FROM STREAM bronze.events WITH (maxFilesPerTrigger = 0)",
+	     "transformations/x.sql:1:93", "maxFilesPerTrigger: expected a whole number, at least 1"},
+	    {"CREATE STREAMING TABLE a.b AS SELECT * FROM STREAM bronze.events WITH (startingVersion = 1, "
+	     "startingTimestamp = '2026-01-01')",
+	     "transformations/x.sql:1:113",
+	     "startingTimestamp: a stream has one start: startingVersion or startingTimestamp"},
 	    {"CREATE TABLE t AS SELECT 1", "transformations/x.sql:1:8",
 	     "expected STREAMING TABLE, MATERIALIZED VIEW or TEMPORARY VIEW"},
 	};
@@ -203,6 +216,30 @@ TEST(pipeline_leaves_out_what_fails_and_says_where)
 		pipeline_free(p);
 		mr_buf_release(&text);
 	}
+}
+
+TEST(pipeline_reads_the_options_of_streams)
+{
+	struct pipeline *p = load(
+	    "CREATE STREAMING TABLE a.b AS SELECT id FROM STREAM bronze.events WITH (startingVersion = "
+	    "latest, "
+	    "`maxBytesPerTrigger` = '10m', IGNOREDELETES true, skipChangeCommits = TRUE);"
+	    "CREATE STREAMING TABLE a.c AS SELECT id FROM STREAM bronze.events WITH (startingTimestamp = "
+	    "'1970-01-02', readChangeFeed = true);"
+	    "CREATE STREAMING TABLE a.d AS SELECT id FROM STREAM bronze.events");
+	const struct flow *const *flows;
+	CHECK_INT(pipeline_flows(p, &flows), 3);
+	struct stream_options b = flows[0]->sources[0].options, c = flows[1]->sources[0].options,
+			      d = flows[2]->sources[0].options;
+	CHECK(b.start == STREAM_START_LATEST && b.ignore_deletes && b.skip_change_commits &&
+	      !b.ignore_changes);
+	CHECK_INT(b.max_bytes, 10 << 20);
+	CHECK_INT(b.max_files, INT64_MAX);
+	CHECK(c.start == STREAM_START_TIMESTAMP && c.read_change_feed);
+	CHECK_INT(c.start_at, 86400000);
+	CHECK(d.start == STREAM_START_SNAPSHOT);
+	CHECK_INT(d.max_files, STREAM_FILES_PER_TRIGGER);
+	pipeline_free(p);
 }
 
 TEST(pipeline_finds_circles_and_drops_dependents)
