@@ -642,3 +642,41 @@ void classic_deadline(struct classic_group *g, struct deadline *deadline, struct
 		after_removal(g, now, fx);
 	}
 }
+
+/* ---- from the other protocol, and to it ---- */
+
+struct classic_member *classic_adopt(struct classic_group *g, mr_str id, const struct group_join *in,
+				     struct group_now now)
+{
+	struct classic_member *m = classic_member_new(g, id, in);
+	m->is_new = false;
+	m->synced = true;
+	alive(g, m, now);
+	return m;
+}
+
+bool classic_take_over(struct classic_group *g, int32_t generation, struct group_now now)
+{
+	const char *protocol = classic_vote(g);
+	if (!protocol)
+		return false;
+	g->protocol_type = mr_strdup("consumer");
+	g->protocol = mr_strdup(protocol);
+	g->generation = generation;
+	set_state(g, CLASSIC_STABLE, now);
+	return true;
+}
+
+void classic_rebalance(struct classic_group *g, struct group_now now, struct group_effects *fx)
+{
+	rebalance(g, now, fx);
+}
+
+void classic_interrupt(struct classic_group *g, struct group_effects *fx)
+{
+	mr_map_each (&g->members, entry) {
+		struct classic_member *m = entry->value;
+		ticket_answer(m->join, GROUP_REBALANCE_IN_PROGRESS, fx);
+		ticket_answer(m->sync, GROUP_REBALANCE_IN_PROGRESS, fx);
+	}
+}

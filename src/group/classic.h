@@ -110,6 +110,26 @@ void classic_reset(struct classic_group *g);
 /* What the member said under the protocol in force; empty when there is none. */
 mr_str classic_member_metadata(const struct classic_group *g, const struct classic_member *m);
 
+/* ---- for a group of the other protocol that turns into this one (migrate.c) ---- */
+
+/* A member that is there already, with no assignment yet; it has a session timeout to be heard of. */
+struct classic_member *classic_adopt(struct classic_group *g, mr_str id, const struct group_join *in,
+				     struct group_now now);
+/* All members have been adopted: the group is stable in this generation, under the protocol they
+ * vote for. False, and nothing is done, when they have none in common. */
+bool classic_take_over(struct classic_group *g, int32_t generation, struct group_now now);
+/* Everybody is to join again. */
+void classic_rebalance(struct classic_group *g, struct group_now now, struct group_effects *fx);
+/* Whoever waits for a join or a sync is told to join again. */
+void classic_interrupt(struct classic_group *g, struct group_effects *fx);
+
+/* ---- what members say they can speak ---- */
+
+/* One allocation, strings included, names with a NUL. */
+struct group_protocol *protocols_copy(const struct group_protocol *protocols, size_t count);
+bool protocols_equal(const struct group_protocol *a, size_t a_count, const struct group_protocol *b,
+		     size_t b_count);
+
 /* ---- between classic.c and classic_member.c ---- */
 
 struct classic_member *classic_member_new(struct classic_group *g, mr_str id, const struct group_join *in);

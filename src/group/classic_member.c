@@ -1,7 +1,7 @@
 /* group/classic_member.c - the members of a classic group: making, naming, choosing. */
 #include "group/classic.h"
 
-#include "base/varint.h"
+#include "group/subscription.h"
 
 #include <stdlib.h>
 
@@ -12,9 +12,7 @@ static char *dup_or_null(mr_str s)
 
 /* ---- members ---- */
 
-/* One block: the array, then every name with a NUL, then every metadata. */
-void classic_member_set_protocols(struct classic_member *m, const struct group_protocol *protocols,
-				  size_t count)
+struct group_protocol *protocols_copy(const struct group_protocol *protocols, size_t count)
 {
 	size_t size = count * sizeof *protocols;
 	for (size_t i = 0; i < count; i++)
@@ -32,8 +30,26 @@ void classic_member_set_protocols(struct classic_member *m, const struct group_p
 			memcpy(at, metadata.ptr, metadata.len);
 		at += metadata.len;
 	}
+	return copy;
+}
+
+bool protocols_equal(const struct group_protocol *a, size_t a_count, const struct group_protocol *b,
+		     size_t b_count)
+{
+	if (a_count != b_count)
+		return false;
+	for (size_t i = 0; i < a_count; i++) {
+		if (!mr_str_eq(a[i].name, b[i].name) || !mr_str_eq(a[i].metadata, b[i].metadata))
+			return false;
+	}
+	return true;
+}
+
+void classic_member_set_protocols(struct classic_member *m, const struct group_protocol *protocols,
+				  size_t count)
+{
 	free(m->protocols);
-	m->protocols = copy;
+	m->protocols = protocols_copy(protocols, count);
 	m->protocol_count = count;
 }
 
@@ -107,14 +123,7 @@ void classic_member_rename(struct classic_group *g, struct classic_member *m, mr
 
 bool classic_member_says_the_same(const struct classic_member *m, const struct group_join *in)
 {
-	if (m->protocol_count != in->protocol_count)
-		return false;
-	for (size_t i = 0; i < in->protocol_count; i++) {
-		if (!mr_str_eq(m->protocols[i].name, in->protocols[i].name) ||
-		    !mr_str_eq(m->protocols[i].metadata, in->protocols[i].metadata))
-			return false;
-	}
-	return true;
+	return protocols_equal(m->protocols, m->protocol_count, in->protocols, in->protocol_count);
 }
 
 int classic_member_find(const struct classic_group *g, mr_str id, mr_str instance_id,
@@ -261,25 +270,6 @@ bool classic_fits(const struct classic_group *g, const struct group_join *in)
 bool classic_uses_consumer_protocol(const struct classic_group *g)
 {
 	return g->protocol_type && strcmp(g->protocol_type, "consumer") == 0;
-}
-
-/* ConsumerProtocolSubscription: version int16, then an int32 array of int16 strings. */
-static bool subscription_names(mr_str bytes, mr_str topic)
-{
-	if (bytes.len < 6)
-		return false;
-	uint32_t count = mr_get_be32(bytes.ptr + 2);
-	size_t at = 6;
-	for (uint32_t i = 0; i < count && bytes.len - at >= 2; i++) {
-		size_t len = mr_get_be16(bytes.ptr + at);
-		at += 2;
-		if (bytes.len - at < len)
-			return false;
-		if (mr_str_eq(mr_str_n(bytes.ptr + at, len), topic))
-			return true;
-		at += len;
-	}
-	return false;
 }
 
 bool classic_subscribed(const struct classic_group *g, mr_str topic)

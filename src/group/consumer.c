@@ -8,7 +8,11 @@ void consumer_init(struct consumer_group *g, const struct groups_options *option
 		   struct deadlines *deadlines)
 {
 	*g = (struct consumer_group){
-	    .options = options, .deadlines = deadlines, .topics_looked_ms = INT64_MIN / 2};
+	    .options = options,
+	    .deadlines = deadlines,
+	    .session_ms = options->consumer_session_ms,
+	    .topics_looked_ms = INT64_MIN / 2,
+	};
 }
 
 /* ---- members ---- */
@@ -99,6 +103,7 @@ static void member_free(struct consumer_group *g, struct consumer_member *m)
 			   m->assignor, m->client_id,   m->client_host};
 	for (size_t i = 0; i < MR_COUNT(strings); i++)
 		free(strings[i]);
+	free(m->protocols);
 	consumer_set_topics(m, NULL, 0);
 	mr_vec_release(&m->topics);
 	parts_release(&m->assigned);
@@ -126,13 +131,13 @@ void consumer_release(struct consumer_group *g)
 	mr_map_release(&g->owners);
 }
 
-static void bump(struct consumer_group *g)
+void consumer_bump(struct consumer_group *g)
 {
 	g->epoch++;
 	g->dirty_epoch = true;
 }
 
-static void remove_member(struct consumer_group *g, struct consumer_member *m)
+void consumer_remove(struct consumer_group *g, struct consumer_member *m)
 {
 	mr_vec_push(&g->gone, mr_strdup(m->id));
 	member_free(g, m);
@@ -238,7 +243,7 @@ static void look_at_topics(struct consumer_group *g, const struct topic_view *vi
 	uint64_t hash = plan_hash(&p);
 	bool known = g->topics_hash != 0; /* not after a restart: the target goes on */
 	if (known && hash != g->topics_hash && g->epoch == g->assignment_epoch)
-		bump(g);
+		consumer_bump(g);
 	g->topics_hash = hash;
 	g->topics_looked_ms = now.mono_ms;
 	plan_release(&p);
@@ -361,6 +366,17 @@ static void next_assignment(struct consumer_group *g, struct consumer_member *m,
 	parts_release(&wanted);
 }
 
+bool consumer_waits(const struct consumer_group *g, const struct consumer_member *m)
+{
+	for (size_t i = 0; i < m->target.parts.len; i++) {
+		const struct topic_partition *part = &m->target.parts.items[i];
+		const struct consumer_member *owner = mr_map_get(&g->owners, part_key(part));
+		if (owner && owner != m && !parts_has(&m->assigned, part))
+			return true;
+	}
+	return false;
+}
+
 static void reconcile(struct consumer_group *g, struct consumer_member *m,
 		      const struct consumer_heartbeat *in, struct group_now now)
 {
@@ -370,6 +386,8 @@ static void reconcile(struct consumer_group *g, struct consumer_member *m,
 	int32_t epoch = m->epoch;
 	if (!still_revoking && !done)
 		next_assignment(g, m, in);
+	if (consumer_is_classic(m))
+		return; /* what it is late with is a join or a sync */
 	if (m->state != MEMBER_UNREVOKED)
 		deadline_clear(g->deadlines, &m->rebalance);
 	else if (!deadline_is_set(&m->rebalance) || epoch != m->epoch)
@@ -384,7 +402,7 @@ static int refuse(struct consumer_answer *out, int code, const char *message)
 	return code;
 }
 
-static int check_request(const struct consumer_heartbeat *in, struct consumer_answer *out)
+int consumer_check(const struct consumer_heartbeat *in, struct consumer_answer *out)
 {
 	if (in->member_id.len == 0)
 		return refuse(out, GROUP_INVALID_REQUEST, "MemberId can't be empty.");
@@ -427,28 +445,33 @@ static struct consumer_member *create(struct consumer_group *g, const struct con
 	struct consumer_member *m = consumer_restore(g, in->member_id);
 	consumer_note_instance(g, m, in->instance_id);
 	m->dirty = DIRTY_METADATA | DIRTY_TARGET | DIRTY_CURRENT;
-	bump(g);
+	consumer_bump(g);
 	return m;
 }
 
-/* A static member is back under a new id: what it had is its again. */
+/* A static member is back under a new id: what it had, and was to get, is its again. */
 static struct consumer_member *replace(struct consumer_group *g, struct consumer_member *old,
 				       const struct consumer_heartbeat *in)
 {
 	struct consumer_member *m = consumer_restore(g, in->member_id);
 	parts_copy(&m->target, &old->target);
 	parts_copy(&m->assigned, &old->assigned);
-	m->epoch = m->previous_epoch = g->assignment_epoch;
 	m->rebalance_timeout_ms = old->rebalance_timeout_ms;
 	consumer_set_string(&m->regex, mr_str_from(old->regex));
 	consumer_set_string(&m->assignor, mr_str_from(old->assignor));
 	for (size_t i = 0; i < old->topics.len; i++)
 		mr_vec_push(&m->topics, mr_strdup(old->topics.items[i]));
-	remove_member(g, old);
+	consumer_remove(g, old);
 	consumer_note_instance(g, m, in->instance_id);
 	consumer_hold(g, m);
 	m->dirty = DIRTY_METADATA | DIRTY_TARGET | DIRTY_CURRENT;
 	return m;
+}
+
+struct consumer_member *consumer_admit(struct consumer_group *g, const struct consumer_heartbeat *in,
+				       struct consumer_member *old)
+{
+	return old ? replace(g, old, in) : create(g, in);
 }
 
 static int find_member(struct consumer_group *g, const struct consumer_heartbeat *in,
@@ -464,12 +487,12 @@ static int find_member(struct consumer_group *g, const struct consumer_heartbeat
 		return GROUP_FULL;
 	if (other && !joins)
 		return GROUP_FENCED_INSTANCE;
-	if (other && m->epoch != EPOCH_LEAVE_STATIC)
+	if (other && m->epoch != EPOCH_LEAVE_STATIC && !consumer_is_classic(m))
 		return GROUP_UNRELEASED_INSTANCE;
 	int code = m && !other ? check_epoch(m, in) : GROUP_OK;
 	if (code)
 		return code;
-	*out = !m ? create(g, in) : other ? replace(g, m, in) : m;
+	*out = !m || other ? consumer_admit(g, in, m) : m;
 	return GROUP_OK;
 }
 
@@ -519,7 +542,7 @@ static void update(struct consumer_group *g, struct consumer_member *m, const st
 		m->rebalance_timeout_ms = in->rebalance_timeout_ms;
 	m->dirty |= DIRTY_METADATA;
 	if (subscription && g->epoch == g->assignment_epoch)
-		bump(g);
+		consumer_bump(g);
 }
 
 static int leave(struct consumer_group *g, const struct consumer_heartbeat *in, struct consumer_answer *out)
@@ -537,8 +560,8 @@ static int leave(struct consumer_group *g, const struct consumer_heartbeat *in, 
 		deadline_clear(g->deadlines, &m->rebalance);
 		return GROUP_OK;
 	}
-	remove_member(g, m);
-	bump(g);
+	consumer_remove(g, m);
+	consumer_bump(g);
 	return GROUP_OK;
 }
 
@@ -557,12 +580,31 @@ static void tell(const struct consumer_member *m, const struct consumer_heartbea
 		       out->assignment_count * sizeof *out->assignment);
 }
 
+void consumer_advance(struct consumer_group *g, struct consumer_member *m,
+		      const struct consumer_heartbeat *in, const struct topic_view *topics,
+		      struct group_now now, struct arena *arena, struct group_effects *fx)
+{
+	update(g, m, in);
+	look_at_topics(g, topics, now, arena);
+	if (g->epoch > g->assignment_epoch) {
+		compute_target(g, topics, arena);
+		fx->rebalances++;
+	}
+	reconcile(g, m, in, now);
+}
+
+void consumer_alive(struct consumer_group *g, struct consumer_member *m, struct group_now now)
+{
+	int32_t timeout_ms = consumer_is_classic(m) ? m->session_timeout_ms : g->session_ms;
+	deadline_set(g->deadlines, &m->session, now.mono_ms + timeout_ms);
+}
+
 int consumer_heartbeat(struct consumer_group *g, const struct consumer_heartbeat *in,
 		       const struct topic_view *topics, struct group_now now, struct arena *arena,
 		       struct consumer_answer *out, struct group_effects *fx)
 {
 	*out = (struct consumer_answer){.member_id = arena_copy(arena, in->member_id)};
-	int code = check_request(in, out);
+	int code = consumer_check(in, out);
 	if (code)
 		return code;
 	if (in->member_epoch < 0)
@@ -571,16 +613,15 @@ int consumer_heartbeat(struct consumer_group *g, const struct consumer_heartbeat
 	code = find_member(g, in, &m);
 	if (code)
 		return code;
+	if (consumer_is_classic(m)) { /* the same client, of the new protocol now */
+		consumer_set_protocols(m, NULL, 0, 0);
+		deadline_clear(g->deadlines, &m->rebalance);
+		m->dirty |= DIRTY_METADATA;
+	}
 	struct partition_set before = {0};
 	parts_copy(&before, &m->assigned);
-	update(g, m, in);
-	look_at_topics(g, topics, now, arena);
-	if (g->epoch > g->assignment_epoch) {
-		compute_target(g, topics, arena);
-		fx->rebalances++;
-	}
-	reconcile(g, m, in, now);
-	deadline_set(g->deadlines, &m->session, now.mono_ms + g->options->consumer_session_ms);
+	consumer_advance(g, m, in, topics, now, arena, fx);
+	consumer_alive(g, m, now);
 	tell(m, in, &before, arena, out);
 	parts_release(&before);
 	return GROUP_OK;
@@ -593,6 +634,8 @@ int consumer_commit(struct consumer_group *g, const struct group_member_ref *in,
 	const struct consumer_member *m = mr_map_get(&g->members, in->member_id);
 	if (!m)
 		return GROUP_UNKNOWN_MEMBER;
+	if (consumer_is_classic(m))
+		return in->generation == m->epoch ? GROUP_OK : GROUP_ILLEGAL_GENERATION;
 	if (!by_epoch)
 		return GROUP_UNSUPPORTED_VERSION;
 	return in->generation == m->epoch ? GROUP_OK : GROUP_STALE_MEMBER_EPOCH;
@@ -601,8 +644,8 @@ int consumer_commit(struct consumer_group *g, const struct group_member_ref *in,
 /* Silent for too long, or too slow to give up what others wait for. */
 void consumer_deadline(struct consumer_group *g, struct deadline *deadline, struct group_effects *fx)
 {
-	remove_member(g, deadline->owner);
-	bump(g);
+	consumer_remove(g, deadline->owner);
+	consumer_bump(g);
 	fx->expired++;
 }
 

@@ -17,6 +17,7 @@ void groups_options_default(struct groups_options *options)
 	    .size_max = INT32_MAX,
 	    .consumer_session_ms = 45000,
 	    .consumer_heartbeat_ms = 5000,
+	    .consumer_migration = MIGRATION_UPGRADE | MIGRATION_DOWNGRADE,
 	};
 }
 
@@ -82,8 +83,7 @@ void group_drop_if_blank(struct groups *groups, struct group *group)
 		group_free(groups, group);
 }
 
-/* The answer stands, but the client may not be told before this is stable. */
-static void hold_back(struct group_effects *fx, int rc, const struct group_write *write)
+void hold_back(struct group_effects *fx, int rc, const struct group_write *write)
 {
 	for (size_t i = 0; i < fx->answered.len; i++) {
 		struct group_ticket *ticket = fx->answered.items[i];
@@ -133,8 +133,7 @@ static void fire_consumer(struct groups *groups, struct deadline *deadline)
 	struct group *group = MR_CONTAINER_OF(consumer, struct group, consumer);
 	consumer_deadline(consumer, deadline, &fx);
 	/* What the log does not take now goes with the next heartbeat. */
-	(void)!group_persist_consumer(groups, group, &write, NULL);
-	groups_conclude(groups, group, &fx);
+	(void)!groups_conclude_consumer(groups, group, false, &write, &fx);
 }
 
 static void fire(struct groups *groups, struct deadline *deadline)

@@ -27,8 +27,9 @@ struct group {
 	struct classic_group classic;   /* of a consumer group: empty */
 	struct consumer_group consumer; /* of a classic one: empty */
 	struct group_offsets offsets;
-	uint32_t unsettled; /* writes of offsets; the group stays while there are any */
-	bool deleting;      /* its tombstones are on their way */
+	uint32_t unsettled;  /* writes of offsets; the group stays while there are any */
+	bool deleting;       /* its tombstones are on their way */
+	bool forget_classic; /* it was a classic group: that record goes with the next write */
 };
 
 enum settle { SETTLE_COMMIT, SETTLE_FORGET, SETTLE_TXN, SETTLE_DELETE };
@@ -82,6 +83,11 @@ void group_free(struct groups *groups, struct group *group);
 /* Carry out the effects of an event on this group, then release fx. */
 void groups_conclude(struct groups *groups, struct group *group, struct group_effects *fx);
 
+/* The answers stand, but clients may not be told before the write is stable; rc < 0: it is not made. */
+void hold_back(struct group_effects *fx, int rc, const struct group_write *write);
+/* The topics as the log has them. */
+struct topic_view groups_topic_view(struct groups *groups);
+
 /* Write what is dirty of a consumer group; stays dirty when the log does not take it. */
 int group_persist_consumer(struct groups *groups, struct group *group, struct group_write *write,
 			   struct mr_error *err);
@@ -91,6 +97,19 @@ size_t group_member_count(const struct group *group);
 bool group_subscribed(const struct group *group, mr_str topic);
 /* Tombstones for the records of the group itself, into the batch that was started. */
 void write_group_tombstones(struct groups *groups, const struct group *group);
+
+/* ---- migrate.c: from one protocol to the other, with members ---- */
+
+bool group_may_upgrade(const struct groups *groups, const struct group *group);
+/* MR_ERR_CORRUPT, and nothing is done, when what members said cannot be read. The records go with the
+ * next group_persist_consumer. */
+int group_upgrade(struct groups *groups, struct group *group, const struct topic_view *topics,
+		  struct group_effects *fx);
+/* After an event of a consumer group: turn it into a classic one when only such members are left
+ * (quietly: without a rebalance when it can be), else write what is dirty; carry out the effects. Negative
+ * when nothing could be written. */
+int groups_conclude_consumer(struct groups *groups, struct group *group, bool quietly,
+			     struct group_write *write, struct group_effects *fx);
 
 /* ---- writes.c: records into the internal topic ---- */
 

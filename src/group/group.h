@@ -55,6 +55,8 @@ enum group_code {
 	GROUP_TOPIC_REFUSED, /* an entry that the caller may not touch: groups leave it alone */
 };
 
+enum { MIGRATION_UPGRADE = 1, MIGRATION_DOWNGRADE = 2 };
+
 struct groups_options {
 	const struct env *env;
 	struct broker *broker;
@@ -71,6 +73,7 @@ struct groups_options {
 	int32_t size_max;                   /* group.max.size */
 	int32_t consumer_session_ms;        /* group.consumer.session.timeout.ms */
 	int32_t consumer_heartbeat_ms;      /* group.consumer.heartbeat.interval.ms */
+	int consumer_migration;             /* group.consumer.migration.policy: MIGRATION_*; both */
 };
 void groups_options_default(struct groups_options *options);
 
@@ -163,8 +166,8 @@ int groups_heartbeat(struct groups *groups, const struct group_member_ref *in);
 
 struct consumer_heartbeat;
 struct consumer_answer;
-/* The answer's strings come from the arena; tell it when the write is safe. GROUP_NOT_FOUND when the
- * group has members of the classic protocol. */
+/* The answer's strings come from the arena; tell it when the write is safe. A classic group of consumers
+ * turns into one of this protocol; GROUP_NOT_FOUND when it may not. */
 int groups_consumer_heartbeat(struct groups *groups, const struct consumer_heartbeat *in,
 			      struct consumer_answer *out, struct group_write *write, struct arena *arena);
 int32_t groups_heartbeat_interval_ms(const struct groups *groups);
@@ -250,6 +253,7 @@ struct group_topic_part {
 struct consumer_member_view {
 	mr_str rack_id, regex; /* ptr NULL: none */
 	int32_t epoch;
+	bool classic; /* it speaks the classic protocol */
 	const mr_str *topics;
 	size_t topic_count;
 	const struct group_topic_part *assigned, *target; /* in the order of topics */

@@ -40,6 +40,26 @@ static void matching_topics(void *arg, const char *pattern, struct arena *arena,
 	topic_regex_free(regex);
 }
 
+static mr_str topic_name(void *arg, const uint8_t id[16], struct arena *arena)
+{
+	size_t count;
+	mr_str name = MR_STR_NULL;
+	struct log_topic **all = log_topics(arg, &count);
+	for (size_t i = 0; i < count && !name.ptr; i++) {
+		uint8_t other[16];
+		log_topic_id(all[i], other);
+		if (memcmp(other, id, 16) == 0)
+			name = arena_copy(arena, log_topic_name(all[i]));
+	}
+	free(all);
+	return name;
+}
+
+struct topic_view groups_topic_view(struct groups *groups)
+{
+	return (struct topic_view){broker_store(groups->broker), find_topic, matching_topics, topic_name};
+}
+
 /* ---- writes ---- */
 
 static void write_one(struct groups *groups, const struct group *group, int kind,
@@ -68,15 +88,20 @@ static void write_members(struct groups *groups, struct group *group, int dirty,
 	}
 }
 
+static void forget_member(struct groups *groups, const struct group *group, const char *id)
+{
+	forget_one(groups, group, RECORD_CURRENT_MEMBER, id);
+	forget_one(groups, group, RECORD_TARGET_MEMBER, id);
+	forget_one(groups, group, RECORD_CONSUMER_MEMBER, id);
+}
+
 static void write_gone(struct groups *groups, const struct group *group)
 {
 	for (size_t i = 0; i < group->consumer.gone.len; i++) {
 		const char *id = group->consumer.gone.items[i];
-		if (mr_map_get(&group->consumer.members, mr_str_from(id)))
-			continue; /* it came back */
-		forget_one(groups, group, RECORD_CURRENT_MEMBER, id);
-		forget_one(groups, group, RECORD_TARGET_MEMBER, id);
-		forget_one(groups, group, RECORD_CONSUMER_MEMBER, id);
+		bool came_back = mr_map_get(&group->consumer.members, mr_str_from(id));
+		if (!came_back)
+			forget_member(groups, group, id);
 	}
 }
 
@@ -94,6 +119,8 @@ int group_persist_consumer(struct groups *groups, struct group *group, struct gr
 			   struct mr_error *err)
 {
 	write_start(groups);
+	if (group->forget_classic)
+		forget_one(groups, group, RECORD_CLASSIC_GROUP, NULL);
 	write_gone(groups, group);
 	write_members(groups, group, DIRTY_METADATA, RECORD_CONSUMER_MEMBER);
 	if (group->consumer.dirty_epoch)
@@ -103,8 +130,10 @@ int group_persist_consumer(struct groups *groups, struct group *group, struct gr
 		write_one(groups, group, RECORD_TARGET, NULL);
 	write_members(groups, group, DIRTY_CURRENT, RECORD_CURRENT_MEMBER);
 	int rc = write_end(groups, mr_str_from(group->name), -1, -1, write, err);
-	if (rc == 0)
+	if (rc == 0) {
 		clean(&group->consumer);
+		group->forget_classic = false;
+	}
 	return rc;
 }
 
@@ -112,6 +141,8 @@ void write_group_tombstones(struct groups *groups, const struct group *group)
 {
 	if (group->kind == GROUP_CONSUMER) {
 		write_gone(groups, group);
+		mr_map_each (&group->consumer.members, entry)
+			forget_member(groups, group, ((const struct consumer_member *)entry->value)->id);
 		forget_one(groups, group, RECORD_TARGET, NULL);
 		forget_one(groups, group, RECORD_CONSUMER_GROUP, NULL);
 	} else {
@@ -151,8 +182,29 @@ int group_turn(struct groups *groups, struct group *group, enum group_kind kind,
 
 /* ---- heartbeats ---- */
 
+/* A group that is there and of another protocol: it turns into one of consumers, with its members. */
+static int turn(struct groups *groups, struct group *group, const struct consumer_heartbeat *in,
+		struct consumer_answer *out, struct group_effects *fx)
+{
+	struct topic_view topics = groups_topic_view(groups);
+	int code = consumer_check(in, out); /* a bad request leaves the group as it is */
+	if (code != GROUP_OK)
+		return code;
+	if (group->classic.members.len == 0)
+		return group_turn(groups, group, GROUP_CONSUMER, NULL) < 0 ? GROUP_NOT_AVAILABLE : GROUP_OK;
+	if (!group_may_upgrade(groups, group)) {
+		out->message = "The group has members that use the classic protocol.";
+		return GROUP_NOT_FOUND;
+	}
+	if (group_upgrade(groups, group, &topics, fx) < 0) {
+		out->message = "The embedded consumer protocol of the group's members is malformed.";
+		return GROUP_NOT_FOUND;
+	}
+	return GROUP_OK;
+}
+
 static int target(struct groups *groups, const struct consumer_heartbeat *in, struct consumer_answer *out,
-		  struct group **found)
+		  struct group **found, struct group_effects *fx)
 {
 	if (in->group.len == 0)
 		return GROUP_INVALID_REQUEST;
@@ -163,15 +215,16 @@ static int target(struct groups *groups, const struct consumer_heartbeat *in, st
 		group = group_make(groups, in->group);
 	if (group->deleting)
 		return GROUP_NOT_AVAILABLE;
-	bool classic = group->kind == GROUP_CLASSIC;
-	if (classic && (group->classic.members.len || group->classic.pending.len || in->member_epoch != 0)) {
-		out->message = "The group has members that use the classic protocol.";
+	if (group->kind == GROUP_CLASSIC && in->member_epoch != 0) {
+		out->message = "The group uses the classic protocol.";
 		return GROUP_NOT_FOUND;
 	}
-	if (classic && group_turn(groups, group, GROUP_CONSUMER, NULL) < 0)
-		return GROUP_NOT_AVAILABLE;
-	*found = group;
-	return GROUP_OK;
+	int code = group->kind == GROUP_CLASSIC ? turn(groups, group, in, out, fx) : GROUP_OK;
+	if (code == GROUP_OK)
+		*found = group;
+	else
+		group_drop_if_blank(groups, group);
+	return code;
 }
 
 static int check_regex(const struct consumer_heartbeat *in, struct consumer_answer *out, struct arena *arena)
@@ -191,7 +244,7 @@ static int check_regex(const struct consumer_heartbeat *in, struct consumer_answ
 int groups_consumer_heartbeat(struct groups *groups, const struct consumer_heartbeat *in,
 			      struct consumer_answer *out, struct group_write *write, struct arena *arena)
 {
-	struct topic_view topics = {broker_store(groups->broker), find_topic, matching_topics};
+	struct topic_view topics = groups_topic_view(groups);
 	struct group_effects fx = {0};
 	struct group *group;
 	*out = (struct consumer_answer){0};
@@ -199,12 +252,11 @@ int groups_consumer_heartbeat(struct groups *groups, const struct consumer_heart
 	groups_enter(groups);
 	int code = check_regex(in, out, arena);
 	if (code == GROUP_OK)
-		code = target(groups, in, out, &group);
+		code = target(groups, in, out, &group, &fx);
 	if (code == GROUP_OK) {
 		code = consumer_heartbeat(&group->consumer, in, &topics, groups_now(groups), arena, out, &fx);
-		if (group_persist_consumer(groups, group, write, NULL) < 0)
+		if (groups_conclude_consumer(groups, group, false, write, &fx) < 0)
 			code = GROUP_NOT_AVAILABLE;
-		groups_conclude(groups, group, &fx);
 		group_drop_if_blank(groups, group);
 	}
 	groups_leave_lock(groups);

@@ -6,8 +6,7 @@
  * read without the lock.
  */
 #include "group/coordinator.h"
-
-#include "codec/bytes.h"
+#include "group/subscription.h"
 
 /* ---- who reads a partition ---- */
 
@@ -21,21 +20,16 @@ struct owners {
 	MR_VEC(struct owner) items;
 };
 
-/* ConsumerProtocolAssignment: version int16, then int32 arrays of (int16 string, int32 array). */
 static void note_assignment(mr_str bytes, mr_str member_id, mr_str client_id, struct owners *owners)
 {
-	struct bytes_in in = {.rest = mr_str_tail(bytes, 2)};
-	int64_t topics = bytes_length(&in, true);
-	for (int64_t i = 0; i < topics && !in.bad; i++) {
-		mr_str topic = bytes_string(&in);
-		int64_t partitions = bytes_length(&in, true);
-		for (int64_t k = 0; k < partitions && !in.bad; k++) {
-			int32_t partition = bytes_i32(&in);
-			if (!in.bad)
-				mr_vec_push(&owners->items,
-					    (struct owner){topic, partition, member_id, client_id});
-		}
+	struct named_partitions parts = {0};
+	if (assignment_read(bytes, &parts, NULL) == 0) {
+		for (size_t i = 0; i < parts.items.len; i++)
+			mr_vec_push(&owners->items,
+				    (struct owner){parts.items.items[i].topic, parts.items.items[i].partition,
+						   member_id, client_id});
 	}
+	mr_vec_release(&parts.items);
 }
 
 static void owners_of(struct groups *groups, mr_str group, struct owners *owners, struct arena *arena)

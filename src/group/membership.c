@@ -56,12 +56,28 @@ static int join_target(struct groups *groups, const struct group_join *in, struc
 		return GROUP_UNKNOWN_MEMBER;
 	if (group->deleting)
 		return GROUP_NOT_AVAILABLE;
-	if (group->kind == GROUP_CONSUMER && group->consumer.members.len)
-		return GROUP_INCONSISTENT_PROTOCOL;
-	if (group->kind == GROUP_CONSUMER && group_turn(groups, group, GROUP_CLASSIC, NULL) < 0)
+	bool vacant = group->consumer.members.len == 0;
+	if (group->kind == GROUP_CONSUMER && vacant && group_turn(groups, group, GROUP_CLASSIC, NULL) < 0)
 		return GROUP_NOT_AVAILABLE;
 	*out = group;
 	return 0;
+}
+
+static void join(struct groups *groups, struct group *group, const struct group_join *in, const char *id,
+		 struct group_ticket *ticket, struct group_effects *fx)
+{
+	struct group_now now = groups_now(groups);
+	if (group->kind == GROUP_CLASSIC) {
+		classic_join(&group->classic, in, id, ticket, now, fx);
+		groups_conclude(groups, group, fx);
+		return;
+	}
+	struct topic_view topics = groups_topic_view(groups);
+	struct group_write write;
+	bool replaced;
+	consumer_join(&group->consumer, in, id, &topics, ticket, now, &replaced, fx);
+	/* In the place of the last one of the other protocol, it takes over what that one had. */
+	(void)!groups_conclude_consumer(groups, group, replaced, &write, fx);
 }
 
 void groups_join(struct groups *groups, const struct group_join *in, struct group_ticket **out)
@@ -78,8 +94,7 @@ void groups_join(struct groups *groups, const struct group_join *in, struct grou
 		mr_vec_release(&fx.answered);
 	} else {
 		fresh_id(groups, in, &id);
-		classic_join(&group->classic, in, mr_buf_view(&id).ptr, ticket, groups_now(groups), &fx);
-		groups_conclude(groups, group, &fx);
+		join(groups, group, in, mr_buf_view(&id).ptr, ticket, &fx);
 		group_drop_if_blank(groups, group);
 	}
 	groups_leave_lock(groups);
@@ -112,7 +127,12 @@ void groups_sync(struct groups *groups, const struct group_sync *in, struct grou
 		ticket_answer(ticket, code, &fx);
 		mr_vec_release(&fx.answered);
 	} else {
-		classic_sync(&group->classic, in, ticket, groups_now(groups), &fx);
+		struct topic_view topics = groups_topic_view(groups);
+		struct group_now now = groups_now(groups);
+		if (group->kind == GROUP_CONSUMER)
+			consumer_sync(&group->consumer, in, &topics, ticket, now, &fx);
+		else
+			classic_sync(&group->classic, in, ticket, now, &fx);
 		groups_conclude(groups, group, &fx);
 	}
 	groups_leave_lock(groups);
@@ -125,7 +145,9 @@ int groups_heartbeat(struct groups *groups, const struct group_member_ref *in)
 	groups_enter(groups);
 	int code = member_target(groups, in->group, &group);
 	if (code == 0)
-		code = classic_heartbeat(&group->classic, in, groups_now(groups));
+		code = group->kind == GROUP_CONSUMER
+			   ? consumer_classic_heartbeat(&group->consumer, in, groups_now(groups))
+			   : classic_heartbeat(&group->classic, in, groups_now(groups));
 	groups_leave_lock(groups);
 	return code;
 }
@@ -138,7 +160,11 @@ int groups_leave(struct groups *groups, mr_str name, struct group_leaver *leaver
 	*write = (struct group_write){NULL, -1};
 	groups_enter(groups);
 	int code = member_target(groups, name, &group);
-	if (code == 0) {
+	if (code == 0 && group->kind == GROUP_CONSUMER) {
+		consumer_leave(&group->consumer, leavers, count);
+		if (groups_conclude_consumer(groups, group, false, write, &fx) < 0)
+			code = GROUP_NOT_AVAILABLE;
+	} else if (code == 0) {
 		code = classic_leave(&group->classic, leavers, count, groups_now(groups), &fx);
 		groups_conclude(groups, group, &fx);
 		group_drop_if_blank(groups, group);

@@ -72,6 +72,61 @@ static void put_parts(struct mr_buf *out, const struct partition_set *set)
 
 /* ---- members ---- */
 
+#define TAG_CLASSIC 0
+
+/* ClassicMemberMetadata: int32 session timeout, [string name, bytes metadata]. */
+static void read_classic(struct bytes_in *in, struct consumer_member *m)
+{
+	int32_t session_ms = bytes_i32(in);
+	int64_t count = bytes_length(in, true);
+	MR_VEC(struct group_protocol) protocols = {0};
+	for (int64_t i = 0; i < count && !in->bad && protocols.len < NAMES_MAX; i++) {
+		mr_str name = bytes_string(in), metadata = bytes_sized(in, true);
+		skip_tags(in);
+		if (!in->bad && name.ptr)
+			mr_vec_push(&protocols, (struct group_protocol){name, metadata});
+	}
+	skip_tags(in);
+	in->bad |= protocols.len == 0;
+	if (!in->bad)
+		consumer_set_protocols(m, protocols.items, protocols.len, session_ms);
+	mr_vec_release(&protocols);
+}
+
+static void read_member_tags(struct bytes_in *in, struct consumer_member *m)
+{
+	uint64_t count = bytes_uvarint(in);
+	consumer_set_protocols(m, NULL, 0, 0);
+	for (uint64_t i = 0; i < count && !in->bad; i++) {
+		uint64_t tag = bytes_uvarint(in), size = bytes_uvarint(in);
+		struct bytes_in field = {.flexible = true};
+		const char *at = bytes_take(in, size);
+		if (!at || tag != TAG_CLASSIC)
+			continue;
+		field.rest = mr_str_n(at, size);
+		read_classic(&field, m);
+		in->bad |= field.bad;
+	}
+}
+
+static void put_classic(struct mr_buf *out, const struct consumer_member *m)
+{
+	struct mr_buf field = {0};
+	bytes_put_i32(&field, m->session_timeout_ms);
+	bytes_put_uvarint(&field, m->protocol_count + 1);
+	for (size_t i = 0; i < m->protocol_count; i++) {
+		bytes_put_compact(&field, m->protocols[i].name);
+		bytes_put_compact(&field, m->protocols[i].metadata);
+		put_no_tags(&field);
+	}
+	put_no_tags(&field);
+	bytes_put_uvarint(out, 1);
+	bytes_put_uvarint(out, TAG_CLASSIC);
+	bytes_put_uvarint(out, field.len);
+	mr_buf_str(out, mr_buf_view(&field));
+	mr_buf_release(&field);
+}
+
 static void read_member(struct bytes_in *in, struct consumer_group *g, struct consumer_member *m)
 {
 	mr_str instance_id = bytes_string(in);
@@ -88,7 +143,7 @@ static void read_member(struct bytes_in *in, struct consumer_group *g, struct co
 	consumer_set_string(&m->regex, bytes_string(in));
 	m->rebalance_timeout_ms = bytes_i32(in);
 	consumer_set_string(&m->assignor, bytes_string(in));
-	skip_tags(in);
+	read_member_tags(in, m);
 	consumer_set_string(&m->client_id, client_id.ptr ? client_id : MR_STR(""));
 	consumer_set_string(&m->client_host, client_host.ptr ? client_host : MR_STR(""));
 	consumer_note_instance(g, m, instance_id);
@@ -106,6 +161,10 @@ static void put_member(struct mr_buf *out, const struct consumer_member *m)
 	bytes_put_compact(out, mr_str_from(m->regex));
 	bytes_put_i32(out, m->rebalance_timeout_ms);
 	bytes_put_compact(out, mr_str_from(m->assignor));
+	if (consumer_is_classic(m))
+		put_classic(out, m);
+	else
+		put_no_tags(out);
 }
 
 static void read_current(struct bytes_in *in, struct consumer_member *m)
@@ -171,5 +230,6 @@ void record_consumer_write(int kind, const struct consumer_group *g, const struc
 		put_parts(out, &m->target);
 	else if (kind == RECORD_CURRENT_MEMBER)
 		put_current(out, m);
-	put_no_tags(out);
+	if (kind != RECORD_CONSUMER_MEMBER) /* which has some */
+		put_no_tags(out);
 }

@@ -98,18 +98,17 @@ static int apply(void *arg, const struct batch_header *batch, const struct recor
 /* From now on the members' time runs. Groups that were deleted left nothing. */
 static void wake_members(struct groups *groups)
 {
-	int64_t now_ms = clock_mono_ms(groups->env->clock);
+	struct group_now now = groups_now(groups);
 	mr_map_each (&groups->by_name, entry) {
 		struct group *group = entry->value;
 		mr_map_each (&group->classic.members, each) {
 			struct classic_member *m = each->value;
-			deadline_set(&groups->deadlines, &m->session, now_ms + m->session_timeout_ms);
+			deadline_set(&groups->deadlines, &m->session, now.mono_ms + m->session_timeout_ms);
 		}
 		mr_map_each (&group->consumer.members, each) {
 			struct consumer_member *m = each->value;
 			consumer_hold(&group->consumer, m);
-			deadline_set(&groups->deadlines, &m->session,
-				     now_ms + groups->options.consumer_session_ms);
+			consumer_alive(&group->consumer, m, now);
 		}
 		group_drop_if_blank(groups, group);
 	}

@@ -111,6 +111,7 @@ static void describe_consumer(const struct topic_names *names, const struct cons
 	    .rack_id = copy(arena, m->rack_id),
 	    .regex = copy(arena, m->regex),
 	    .epoch = m->epoch,
+	    .classic = consumer_is_classic(m),
 	    .topics = topics,
 	    .topic_count = m->topics.len,
 	};

@@ -2,6 +2,7 @@
  * GROUP_ID_NOT_FOUND, and a client then asks DescribeGroups. Version 1 tells the members' type. */
 #include "kafka/group_request.h"
 
+#define MEMBER_TYPE_CLASSIC 0
 #define MEMBER_TYPE_CONSUMER 1
 
 static void fill_assignment(struct request *r, const struct group_topic_part *parts, size_t count,
@@ -35,7 +36,7 @@ static void fill_member(struct request *r, const struct group_member_view *m,
 	    .client_id = m->client_id,
 	    .client_host = m->client_host,
 	    .subscribed_topic_regex = c->regex,
-	    .member_type = MEMBER_TYPE_CONSUMER,
+	    .member_type = c->classic ? MEMBER_TYPE_CLASSIC : MEMBER_TYPE_CONSUMER,
 	};
 	request_array(r, &out->subscribed_topic_names, c->topic_count);
 	for (size_t i = 0; i < c->topic_count; i++)

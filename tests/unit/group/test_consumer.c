@@ -152,10 +152,15 @@ static void world_matching(void *arg, const char *regex, struct arena *arena, mr
 	*count = 1;
 }
 
+static mr_str world_name(void *arg, const uint8_t id[16], struct arena *arena)
+{
+	return id[0] == 1 ? MR_STR("a") : id[0] == 2 ? MR_STR("b") : MR_STR_NULL;
+}
+
 static int beat(struct world *w, struct client *c, int32_t epoch, bool answer_lost)
 {
 	struct arena arena = {0};
-	struct topic_view view = {w, world_find, world_matching};
+	struct topic_view view = {w, world_find, world_matching, world_name};
 	struct consumer_answer answer;
 	mr_str topics[2] = {MR_STR("a"), MR_STR("b")};
 	bool joins = epoch == 0;
