@@ -41,6 +41,7 @@ unit: debug              ## unit tests only: make unit T=log
 torture: debug release   ## power loss and compaction from ten thousand seeds, kill -9 by the hundred; takes long
 	@MR_TEST_SCALE=$${MR_TEST_SCALE:-10} $(BUILD)/debug/tests/unit_tests test_power_loss test_log_compact
 	@MR_TEST_SCALE=$${KILL_SCALE:-3} python3 tests/run.py --debug $(BUILD)/debug --release $(BUILD)/release --only kill_
+	@MR_TEST_SCALE=$${WRITERS_SCALE:-100} python3 tests/run.py --debug $(BUILD)/debug --release $(BUILD)/release --only test_writers
 
 lint: setup              ## layering, formatting, banned calls
 	@python3 tools/lint.py

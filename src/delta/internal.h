@@ -292,6 +292,7 @@ struct delta_table {
 	struct json_parser *parser;      /* under lock */
 	struct delta_log_state *state;   /* under lock; NULL until read */
 	struct delta_snapshot *snapshot; /* under lock; of state->version, or NULL */
+	pthread_mutex_t turn;            /* of delta_turn_take */
 	pthread_mutex_t queue_lock;
 	struct append *queue, **queue_end; /* under queue_lock: appends that wait for the lock */
 };

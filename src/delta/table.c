@@ -24,6 +24,7 @@ int delta_open(const struct env *env, struct sql_engine *engine, const char *pat
 	table->parser = json_parser_new();
 	pthread_mutex_init(&table->lock, NULL);
 	pthread_mutex_init(&table->queue_lock, NULL);
+	pthread_mutex_init(&table->turn, NULL);
 	table->queue_end = &table->queue;
 	*out = table;
 	return 0;
@@ -36,11 +37,22 @@ void delta_close(struct delta_table *table)
 	delta_snapshot_unref(table->snapshot);
 	delta_state_free(table->state);
 	json_parser_free(table->parser);
+	pthread_mutex_destroy(&table->turn);
 	pthread_mutex_destroy(&table->queue_lock);
 	pthread_mutex_destroy(&table->lock);
 	free(table->log_path);
 	free(table->path);
 	free(table);
+}
+
+void delta_turn_take(struct delta_table *table)
+{
+	pthread_mutex_lock(&table->turn);
+}
+
+void delta_turn_give(struct delta_table *table)
+{
+	pthread_mutex_unlock(&table->turn);
 }
 
 const char *delta_path(const struct delta_table *table)

@@ -4,10 +4,15 @@
 
 int change_open(struct change *c, struct lake_session *s, struct delta_table *table, struct mr_error *err)
 {
-	*c = (struct change){.s = s, .table = table, .alias = MR_STR("t")};
+	*c = (struct change){.s = s, .table = table, .alias = MR_STR("t"), .has_turn = s->overtaken > 0};
+	if (c->has_turn)
+		delta_turn_take(table);
 	int rc = delta_snapshot(table, &c->base, err);
-	if (rc < 0)
+	if (rc < 0) {
+		if (c->has_turn)
+			delta_turn_give(table);
 		return rc;
+	}
 	c->file_count = delta_files(c->base, &s->arena, &c->files);
 	c->removed = arena_calloc(&s->arena, c->file_count + 1, sizeof *c->removed);
 	c->read = arena_calloc(&s->arena, c->file_count + 1, sizeof *c->read);
@@ -47,6 +52,8 @@ void change_close(struct change *c)
 	mr_vec_release(&c->cdc);
 	mr_vec_release(&c->metrics);
 	delta_snapshot_unref(c->base);
+	if (c->has_turn)
+		delta_turn_give(c->table);
 }
 
 void change_remove(struct change *c, size_t file)
@@ -154,6 +161,7 @@ int change_find(struct change *c, mr_str condition, size_t **chosen, size_t *cou
 		struct mr_error *err)
 {
 	size_t *all = arena_alloc(&c->s->arena, (c->file_count + 1) * sizeof *all);
+	c->looks = true;
 	for (size_t i = 0; i < c->file_count; i++) {
 		all[i] = i;
 		c->read[i] = true;
@@ -218,6 +226,7 @@ int change_delete_where(struct change *c, mr_str condition, struct mr_error *err
 {
 	size_t *chosen, count;
 	int64_t rows = 0;
+	c->looks = true;
 	/* Whole partitions: their files go, unread. */
 	if (change_find_partitions(c, condition, &chosen, &count) == 0) {
 		for (size_t i = 0; i < count; i++) {
@@ -273,7 +282,7 @@ int change_commit(struct change *c, const char *operation, const char *parameter
 {
 	mr_str *removes, *reads;
 	size_t remove_count = paths_of(c, c->removed, &removes), read_count = paths_of(c, c->read, &reads);
-	bool looked = read_count || remove_count || c->reads_table || c->metadata.len;
+	bool looked = c->looks || read_count || remove_count || c->reads_table || c->metadata.len;
 	int64_t version;
 	if (!c->added.len && !remove_count && !c->metadata.len)
 		return 0;

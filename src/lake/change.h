@@ -21,7 +21,9 @@ struct change {
 	size_t file_count;
 	bool *removed; /* by index into files */
 	bool *read;
+	bool looks; /* what it does depends on the table's rows, those that are not there included */
 	bool reads_table, has_feed, rearranges;
+	bool has_turn; /* the statement lost a race: delta_turn_take */
 	MR_VEC(struct delta_file) added;
 	MR_VEC(struct delta_file) marked; /* of base's files: again, with a new vector */
 	MR_VEC(struct delta_file) cdc;

@@ -223,6 +223,7 @@ static int overwrite(struct change *c, struct insertion *in, mr_str query, struc
 		return rc == 0 ? add_rows(c, in, guard_condition(c, condition, query), err) : rc;
 	}
 	rc = add_rows(c, in, query, err);
+	c->looks = true;
 	if (rc == 0 && in->partition_count) {
 		remove_same_partitions(c);
 	} else if (rc == 0) {

@@ -24,7 +24,8 @@ struct lake_session {
 	struct sql_conn *conn;
 	lake_bind_fn bind;
 	void *bind_arg;
-	size_t views; /* made for the running statement */
+	size_t views;     /* made for the running statement */
+	size_t overtaken; /* how often another writer's commit made it begin anew */
 	MR_VEC(struct delta_snapshot *) snapshots;
 	struct arena arena; /* of the running statement */
 };

@@ -58,18 +58,22 @@ static int plain_path(mr_str path, struct arena *arena, mr_str *out, struct mr_e
 	return 0;
 }
 
-/* One handle a folder, whatever way leads there. */
+/* One handle a folder, whatever way leads there. Of a folder that is to be made, the part that is there
+ * is resolved. */
 static char *real_path(const char *path)
 {
 	char *real = realpath(path, NULL);
 	if (real)
 		return real;
-	if (path[0] == '/')
+	const char *slash = strrchr(path, '/');
+	if (slash == path)
 		return mr_strdup(path);
-	char *here = getcwd(NULL, 0);
-	char *absolute = mr_asprintf("%s/%s", here ? here : ".", path);
-	free(here);
-	return absolute;
+	char *parent = slash ? mr_strndup(mr_str_n(path, (size_t)(slash - path))) : getcwd(NULL, 0);
+	char *above = real_path(parent && *parent ? parent : "/");
+	char *whole = mr_asprintf("%s/%s", above, slash ? slash + 1 : path);
+	free(above);
+	free(parent);
+	return whole;
 }
 
 void lake_confine(struct lake *lake)

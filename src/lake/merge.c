@@ -245,6 +245,7 @@ static void put_choice(const struct merge *m, enum clause_kind kind, struct mr_b
 
 static void put_target(struct merge *m, struct mr_buf *out)
 {
+	m->c.looks = true;
 	size_t *all = arena_alloc(&m->c.s->arena, (m->c.file_count + 1) * sizeof *all);
 	for (size_t i = 0; i < m->c.file_count; i++) {
 		all[i] = i;

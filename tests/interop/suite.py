@@ -75,8 +75,8 @@ class Broker:
 
 
 class Suite:
-    def __init__(self, build, folder, words):
-        self.build, self.folder, self.words = Path(build), Path(folder), words
+    def __init__(self, options, folder):
+        self.options, self.build, self.folder, self.words = options, Path(options.build).resolve(), Path(folder), options.words
         self.binary = str(self.build / "millrace")
         self.passed = self.failed = 0
 
@@ -136,14 +136,17 @@ def wait_for(ready, seconds, what):
         time.sleep(0.1)
 
 
-def run(description, main):
+def run(description, main, more_options=None):
+    """A suite's whole program. more_options(parser) adds options of its own, found in suite.options."""
     p = argparse.ArgumentParser(description=description)
     p.add_argument("--build", default=str(ROOT / "build/release"))
     p.add_argument("--keep", action="store_true", help="keep the folder it works in")
     p.add_argument("words", nargs="*", help="only checks whose name holds one of these")
+    if more_options:
+        more_options(p)
     options = p.parse_args()
     folder = tempfile.mkdtemp(prefix="millrace-interop-")
-    suite = Suite(os.path.abspath(options.build), folder, options.words)
+    suite = Suite(options, folder)
     try:
         main(suite)
     finally:
