@@ -36,7 +36,7 @@ LAYERS = {
     "ingest": f"{CORE} codec conf log broker sql delta",
     "lake": f"{CORE} codec conf sql delta stream",
     "query": f"{CORE} codec conf log broker sql delta stream lake ingest",
-    "flow": f"{CORE} codec sql delta stream query",
+    "flow": f"{CORE} codec sql delta stream lake query",
     "dag": f"{CORE} codec conf jinja",
     "task": f"{CORE} codec conf log broker group sql delta lake query flow http jinja dag",
     "api": f"{CORE} codec conf http dag task",

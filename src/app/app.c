@@ -27,6 +27,11 @@
 
 #define EPHEMERAL_JOURNAL_BYTES ((size_t)4 << 20)
 
+struct watched { /* a table of the catalogue */
+	struct app *app;
+	mr_str name;
+};
+
 struct app {
 	const struct env *env;
 	const struct project *project;
@@ -48,6 +53,7 @@ struct app {
 	struct catalog *catalog;
 	struct session_pool *sessions;
 	struct runner *runner;
+	struct watched *watched;
 	pthread_mutex_t draining; /* ingests and runner are one caller's to stop and start */
 	struct dags *dags;        /* NULL: the project has none */
 	MR_VEC(struct ingest *) ingests;
@@ -263,14 +269,6 @@ static int open_engine(struct app *app, struct mr_error *err)
 	return rc;
 }
 
-static void table_moved(void *arg, mr_str table, int64_t version)
-{
-	struct app *app = arg;
-	(void)version;
-	if (app->runner)
-		runner_table_moved(app->runner, table);
-}
-
 static int open_ingests(struct app *app, struct mr_error *err)
 {
 	char *tables = mr_asprintf("%s/tables", app->project->data);
@@ -280,9 +278,7 @@ static int open_ingests(struct app *app, struct mr_error *err)
 						 .broker = app->broker,
 						 .engine = app->engine,
 						 .conf = &app->project->ingests[i],
-						 .tables_dir = tables,
-						 .on_commit = table_moved,
-						 .on_commit_arg = app};
+						 .tables_dir = tables};
 		struct ingest *ingest;
 		rc = ingest_open(&options, &ingest, err);
 		if (rc < 0)
@@ -313,6 +309,26 @@ static int load_pipeline(struct app *app, struct mr_error *err)
 	return rc;
 }
 
+static void table_moved(void *arg)
+{
+	struct watched *watched = arg;
+	if (watched->app->runner)
+		runner_table_moved(watched->app->runner, watched->name);
+}
+
+/* Whoever commits - an ingest, a flow, a statement - wakes the flows that read the table. */
+static void watch_tables(struct app *app)
+{
+	struct catalog_entry *const *entries;
+	size_t count = catalog_entries(app->catalog, &entries);
+	app->watched = mr_calloc(count + 1, sizeof *app->watched);
+	for (size_t i = 0; i < count; i++) {
+		app->watched[i] = (struct watched){app, mr_str_from(entries[i]->name)};
+		if (entries[i]->table)
+			delta_on_commit(entries[i]->table, table_moved, &app->watched[i]);
+	}
+}
+
 static int open_catalog(struct app *app, struct mr_error *err)
 {
 	char *tables = mr_asprintf("%s/tables", app->project->data);
@@ -339,6 +355,8 @@ static int open_catalog(struct app *app, struct mr_error *err)
 					.materialize_every_ms = app->project->materialize_every_ms};
 	if (rc == 0)
 		rc = runner_new(&runner, &app->runner, err);
+	if (rc == 0)
+		watch_tables(app);
 	return rc;
 }
 
@@ -595,6 +613,7 @@ void app_close(struct app *app)
 		dags_stop(app->dags);
 	stop_ingests(app);
 	runner_free(app->runner);
+	app->runner = NULL;
 	dags_free(app->dags);
 	session_pool_free(app->sessions);
 	catalog_free(app->catalog);
@@ -606,6 +625,7 @@ void app_close(struct app *app)
 	topic_source_free(app->topic_source);
 	system_tables_free(app->system);
 	free(app->system_rows);
+	free(app->watched);
 	share_close(app->share);
 	txns_close(app->txns);
 	groups_close(app->groups);

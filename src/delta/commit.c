@@ -429,5 +429,13 @@ int delta_commit(struct delta_table *table, const struct delta_commit *commit, i
 	}
 	if (mine.rc == 0)
 		*version_out = mine.version;
+	if (mine.rc == 0 && table->on_commit)
+		table->on_commit(table->on_commit_arg);
 	return mine.rc;
+}
+
+void delta_on_commit(struct delta_table *table, void (*fn)(void *arg), void *arg)
+{
+	table->on_commit = fn;
+	table->on_commit_arg = arg;
 }

@@ -44,6 +44,10 @@ const char *delta_path(const struct delta_table *table);
 void delta_turn_take(struct delta_table *table);
 void delta_turn_give(struct delta_table *table);
 
+/* Calls fn after each version that this handle commits, in the committing thread, without the handle's
+ * lock. To be set before the handle is shared. */
+void delta_on_commit(struct delta_table *table, void (*fn)(void *arg), void *arg);
+
 /* Version 0: protocol + metaData. MR_ERR_EXISTS when the table is there. */
 MR_NODISCARD int delta_create(struct delta_table *table, const struct delta_create *create,
 			      struct mr_error *err);

@@ -295,6 +295,8 @@ struct delta_table {
 	pthread_mutex_t turn;            /* of delta_turn_take */
 	pthread_mutex_t queue_lock;
 	struct append *queue, **queue_end; /* under queue_lock: appends that wait for the lock */
+	void (*on_commit)(void *arg);      /* may be NULL */
+	void *on_commit_arg;
 };
 
 /* All below with the table's lock held. */

@@ -39,7 +39,7 @@ static int check_columns(const struct table_meta *meta, const struct column_def 
 			 bool changes, struct mr_error *err)
 {
 	for (size_t i = 0; i < meta->column_count; i++)
-		if (!find_column(defs, count, meta->defs[i].name))
+		if (!find_column(defs, count, meta->defs[i].name) && (changes || meta->defs[i].not_null))
 			return mr_fail(err, MR_ERR_INVALID,
 				       "the query gives no column %.*s, which the table has",
 				       MR_FMT(meta->defs[i].name));
@@ -56,9 +56,12 @@ static void put_column(struct mr_buf *sql, const struct table_meta *meta, size_t
 		       const struct column_def *from)
 {
 	struct mr_buf expression = {0};
-	bool json = from->type == COL_JSON && !meta->columns[at].nested;
+	bool json = from && from->type == COL_JSON && !meta->columns[at].nested;
 	mr_buf_cstr(&expression, json ? "CAST(to_json(" : "CAST(");
-	sql_quote_name(&expression, from->name);
+	if (from)
+		sql_quote_name(&expression, from->name);
+	else /* a column that the query does not know is null, as in Spark's appends */
+		mr_buf_cstr(&expression, "NULL");
 	mr_buf_printf(&expression, "%s AS %.*s)", json ? ")" : "", MR_FMT(meta->columns[at].sql_type));
 	if (meta->columns[at].partition)
 		delta_partition_text_sql(sql, &meta->defs[at], mr_buf_view(&expression));

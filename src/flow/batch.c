@@ -1,6 +1,7 @@
 #include "flow/batch.h"
 
 #include "base/vec.h"
+#include "lake/lake.h"
 #include "query/bind.h"
 
 #include <stdlib.h>
@@ -38,6 +39,19 @@ static bool moved(const struct flow *flow, const struct bind_flow_batch *at)
 	return false;
 }
 
+struct run {
+	struct catalog_entry *entry;
+	struct sql_conn *conn;
+	struct mr_rng *rng;
+	struct flow_memory *memory;
+	struct binding *binding;
+	struct delta_snapshot *snapshot; /* of its table; NULL: there is none */
+	struct arena arena;
+	struct mr_buf query;
+	struct bind_flow_batch batch;
+	mr_str metadata; /* that its table needs for columns that the query brings anew, or empty */
+};
+
 /* What the commit says of where the flow stands, and what it expects to find. */
 struct progress {
 	struct arena *arena;
@@ -67,13 +81,13 @@ static void put_position(struct progress *p, const struct flow *flow, size_t sou
 		put_part(p, flow, source, BIND_INDEX, to->index);
 }
 
-static int commit(const struct flow *flow, struct delta_table *table, const struct delta_snapshot *snapshot,
-		  const struct bind_flow_batch *at, struct delta_file *files, size_t file_count,
-		  struct arena *arena, struct flow_batch_result *result, struct mr_error *err)
+static int commit(struct run *r, struct delta_file *files, size_t file_count,
+		  struct flow_batch_result *result, struct mr_error *err)
 {
-	struct progress p = {.arena = arena, .snapshot = snapshot};
+	const struct flow *flow = r->entry->flow;
+	struct progress p = {.arena = &r->arena, .snapshot = r->snapshot};
 	for (size_t i = 0; i < flow->source_count; i++)
-		put_position(&p, flow, i, &at->from[i], &at->to[i]);
+		put_position(&p, flow, i, &r->batch.from[i], &r->batch.to[i]);
 	bool view = flow->kind == FLOW_MATERIALIZED_VIEW;
 	struct delta_commit commit = {.files = files,
 				      .file_count = file_count,
@@ -82,10 +96,12 @@ static int commit(const struct flow *flow, struct delta_table *table, const stru
 				      .expect = p.expect,
 				      .expect_count = p.count,
 				      .overwrite = view,
+				      .base = r->metadata.len ? r->snapshot : NULL,
+				      .metadata = r->metadata,
 				      .operation = view ? "REFRESH MATERIALIZED VIEW" : "STREAMING UPDATE"};
 	for (size_t i = 0; i < file_count; i++)
 		result->rows += files[i].rows;
-	return delta_commit(table, &commit, &result->version, err);
+	return delta_commit(r->entry->table, &commit, &result->version, err);
 }
 
 /* Remember what the run began with; a table made anew in between would have another. */
@@ -100,17 +116,6 @@ void flow_memory_release(struct flow_memory *memory)
 	free(memory->schema);
 	memory->schema = NULL;
 }
-
-struct run {
-	struct catalog_entry *entry;
-	struct sql_conn *conn;
-	struct flow_memory *memory;
-	struct binding *binding;
-	struct delta_snapshot *snapshot; /* of its table; NULL: there is none */
-	struct arena arena;
-	struct mr_buf query;
-	struct bind_flow_batch batch;
-};
 
 static int bind(struct run *r, struct mr_error *err)
 {
@@ -138,6 +143,23 @@ static bool stream_is_missing(const struct flow *flow, const struct bind_flow_ba
 	return false;
 }
 
+/* Columns that the query brings and the table lacks come into it, in the same version; a view has its
+ * query's alone. */
+static int write_batch(struct run *r, mr_str query, struct flow_batch_result *result, struct mr_error *err)
+{
+	struct delta_file *files;
+	size_t file_count;
+	bool view = r->entry->flow->kind == FLOW_MATERIALIZED_VIEW;
+	int rc = lake_grown_metadata(r->snapshot, r->rng, r->conn, query, view, &r->arena, &r->metadata, err);
+	if (rc == 0 && r->metadata.len)
+		rc = delta_write_files_for(r->entry->table, r->metadata, r->conn, query, &r->arena, &files,
+					   &file_count, err);
+	else if (rc == 0)
+		rc = delta_write_files(r->entry->table, r->snapshot, r->conn, query, &r->arena, &files,
+				       &file_count, err);
+	return rc == 0 ? commit(r, files, file_count, result, err) : rc;
+}
+
 static int run(struct run *r, struct flow_batch_result *result, struct mr_error *err)
 {
 	const struct flow *flow = r->entry->flow;
@@ -159,13 +181,7 @@ static int run(struct run *r, struct flow_batch_result *result, struct mr_error 
 	 * that does: they cost no commit of ours. */
 	if (!moved(flow, &r->batch) || (streams && !r->batch.new_files && !r->batch.decided))
 		return 0;
-	struct delta_file *files;
-	size_t file_count;
-	rc = delta_write_files(r->entry->table, r->snapshot, r->conn, query, &r->arena, &files, &file_count,
-			       err);
-	if (rc == 0)
-		rc = commit(flow, r->entry->table, r->snapshot, &r->batch, files, file_count, &r->arena,
-			    result, err);
+	rc = write_batch(r, query, result, err);
 	result->more = r->batch.more;
 	return rc < 0 ? rc : 1;
 }
@@ -174,7 +190,7 @@ int flow_batch(struct catalog *catalog, struct catalog_entry *entry, struct sql_
 	       struct flow_memory *memory, struct flow_batch_result *result, struct mr_error *err)
 {
 	*result = (struct flow_batch_result){.version = -1};
-	struct run r = {.entry = entry, .conn = conn, .memory = memory};
+	struct run r = {.entry = entry, .conn = conn, .rng = catalog_env(catalog)->rng, .memory = memory};
 	r.binding = binding_new(catalog, conn, BIND_COMMITTED);
 	int rc = run(&r, result, err);
 	delta_snapshot_unref(r.snapshot);

@@ -49,9 +49,7 @@ struct ingest_options {
 	struct broker *broker;
 	struct sql_engine *engine; /* NULL only with a writer of one's own */
 	const struct conf_ingest *conf;
-	const char *tables_dir; /* the table is TABLES_DIR/schema/table */
-	void (*on_commit)(void *arg, mr_str table, int64_t version);
-	void *on_commit_arg;
+	const char *tables_dir;             /* the table is TABLES_DIR/schema/table */
 	const struct ingest_writer *writer; /* copied; NULL: the default */
 	bool manual;                        /* the log store has no threads: commit rounds are made here */
 };

@@ -162,8 +162,6 @@ static int step(struct ingest *ingest, const struct delta_snapshot *snapshot, st
 	if (rc < 0)
 		return rc;
 	note_commit(ingest, plan, files, count);
-	if (ingest->options.on_commit)
-		ingest->options.on_commit(ingest->options.on_commit_arg, ingest->layout->table, version);
 	return 1;
 }
 

@@ -52,6 +52,13 @@ struct lake_names {
 MR_NODISCARD int lake_names(struct lake *lake, struct lake_names *out, struct mr_error *err);
 void lake_names_release(struct lake_names *names);
 
+/* The metaData body with which the table could hold the columns of a query (DuckDB's), too: what it lacks is
+ * added, last. With `replaces` all its rows go, and it gets the query's columns alone. *out is empty when
+ * nothing changes. */
+MR_NODISCARD int lake_grown_metadata(const struct delta_snapshot *snapshot, struct mr_rng *rng,
+				     struct sql_conn *conn, mr_str query, bool replaces, struct arena *arena,
+				     mr_str *out, struct mr_error *err);
+
 /* How a session makes a query's tables known: Spark's text in, DuckDB's out (in the arena). */
 typedef int (*lake_bind_fn)(void *arg, mr_str spark, struct arena *arena, mr_str *out, struct mr_error *err);
 

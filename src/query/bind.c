@@ -345,12 +345,18 @@ static int tail(struct binding *b, struct captured *c, struct mr_buf *out, bool 
 	struct mr_buf query = {0};
 	bool any_tail;
 	int rc = put_flow_query(b, flow, &batch, &any_tail, &query, err);
+	/* A flow that its source has stopped shows what it has committed; its status says why. */
+	if (rc == MR_ERR_UNSUPPORTED || rc == MR_ERR_NOT_FOUND)
+		rc = batch.new_files = any_tail = 0;
 	if (rc == 0 && (batch.new_files || any_tail)) {
 		mr_buf_cstr(out, "SELECT ");
 		put_column_list(c->snapshot, true, out);
-		mr_buf_cstr(out, " FROM (");
+		/* Columns that the table has and the query has not are null. */
+		mr_buf_cstr(out, " FROM (SELECT * FROM ");
+		delta_scan_rows_sql(c->snapshot, NULL, 0, out);
+		mr_buf_cstr(out, " UNION ALL BY NAME SELECT * FROM (");
 		mr_buf_str(out, mr_buf_view(&query));
-		mr_buf_char(out, ')');
+		mr_buf_cstr(out, "))");
 		*any = true;
 	}
 	mr_buf_release(&query);

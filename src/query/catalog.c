@@ -122,6 +122,11 @@ size_t catalog_entries(struct catalog *catalog, struct catalog_entry *const **ou
 	return catalog->entries.len;
 }
 
+const struct env *catalog_env(const struct catalog *catalog)
+{
+	return catalog->options.env;
+}
+
 struct sql_engine *catalog_engine(struct catalog *catalog)
 {
 	return catalog->options.engine;

@@ -53,6 +53,7 @@ MR_NODISCARD int catalog_add_flow(struct catalog *catalog, const struct flow *fl
 
 struct catalog_entry *catalog_find(struct catalog *catalog, mr_str name); /* NULL when absent; not topics */
 size_t catalog_entries(struct catalog *catalog, struct catalog_entry *const **out);
+const struct env *catalog_env(const struct catalog *catalog);
 struct sql_engine *catalog_engine(struct catalog *catalog);
 const struct system_tables *catalog_system(struct catalog *catalog); /* may be NULL */
 struct broker *catalog_broker(struct catalog *catalog);              /* may be NULL */
