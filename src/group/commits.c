@@ -98,14 +98,61 @@ int group_txn_offset_commit(struct groups *groups, const struct group_commit *in
 	return rc;
 }
 
-void group_txn_complete(struct groups *groups, int64_t producer_id, bool commits)
+/* ---- which groups a transaction concerns ---- */
+
+static mr_str producer_key(const int64_t *producer_id)
 {
-	groups_enter(groups);
-	mr_map_each (&groups->by_name, entry) {
-		struct group *group = entry->value;
+	return mr_str_n(producer_id, sizeof *producer_id);
+}
+
+void txn_groups_note(struct groups *groups, int64_t producer_id, const struct group *group)
+{
+	struct txn_groups *t = mr_map_get(&groups->in_txn, producer_key(&producer_id));
+	if (!t) {
+		t = mr_calloc(1, sizeof *t);
+		mr_map_put(&groups->in_txn, producer_key(&producer_id), t);
+	}
+	for (size_t i = 0; i < t->names.len; i++) {
+		if (strcmp(t->names.items[i], group->name) == 0)
+			return;
+	}
+	mr_vec_push(&t->names, mr_strdup(group->name));
+}
+
+static void txn_groups_free(struct txn_groups *t)
+{
+	for (size_t i = 0; i < t->names.len; i++)
+		free(t->names.items[i]);
+	mr_vec_release(&t->names);
+	free(t);
+}
+
+void txn_groups_decide(struct groups *groups, int64_t producer_id, bool commits)
+{
+	struct txn_groups *t = mr_map_remove(&groups->in_txn, producer_key(&producer_id));
+	if (!t)
+		return;
+	for (size_t i = 0; i < t->names.len; i++) {
+		struct group *group = group_find(groups, mr_str_from(t->names.items[i]));
+		if (!group)
+			continue; /* deleted meanwhile */
 		offsets_decide(&group->offsets, producer_id, commits);
 		group_drop_if_blank(groups, group);
 	}
+	txn_groups_free(t);
+}
+
+void txn_groups_release(struct groups *groups)
+{
+	mr_map_each (&groups->in_txn, entry)
+		txn_groups_free(entry->value);
+	mr_map_release(&groups->in_txn);
+}
+
+void group_txn_complete(struct groups *groups, int64_t producer_id, bool commits)
+{
+	groups_enter(groups);
+	txn_groups_decide(groups, producer_id, commits);
 	groups_leave_lock(groups);
 }
 

@@ -258,6 +258,7 @@ void groups_close(struct groups *groups)
 	mr_map_each (&groups->by_name, entry)
 		group_free(groups, entry->value);
 	mr_map_release(&groups->by_name);
+	txn_groups_release(groups);
 	deadlines_release(&groups->deadlines);
 	batch_writer_release(&groups->batch);
 	mr_buf_release(&groups->key);
@@ -288,6 +289,7 @@ void groups_stats(struct groups *groups, struct groups_stats *out)
 	groups_enter(groups);
 	*out = (struct groups_stats){
 	    .groups = groups->by_name.len,
+	    .transactions = groups->in_txn.len,
 	    .rebalances = groups->rebalances,
 	    .commits = groups->commits,
 	    .expired_members = groups->expired_members,

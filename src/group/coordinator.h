@@ -32,6 +32,11 @@ struct group {
 	bool forget_classic; /* it was a classic group: that record goes with the next write */
 };
 
+/* The groups that hold offsets of one producer's transaction; some may be gone. */
+struct txn_groups {
+	MR_VEC(char *) names;
+};
+
 enum settle { SETTLE_COMMIT, SETTLE_FORGET, SETTLE_TXN, SETTLE_DELETE };
 
 struct unsettled {
@@ -57,6 +62,7 @@ struct groups {
 	/* lock */
 	struct log_topic *topic; /* NULL until it is there */
 	struct mr_map by_name;   /* -> struct group */
+	struct mr_map in_txn;    /* producer id -> struct txn_groups */
 	struct deadlines deadlines;
 	struct deadline retention;
 	struct unsettled *first, **last;
@@ -127,6 +133,14 @@ void settle_later(struct groups *groups, const struct group_write *write, enum s
 		  struct group *group, int64_t producer_id, struct txn_offsets *entries);
 void settle_all(struct groups *groups);
 void unsettled_free(struct unsettled *u);
+
+/* ---- commits.c: which groups a transaction concerns ---- */
+
+/* The group holds offsets of the producer's transaction from now on. */
+void txn_groups_note(struct groups *groups, int64_t producer_id, const struct group *group);
+/* The transaction is decided, in every group that it concerns. */
+void txn_groups_decide(struct groups *groups, int64_t producer_id, bool commit);
+void txn_groups_release(struct groups *groups);
 
 /* ---- replay.c ---- */
 

@@ -289,6 +289,7 @@ int groups_delete(struct groups *groups, mr_str group, struct group_write *write
 
 struct groups_stats {
 	size_t groups, members, offsets;
+	size_t transactions; /* producers that hold offsets of an undecided one */
 	uint64_t rebalances, commits, expired_members, expired_offsets;
 };
 void groups_stats(struct groups *groups, struct groups_stats *out);

@@ -22,10 +22,12 @@ static void apply_offset(struct replay *p, const struct record_key *key, const s
 	value->partition = key->partition;
 	value->log_offset = record->offset;
 	struct group *group = group_make(p->groups, key->group);
-	if (p->batch->attributes & BATCH_TRANSACTIONAL)
+	if (p->batch->attributes & BATCH_TRANSACTIONAL) {
 		offsets_put_pending(&group->offsets, p->batch->producer_id, key->topic, value, metadata);
-	else
+		txn_groups_note(p->groups, p->batch->producer_id, group);
+	} else {
 		offsets_put(&group->offsets, key->topic, value, metadata);
+	}
 }
 
 static int apply_consumer(struct replay *p, const struct record_key *key, mr_str value, struct mr_error *err)
@@ -79,10 +81,7 @@ static void apply_marker(struct replay *p, const struct record *record)
 	if (record->key.len < 4)
 		return;
 	bool commit = mr_get_be16(record->key.ptr + 2) == 1;
-	mr_map_each (&p->groups->by_name, entry) {
-		struct group *group = entry->value;
-		offsets_decide(&group->offsets, p->batch->producer_id, commit);
-	}
+	txn_groups_decide(p->groups, p->batch->producer_id, commit);
 }
 
 static int apply(void *arg, const struct batch_header *batch, const struct record *record,

@@ -150,7 +150,7 @@ void settle_later(struct groups *groups, const struct group_write *write, enum s
 	groups->last = &u->next;
 }
 
-static void apply(struct group *group, const struct unsettled *u)
+static void apply(struct groups *groups, struct group *group, const struct unsettled *u)
 {
 	int64_t first = u->write.next_offset - (int64_t)u->entries.entries.len;
 	for (size_t i = 0; i < u->entries.entries.len; i++) {
@@ -165,6 +165,8 @@ static void apply(struct group *group, const struct unsettled *u)
 		else
 			offsets_remove(&group->offsets, topic, entry->value.partition);
 	}
+	if (u->kind == SETTLE_TXN)
+		txn_groups_note(groups, u->producer_id, group);
 }
 
 static void settle_one(struct groups *groups, const struct unsettled *u, bool stable)
@@ -173,7 +175,7 @@ static void settle_one(struct groups *groups, const struct unsettled *u, bool st
 	MR_ASSERT(group); /* unsettled writes keep it */
 	group->unsettled--;
 	if (stable)
-		apply(group, u);
+		apply(groups, group, u);
 	if (u->kind == SETTLE_DELETE) {
 		group->deleting = false;
 		if (stable) {

@@ -93,6 +93,11 @@ int16_t kafka_txn_error(int code)
 	return known ? txn_codes[code] : KE_COORDINATOR_NOT_AVAILABLE;
 }
 
+int16_t kafka_verify_error(int code, bool abortable)
+{
+	return abortable && code == TXN_INVALID_STATE ? KE_TRANSACTION_ABORTABLE : kafka_txn_error(code);
+}
+
 int16_t kafka_share_error(int code)
 {
 	switch (code) {

@@ -90,5 +90,8 @@ int16_t kafka_error_of(int code, enum error_context context);
 int16_t kafka_group_error(int code);
 /* The same for what txn/ returned: an enum txn_code. */
 int16_t kafka_txn_error(int code);
+/* Of a partition that should be part of a transaction and may not be. abortable: the client knows
+ * TRANSACTION_ABORTABLE (KIP-1050), which says that an abort mends it. */
+int16_t kafka_verify_error(int code, bool abortable);
 /* The same for what share/ returned: a group's code, an enum share_code, or an mr_code. */
 int16_t kafka_share_error(int code);

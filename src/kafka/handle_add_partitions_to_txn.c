@@ -6,7 +6,7 @@
  */
 #include "kafka/txn_request.h"
 
-enum { FIRST_BATCHED = 4, FIRST_THAT_KNOWS_FENCED = 2 };
+enum { FIRST_THAT_KNOWS_FENCED = 2, FIRST_BATCHED = 4, FIRST_ABORTABLE = 5 };
 
 struct adding {
 	struct txn_ticket **tickets; /* by transaction; NULL: refused or verified */
@@ -64,7 +64,8 @@ static void verify(struct request *r, const struct txn_producer *who, int32_t to
 			struct txn_partition_result *result = &out[i].partitions.items[k];
 			struct txn_partition_ref ref = {out[i].name, result->partition_index};
 			int code = txns_verify(request_core(r)->txns, who, &ref);
-			result->error_code = request_code(r, kafka_txn_error(code));
+			bool abortable = r->header.version >= FIRST_ABORTABLE;
+			result->error_code = request_code(r, kafka_verify_error(code, abortable));
 		}
 	}
 }

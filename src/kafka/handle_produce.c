@@ -7,7 +7,9 @@
  * connection is closed, as Kafka does, since there is no other way to tell.
  *
  * A transactional batch enters a partition only as part of its producer's transaction: versions
- * before 12 must have added the partition (INVALID_TXN_STATE), later ones add it here (KIP-890).
+ * before 12 must have added the partition (else INVALID_TXN_STATE, for 11 TRANSACTION_ABORTABLE), later
+ * ones add it here (KIP-890), and are told CONCURRENT_TRANSACTIONS while the transaction before is being
+ * ended. What older clients would not try again after is NOT_ENOUGH_REPLICAS for them, as Kafka has it.
  *
  * A full log (MR_ERR_BUSY) holds the request where it is: the partitions before have been
  * appended and are not appended again. The request's timeout ends both kinds of waiting, with
@@ -22,7 +24,7 @@
 #define PRODUCER_ID_AT 43
 #define PRODUCER_EPOCH_AT 51
 
-enum { FIRST_THAT_ADDS = 12 };
+enum { FIRST_ABORTABLE = 11, FIRST_THAT_ADDS = 12 };
 
 struct produce_part { /* one partition of the request */
 	const struct produce_partition *in;
@@ -235,7 +237,22 @@ static bool must_enter(const struct produce_part *part, struct txn_producer *who
 		return false;
 	who->producer_id = (int64_t)mr_get_be64(batch + PRODUCER_ID_AT);
 	who->epoch = (int16_t)mr_get_be16(batch + PRODUCER_EPOCH_AT);
-	return !log_in_transaction(part->partition, who->producer_id);
+	return !log_in_transaction(part->partition, who->producer_id, who->epoch);
+}
+
+/* Why a batch is not of its transaction, in words that producers know. */
+static void refuse_entry(struct request *r, struct produce_part *part, int16_t code)
+{
+	bool adds = r->header.version >= FIRST_THAT_ADDS;
+	if (code == KE_PRODUCER_FENCED)
+		code = KE_INVALID_PRODUCER_EPOCH;
+	else if (code == KE_COORDINATOR_NOT_AVAILABLE || (code == KE_CONCURRENT_TRANSACTIONS && !adds))
+		code = KE_NOT_ENOUGH_REPLICAS;
+	mr_str reason = MR_STR_NULL;
+	if (code == KE_INVALID_TXN_STATE || code == KE_TRANSACTION_ABORTABLE)
+		reason = MR_STR("the partition was not added to the transaction");
+	if (code != KE_NONE)
+		refuse(r, part, code, reason);
 }
 
 static struct txn_partition_ref ref_of(const struct produce_part *part)
@@ -266,11 +283,8 @@ static void verify_part(struct request *r, struct produce_progress *p, struct pr
 	if (!must_enter(part, &who))
 		return;
 	struct txn_partition_ref ref = ref_of(part);
-	int16_t code = kafka_txn_error(txns_verify(p->txns, &who, &ref));
-	if (code == KE_CONCURRENT_TRANSACTIONS)
-		code = KE_NOT_ENOUGH_REPLICAS; /* what such a client tries again after */
-	if (code != KE_NONE)
-		refuse(r, part, code == KE_PRODUCER_FENCED ? KE_INVALID_PRODUCER_EPOCH : code, MR_STR_NULL);
+	bool abortable = r->header.version >= FIRST_ABORTABLE;
+	refuse_entry(r, part, kafka_verify_error(txns_verify(p->txns, &who, &ref), abortable));
 }
 
 static enum step enter_transaction(struct request *r, struct produce_progress *p)
@@ -288,8 +302,7 @@ static enum step enter_transaction(struct request *r, struct produce_progress *p
 		return STEP_WAIT;
 	for (size_t i = 0; i < p->count && code != KE_NONE; i++) {
 		if (must_enter(&p->parts[i], &who))
-			refuse(r, &p->parts[i], code == KE_PRODUCER_FENCED ? KE_INVALID_PRODUCER_EPOCH : code,
-			       MR_STR_NULL);
+			refuse_entry(r, &p->parts[i], code);
 	}
 	return STEP_DONE;
 }

@@ -2,6 +2,7 @@
  *
  * They are written as a batch of the producer's and stay pending until its marker. The partition of
  * the internal topic must be part of the transaction; from version 5 on (KIP-890) it is added here.
+ * When it is not, version 4 is told TRANSACTION_ABORTABLE, older ones INVALID_TXN_STATE.
  * Answered when the offsets are safe.
  */
 #include "kafka/group_request.h"
@@ -9,7 +10,7 @@
 
 #include "log/transactions.h"
 
-enum { FIRST_THAT_ADDS = 5 };
+enum { FIRST_ABORTABLE = 4, FIRST_THAT_ADDS = 5 };
 
 struct txn_commit {
 	struct txn_ticket *ticket; /* of the partition that is added */
@@ -68,7 +69,7 @@ static int16_t begin(struct request *r, struct txn_commit *c)
 	if (groups_prepare(core->groups, NULL) < 0)
 		return KE_COORDINATOR_NOT_AVAILABLE;
 	struct log_partition *partition = groups_partition_of(core->groups, in->group_id);
-	c->entered = log_in_transaction(partition, in->producer_id);
+	c->entered = log_in_transaction(partition, in->producer_id, in->producer_epoch);
 	if (c->entered)
 		return KE_NONE;
 	struct txn_producer who = {in->transactional_id, in->producer_id, in->producer_epoch};
@@ -79,7 +80,7 @@ static int16_t begin(struct request *r, struct txn_commit *c)
 		return KE_NONE;
 	}
 	c->entered = true;
-	return kafka_txn_error(txns_verify(core->txns, &who, &ref));
+	return kafka_verify_error(txns_verify(core->txns, &who, &ref), r->header.version >= FIRST_ABORTABLE);
 }
 
 static void answer(struct request *r, const struct txn_commit *c)

@@ -42,6 +42,12 @@ static int32_t sequence_add(int32_t sequence, int32_t by)
 	return (int32_t)(((int64_t)sequence + by) & INT32_MAX);
 }
 
+int32_t producers_epoch(const struct producer_table *table, int64_t id)
+{
+	const struct producer *producer = find(table, id);
+	return producer ? producer->epoch : -1;
+}
+
 enum producer_verdict producers_judge(const struct producer_table *table, const char *batch,
 				      struct producer_batch *first_try)
 {

@@ -50,6 +50,8 @@ enum producer_verdict { PRODUCER_NEXT, PRODUCER_DUPLICATE, PRODUCER_BAD_SEQUENCE
 /* Does this batch (a whole header) follow? On PRODUCER_DUPLICATE *first_try is the kept one. */
 enum producer_verdict producers_judge(const struct producer_table *table, const char *batch,
 				      struct producer_batch *first_try);
+/* -1 when the producer is not known. */
+int32_t producers_epoch(const struct producer_table *table, int64_t id);
 /* Remember a whole batch that has its offset; ignores batches without a producer id. */
 void producers_note(struct producer_table *table, const char *batch, size_t size, int64_t now_ms);
 /* Forget every batch at or past `offset`: they were appended and then lost to a fault. */

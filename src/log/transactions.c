@@ -36,10 +36,11 @@ int64_t log_last_stable_offset(const struct log_partition *partition)
 	return offset;
 }
 
-bool log_in_transaction(const struct log_partition *partition, int64_t producer_id)
+bool log_in_transaction(const struct log_partition *partition, int64_t producer_id, int16_t epoch)
 {
 	lock(partition);
-	bool in = txns_undecided(&partition->txns, producer_id) >= 0;
+	bool in = txns_undecided(&partition->txns, producer_id) >= 0 &&
+		  producers_epoch(&partition->producers, producer_id) == epoch;
 	unlock(partition);
 	return in;
 }

@@ -19,7 +19,9 @@ MR_NODISCARD int log_append_marker(struct log_partition *partition, int64_t prod
 
 /* What read_committed may read: everything below it is decided and stable. */
 int64_t log_last_stable_offset(const struct log_partition *partition);
-bool log_in_transaction(const struct log_partition *partition, int64_t producer_id);
+/* Is a transaction of the producer under way here, of this epoch? What comes with a later one is of
+ * the next transaction, though the marker of the last may not be here yet. */
+bool log_in_transaction(const struct log_partition *partition, int64_t producer_id, int16_t epoch);
 
 struct log_aborted {
 	int64_t producer_id;

@@ -252,17 +252,23 @@ TEST(group_topic_is_compacted)
 	group_fixture_release(&f);
 }
 
-static int txn_put(struct group_fixture *f, int64_t producer, int32_t partition, int64_t offset)
+static int txn_put_of(struct group_fixture *f, const char *group, int64_t producer, int32_t partition,
+		      int64_t offset)
 {
 	struct group_write write;
 	struct group_offset_entry entry = {
 	    MR_STR("t"), partition, offset, 3, MR_STR("note"), 0,
 	};
 	struct group_commit in = {
-	    .member = {MR_STR("g"), MR_STR(""), MR_STR_NULL, -1}, .entries = &entry, .count = 1};
+	    .member = {mr_str_from(group), MR_STR(""), MR_STR_NULL, -1}, .entries = &entry, .count = 1};
 	int rc = group_txn_offset_commit(f->groups, &in, producer, 0, &write, NULL);
 	group_fixture_commit(f);
 	return rc;
+}
+
+static int txn_put(struct group_fixture *f, int64_t producer, int32_t partition, int64_t offset)
+{
+	return txn_put_of(f, "g", producer, partition, offset);
 }
 
 static int stable_code(struct group_fixture *f, int32_t partition)
@@ -299,6 +305,48 @@ TEST(group_offsets_of_a_transaction_wait_for_its_end)
 	CHECK_INT(txn_put(&f, 11, 1, 300), GROUP_OK);
 	group_txn_complete(f.groups, 11, true);
 	CHECK_INT(group_fixture_get(&f, "g", 1), 300);
+	group_fixture_close(&f);
+	group_fixture_release(&f);
+}
+
+static size_t undecided(struct group_fixture *f)
+{
+	struct groups_stats stats;
+	groups_stats(f->groups, &stats);
+	return stats.transactions;
+}
+
+/* The end of a transaction looks at the groups that it wrote to, and at no others. */
+TEST(group_transactions_end_in_each_of_their_groups)
+{
+	struct group_fixture f;
+	struct group_write write;
+	char name[16];
+	group_fixture_init(&f, 9);
+	group_fixture_open(&f);
+	for (int i = 0; i < 20; i++) {
+		snprintf(name, sizeof name, "g%d", i);
+		CHECK_INT(txn_put_of(&f, name, 100 + i % 3, 0, i), GROUP_OK);
+		CHECK_INT(txn_put_of(&f, name, 100 + i % 3, 1, 100 + i), GROUP_OK);
+	}
+	group_fixture_get(&f, "g0", 0); /* settles */
+	CHECK_INT(undecided(&f), 3);
+	CHECK_INT(groups_delete(f.groups, MR_STR("g3"), &write, NULL), GROUP_OK);
+	group_fixture_commit(&f);
+	group_txn_complete(f.groups, 100, true);
+	group_txn_complete(f.groups, 999, true); /* of nobody */
+	CHECK_INT(undecided(&f), 2);
+	for (int i = 0; i < 20; i++) {
+		snprintf(name, sizeof name, "g%d", i);
+		CHECK_INT(group_fixture_get(&f, name, 1), i % 3 || i == 3 ? -1 : 100 + i);
+	}
+	group_fixture_crash(&f); /* nobody wrote markers */
+	CHECK_INT(undecided(&f), 3);
+	group_txn_complete(f.groups, 102, false);
+	group_txn_complete(f.groups, 101, true);
+	CHECK_INT(group_fixture_get(&f, "g2", 0), -1);
+	CHECK_INT(group_fixture_get(&f, "g4", 0), 4);
+	CHECK_INT(undecided(&f), 1);
 	group_fixture_close(&f);
 	group_fixture_release(&f);
 }

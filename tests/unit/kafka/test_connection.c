@@ -4,8 +4,7 @@
 #include "codec/batch.h"
 #include "codec/jsonschema.h"
 #include "env/disk_sim.h"
-#include "kafka/core.h"
-#include "kafka/request.h"
+#include "kafka/bench.h"
 #include "kafka/server.h"
 #include "kafka/kafka_fixture.h"
 
@@ -14,161 +13,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-struct bench {
-	struct loop *loop;
-	struct log_store *store;
-	struct broker *broker;
-	struct kafka_core core;
-	struct conn conn;
-	struct log_listener listener;
-	MR_VEC(struct log_partition *) moved;
-	struct mr_buf replies; /* what the connection gave and no test has read */
-	struct arena arena;
-	struct batch_writer writer;
-	int32_t correlation;
-};
-
-static void on_output(struct conn *conn)
-{
-	(void)conn;
-}
-
-static void on_moved(void *arg, struct log_partition *const *moved, size_t count)
-{
-	struct bench *b = arg;
-	for (size_t i = 0; i < count; i++)
-		mr_vec_push(&b->moved, moved[i]);
-}
-
-static void bench_open_in(struct bench *b, const struct env *env, const char *folder,
-			  size_t pending_bytes_max)
-{
-	struct mr_error err;
-	*b = (struct bench){.correlation = 100};
-	struct log_store_options store = {
-	    .env = env,
-	    .dir = folder,
-	    .journal_bytes = 4 << 20,
-	    .pending_bytes_max = pending_bytes_max,
-	    .manual = true,
-	};
-	CHECK_OK(log_store_open(&store, &b->store, &err), err);
-	struct broker_options broker = {.env = env, .store = b->store, .auto_create = true};
-	log_topic_config_default(&broker.topic_default);
-	CHECK_OK(broker_new(&broker, &b->broker, &err), err);
-	CHECK_OK(loop_new(&b->loop, &err), err);
-	kafka_core_init(&b->core, env, b->broker, b->loop);
-	struct groups_options groups;
-	groups_options_default(&groups);
-	groups.env = env;
-	groups.broker = b->broker;
-	groups.manual = true;
-	CHECK_OK(groups_open(&groups, &b->core.groups, &err), err);
-	struct txns_options txns;
-	txns_options_default(&txns);
-	txns.env = env;
-	txns.broker = b->broker;
-	txns.groups = b->core.groups;
-	txns.manual = true;
-	CHECK_OK(txns_open(&txns, &b->core.txns, &err), err);
-	struct share_options share;
-	share_options_default(&share);
-	share.env = env;
-	share.broker = b->broker;
-	share.groups = b->core.groups;
-	share.manual = true;
-	CHECK_OK(share_open(&share, &b->core.share, &err), err);
-	b->core.cluster_id = MR_STR("cluster");
-	conn_init(&b->conn, &b->core, on_output);
-	b->listener = (struct log_listener){.fn = on_moved, .arg = b};
-	log_listen(b->store, &b->listener);
-	batch_writer_init(&b->writer, 16 << 20);
-}
-
-static void bench_open(struct bench *b, size_t pending_bytes_max)
-{
-	bench_open_in(b, env_linux(), test_folder(), pending_bytes_max);
-}
-
-static void bench_close(struct bench *b)
-{
-	conn_release(&b->conn);
-	log_unlisten(b->store, &b->listener);
-	kafka_core_release(&b->core);
-	loop_free(b->loop);
-	share_close(b->core.share);
-	txns_close(b->core.txns);
-	groups_close(b->core.groups);
-	broker_free(b->broker);
-	log_store_close(b->store);
-	mr_vec_release(&b->moved);
-	mr_buf_release(&b->replies);
-	arena_release(&b->arena);
-	batch_writer_release(&b->writer);
-}
-
-static int try_commit(struct bench *b)
-{
-	struct mr_error err;
-	int rc = log_store_commit(b->store, &err);
-	kafka_core_moved(&b->core, b->moved.items, b->moved.len);
-	b->moved.len = 0;
-	conn_pump(&b->conn);
-	return rc;
-}
-
-static void commit(struct bench *b)
-{
-	CHECK_INT(try_commit(b), 0);
-}
-
-/* ---- requests ---- */
-
-static mr_str frame(struct bench *b, enum api_index index, int version, const void *request)
-{
-	const struct api *api = &kafka_apis[index];
-	struct mr_buf out = {0};
-	struct wire_out body = {0};
-	char head[4 + 8 + 6] = {0};
-	bool flexible = version >= api->flexible;
-	wire_encode(api->request, version, flexible, request, &body);
-	mr_put_be16(head + 4, (uint16_t)api->key);
-	mr_put_be16(head + 6, (uint16_t)version);
-	mr_put_be32(head + 8, (uint32_t)b->correlation++);
-	mr_put_be16(head + 12, 4);
-	memcpy(head + 14, "test", 4);
-	mr_buf_append(&out, head, sizeof head);
-	if (flexible)
-		mr_buf_char(&out, 0);
-	size_t from = 0;
-	for (size_t i = 0; i <= body.splices.len; i++) {
-		bool last = i == body.splices.len;
-		size_t to = last ? body.bytes.len : body.splices.items[i].at;
-		mr_buf_append(&out, body.bytes.ptr + from, to - from);
-		if (!last)
-			mr_buf_append(&out, body.splices.items[i].piece.bytes,
-				      body.splices.items[i].piece.length);
-		from = to;
-	}
-	mr_put_be32(out.ptr, (uint32_t)(out.len - 4));
-	mr_str copy = arena_copy(&b->arena, mr_buf_view(&out));
-	mr_buf_release(&out);
-	wire_out_release(&body);
-	return copy;
-}
-
-static mr_str batch_of(struct bench *b, int records, size_t value_bytes)
-{
-	struct mr_error err;
-	mr_str out;
-	char *value = arena_calloc(&b->arena, 1, value_bytes + 1);
-	batch_writer_start(&b->writer);
-	for (int i = 0; i < records; i++)
-		batch_writer_add(&b->writer, 1000 + i, MR_STR_NULL, mr_str_n(value, value_bytes), NULL, 0);
-	CHECK_OK(batch_writer_finish(&b->writer, BATCH_NONE, &out, &err), err);
-	return arena_copy(&b->arena, out);
-}
 
 static mr_str produce_frame(struct bench *b, int version, int16_t acks, const char *topic, int32_t index,
 			    mr_str batch)
@@ -179,7 +23,7 @@ static mr_str produce_frame(struct bench *b, int version, int16_t acks, const ch
 	if (found)
 		log_topic_id(found, t.topic_id);
 	struct produce_request r = {.acks = acks, .timeout_ms = 5000, .topics = {&t, 1}};
-	return frame(b, API_Produce, version, &r);
+	return bench_frame(b, API_Produce, version, &r);
 }
 
 static mr_str fetch_frame(struct bench *b, int version, const char *topic, int64_t offset, int32_t min_bytes)
@@ -204,77 +48,24 @@ static mr_str fetch_frame(struct bench *b, int version, const char *topic, int64
 	    .replica_id = -1,
 	    .replica_state = {-1, -1},
 	};
-	return frame(b, API_Fetch, version, &r);
+	return bench_frame(b, API_Fetch, version, &r);
 }
 
 static mr_str api_versions_frame(struct bench *b)
 {
 	struct api_versions_request r = {MR_STR("test"), MR_STR("1")};
-	return frame(b, API_ApiVersions, 3, &r);
-}
-
-static struct log_topic *topic(struct bench *b, const char *name)
-{
-	struct mr_error err;
-	struct log_topic *out;
-	CHECK_OK(broker_topic_get(b->broker, mr_str_from(name), true, &out, &err), err);
-	return out;
-}
-
-/* ---- replies ---- */
-
-static void collect(struct bench *b)
-{
-	struct wire_piece pieces[3];
-	char bytes[701];
-	while (conn_output(&b->conn, pieces, MR_COUNT(pieces)) > 0) {
-		/* An odd number of bytes at a time, as a full socket would take. */
-		size_t sent = mr_min_size(pieces[0].length, pieces[0].bytes ? 7 : sizeof bytes);
-		if (!pieces[0].bytes)
-			CHECK_INT(pread(pieces[0].fd, bytes, sent, pieces[0].position), (ssize_t)sent);
-		mr_buf_append(&b->replies, pieces[0].bytes ? pieces[0].bytes : bytes, sent);
-		conn_sent(&b->conn, sent);
-	}
-}
-
-/* The next reply's correlation id, or -1 when there is none; *body without the header. */
-static int32_t next_reply(struct bench *b, bool flexible, mr_str *body)
-{
-	collect(b);
-	if (b->replies.len == 0)
-		return -1;
-	CHECK(b->replies.len >= 8);
-	size_t size = mr_get_be32(b->replies.ptr);
-	CHECK(b->replies.len >= 4 + size);
-	int32_t correlation = (int32_t)mr_get_be32(b->replies.ptr + 4);
-	mr_str all = arena_copy(&b->arena, mr_str_n(b->replies.ptr + 8, size - 4));
-	*body = mr_str_tail(all, flexible ? 1 : 0);
-	mr_buf_consume(&b->replies, 4 + size);
-	return correlation;
-}
-
-static void *reply_to(struct bench *b, enum api_index index, int version)
-{
-	const struct api *api = &kafka_apis[index];
-	struct mr_error err;
-	mr_str body;
-	bool flexible = version >= api->flexible;
-	if (next_reply(b, flexible && index != API_ApiVersions, &body) < 0)
-		return NULL;
-	void *out = arena_alloc(&b->arena, api->response->size);
-	CHECK_OK(wire_decode(api->response, version, flexible, body, &b->arena, out, &err), err);
-	return out;
+	return bench_frame(b, API_ApiVersions, 3, &r);
 }
 
 static const struct produce_partition_reply *produced(struct bench *b, int version)
 {
-	const struct produce_response *r = reply_to(b, API_Produce, version);
+	const struct produce_response *r = bench_reply(b, API_Produce, version);
 	return r ? &r->topics.items[0].partitions.items[0] : NULL;
 }
 
 static const struct fetch_partition_reply *fetched(struct bench *b, int version)
 {
-	const struct fetch_response *r = reply_to(b, API_Fetch, version);
+	const struct fetch_response *r = bench_reply(b, API_Fetch, version);
 	return r ? &r->topics.items[0].partitions.items[0] : NULL;
 }
 
@@ -285,17 +76,17 @@ TEST(connection_answers_in_the_order_of_requests)
 	struct bench b;
 	mr_str body;
 	bench_open(&b, 0);
-	topic(&b, "t");
-	conn_feed(&b.conn, produce_frame(&b, 7, -1, "t", 0, batch_of(&b, 3, 10)));
+	bench_topic(&b, "t");
+	conn_feed(&b.conn, produce_frame(&b, 7, -1, "t", 0, bench_batch(&b, 3, 10)));
 	conn_feed(&b.conn, api_versions_frame(&b));
-	conn_feed(&b.conn, produce_frame(&b, 9, 1, "t", 0, batch_of(&b, 2, 10)));
+	conn_feed(&b.conn, produce_frame(&b, 9, 1, "t", 0, bench_batch(&b, 2, 10)));
 	conn_feed(&b.conn, fetch_frame(&b, 11, "t", 0, 1));
-	CHECK_INT(next_reply(&b, false, &body), -1);                       /* none before it is safe */
-	CHECK_INT(log_end_offset(log_partition_at(topic(&b, "t"), 0)), 5); /* both are in one commit */
-	commit(&b);
+	CHECK_INT(bench_next_reply(&b, false, &body), -1);                       /* none before it is safe */
+	CHECK_INT(log_end_offset(log_partition_at(bench_topic(&b, "t"), 0)), 5); /* both are in one commit */
+	bench_commit(&b);
 	for (int i = 0; i < 4; i++)
-		CHECK_INT(next_reply(&b, false, &body), 100 + i);
-	CHECK_INT(next_reply(&b, false, &body), -1);
+		CHECK_INT(bench_next_reply(&b, false, &body), 100 + i);
+	CHECK_INT(bench_next_reply(&b, false, &body), -1);
 	bench_close(&b);
 }
 
@@ -303,15 +94,15 @@ TEST(connection_takes_input_in_any_pieces)
 {
 	struct bench b;
 	bench_open(&b, 0);
-	topic(&b, "t");
+	bench_topic(&b, "t");
 	struct mr_buf all = {0};
 	for (int i = 0; i < 5; i++) {
-		mr_buf_str(&all, produce_frame(&b, i, -1, "t", 0, batch_of(&b, 1, 100)));
-		mr_buf_str(&all, produce_frame(&b, 9 + i, -1, "t", 0, batch_of(&b, 1, 100)));
+		mr_buf_str(&all, produce_frame(&b, i, -1, "t", 0, bench_batch(&b, 1, 100)));
+		mr_buf_str(&all, produce_frame(&b, 9 + i, -1, "t", 0, bench_batch(&b, 1, 100)));
 	}
 	for (size_t i = 0; i < all.len; i++)
 		conn_feed(&b.conn, mr_str_n(all.ptr + i, 1));
-	commit(&b);
+	bench_commit(&b);
 	for (int i = 0; i < 10; i++) {
 		const struct produce_partition_reply *p = produced(&b, i % 2 ? 9 + i / 2 : i / 2);
 		CHECK(p);
@@ -335,7 +126,7 @@ TEST(connection_refuses_garbage_after_answering_what_came_before)
 		conn_feed(&b.conn, mr_str_from(garbage[i]));
 		CHECK(b.conn.broken);
 		CHECK_INT(b.core.bad_frames, 1);
-		CHECK_INT(next_reply(&b, false, &body), 100);
+		CHECK_INT(bench_next_reply(&b, false, &body), 100);
 		CHECK(conn_finished(&b.conn));
 		bench_close(&b);
 	}
@@ -361,23 +152,23 @@ TEST(connection_survives_frames_cut_and_closed_at_every_byte)
 {
 	struct bench b;
 	bench_open(&b, 0);
-	topic(&b, "t");
-	mr_str whole = produce_frame(&b, 9, -1, "t", 0, batch_of(&b, 1, 20));
+	bench_topic(&b, "t");
+	mr_str whole = produce_frame(&b, 9, -1, "t", 0, bench_batch(&b, 1, 20));
 	for (size_t len = 0; len < whole.len; len++) {
 		struct conn conn;
-		conn_init(&conn, &b.core, on_output);
+		conn_init(&conn, &b.core, bench_on_output);
 		conn_feed(&conn, mr_str_n(whole.ptr, len));
 		CHECK(!conn.broken);
 		conn_release(&conn);
 		/* The same bytes as a frame that says it is whole. */
 		char *cut = (char *)arena_copy(&b.arena, mr_str_n(whole.ptr, mr_max_size(len, 4))).ptr;
 		mr_put_be32(cut, (uint32_t)(mr_max_size(len, 4) - 4));
-		conn_init(&conn, &b.core, on_output);
+		conn_init(&conn, &b.core, bench_on_output);
 		conn_feed(&conn, mr_str_n(cut, mr_max_size(len, 4)));
 		CHECK(conn.broken);
 		conn_release(&conn);
 	}
-	CHECK_INT(log_end_offset(log_partition_at(topic(&b, "t"), 0)), 0);
+	CHECK_INT(log_end_offset(log_partition_at(bench_topic(&b, "t"), 0)), 0);
 	bench_close(&b);
 }
 
@@ -388,7 +179,7 @@ TEST(api_versions_of_the_future_are_told_what_is_spoken)
 	mr_str f = api_versions_frame(&b);
 	mr_put_be16((char *)f.ptr + 6, 77);
 	conn_feed(&b.conn, f);
-	const struct api_versions_response *r = reply_to(&b, API_ApiVersions, 0);
+	const struct api_versions_response *r = bench_reply(&b, API_ApiVersions, 0);
 	CHECK(r);
 	CHECK_INT(r->error_code, KE_UNSUPPORTED_VERSION);
 	CHECK_INT(r->api_keys.count, API_COUNT);
@@ -401,8 +192,8 @@ TEST(produce_waits_where_it_is_while_the_log_is_full)
 	struct bench b;
 	mr_str body;
 	bench_open(&b, 50 << 10);
-	topic(&b, "t");
-	mr_str batch = batch_of(&b, 1, 20 << 10);
+	bench_topic(&b, "t");
+	mr_str batch = bench_batch(&b, 1, 20 << 10);
 	bool was_busy = false;
 	for (int i = 0; i < 2; i++) {
 		struct mr_buf three = {0};
@@ -412,10 +203,10 @@ TEST(produce_waits_where_it_is_while_the_log_is_full)
 		mr_buf_release(&three);
 		while (!conn_wants_input(&b.conn)) {
 			was_busy = true;
-			commit(&b);
+			bench_commit(&b);
 		}
 	}
-	commit(&b);
+	bench_commit(&b);
 	CHECK(was_busy);
 	for (int i = 0; i < 6; i++) {
 		const struct produce_partition_reply *p = produced(&b, 9);
@@ -423,8 +214,8 @@ TEST(produce_waits_where_it_is_while_the_log_is_full)
 		CHECK_INT(p->error_code, 0);
 		CHECK_INT(p->base_offset, i); /* each once, in order */
 	}
-	CHECK_INT(next_reply(&b, true, &body), -1);
-	CHECK_INT(log_stable_offset(log_partition_at(topic(&b, "t"), 0)), 6);
+	CHECK_INT(bench_next_reply(&b, true, &body), -1);
+	CHECK_INT(log_stable_offset(log_partition_at(bench_topic(&b, "t"), 0)), 6);
 	bench_close(&b);
 }
 
@@ -432,14 +223,14 @@ TEST(produce_times_out_when_the_log_does_not_move)
 {
 	struct bench b;
 	bench_open(&b, 0);
-	topic(&b, "t");
-	conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, batch_of(&b, 1, 10)));
+	bench_topic(&b, "t");
+	conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, bench_batch(&b, 1, 10)));
 	CHECK(b.conn.first && !b.conn.first->done);
 	b.conn.first->timer.fire(&b.conn.first->timer);
 	const struct produce_partition_reply *p = produced(&b, 9);
 	CHECK(p);
 	CHECK_INT(p->error_code, KE_REQUEST_TIMED_OUT);
-	commit(&b); /* what it waited for moves with nobody waiting */
+	bench_commit(&b); /* what it waited for moves with nobody waiting */
 	bench_close(&b);
 }
 
@@ -449,10 +240,10 @@ TEST(produce_is_told_at_once_when_the_disk_fails)
 	struct env env = *env_linux();
 	env.disk = sim_disk_new(7);
 	bench_open_in(&b, &env, "/data", 0);
-	topic(&b, "t");
-	conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, batch_of(&b, 1, 10)));
+	bench_topic(&b, "t");
+	conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, bench_batch(&b, 1, 10)));
 	sim_disk_fail_sync(env.disk, 1);
-	CHECK_INT(try_commit(&b), MR_ERR_IO);
+	CHECK_INT(bench_try_commit(&b), MR_ERR_IO);
 	const struct produce_partition_reply *p = produced(&b, 9);
 	CHECK(p);
 	CHECK_INT(p->error_code, KE_KAFKA_STORAGE_ERROR);
@@ -466,10 +257,10 @@ TEST(produce_is_told_at_once_when_its_topic_is_deleted)
 	struct bench b;
 	struct mr_error err;
 	bench_open(&b, 0);
-	topic(&b, "t");
-	conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, batch_of(&b, 1, 10)));
+	bench_topic(&b, "t");
+	conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, bench_batch(&b, 1, 10)));
 	CHECK_OK(log_topic_delete(b.store, MR_STR("t"), &err), err);
-	commit(&b);
+	bench_commit(&b);
 	const struct produce_partition_reply *p = produced(&b, 9);
 	CHECK(p);
 	CHECK_INT(p->error_code, KE_UNKNOWN_TOPIC_OR_PARTITION);
@@ -481,13 +272,13 @@ TEST(produce_without_acks_is_silent_and_hangs_up_on_failure)
 	struct bench b;
 	mr_str body;
 	bench_open(&b, 0);
-	topic(&b, "t");
-	conn_feed(&b.conn, produce_frame(&b, 7, 0, "t", 0, batch_of(&b, 1, 10)));
+	bench_topic(&b, "t");
+	conn_feed(&b.conn, produce_frame(&b, 7, 0, "t", 0, bench_batch(&b, 1, 10)));
 	conn_feed(&b.conn, api_versions_frame(&b));
-	CHECK_INT(next_reply(&b, false, &body), 101);
-	CHECK_INT(log_end_offset(log_partition_at(topic(&b, "t"), 0)), 1);
-	conn_feed(&b.conn, produce_frame(&b, 7, 0, "t", 5, batch_of(&b, 1, 10)));
-	CHECK_INT(next_reply(&b, false, &body), -1);
+	CHECK_INT(bench_next_reply(&b, false, &body), 101);
+	CHECK_INT(log_end_offset(log_partition_at(bench_topic(&b, "t"), 0)), 1);
+	conn_feed(&b.conn, produce_frame(&b, 7, 0, "t", 5, bench_batch(&b, 1, 10)));
+	CHECK_INT(bench_next_reply(&b, false, &body), -1);
 	CHECK(conn_finished(&b.conn));
 	bench_close(&b);
 }
@@ -505,15 +296,15 @@ TEST(produce_refuses_by_kafkas_codes)
 {
 	struct bench b;
 	bench_open(&b, 0);
-	topic(&b, "t");
-	mr_str good = batch_of(&b, 1, 50);
+	bench_topic(&b, "t");
+	mr_str good = bench_batch(&b, 1, 50);
 	char *bad = (char *)arena_copy(&b.arena, good).ptr;
 	CHECK_INT(refusal(&b, 9, -1, 9, good), KE_UNKNOWN_TOPIC_OR_PARTITION);
 	CHECK_INT(refusal(&b, 9, 2, 0, good), KE_INVALID_REQUIRED_ACKS);
 	CHECK_INT(refusal(&b, 9, -1, 0, MR_STR_NULL), KE_INVALID_RECORD);
 	CHECK_INT(refusal(&b, 9, -1, 0, mr_str_n(good.ptr, 30)), KE_CORRUPT_MESSAGE);
 	CHECK_INT(refusal(&b, 9, -1, 0, mr_str_n(good.ptr, good.len - 1)), KE_CORRUPT_MESSAGE);
-	CHECK_INT(refusal(&b, 9, -1, 0, batch_of(&b, 1, 2 << 20)), KE_MESSAGE_TOO_LARGE);
+	CHECK_INT(refusal(&b, 9, -1, 0, bench_batch(&b, 1, 2 << 20)), KE_MESSAGE_TOO_LARGE);
 	bad[16] = 1; /* magic */
 	for (int version = 0; version <= 13; version++)
 		CHECK_INT(refusal(&b, version, -1, 0, mr_str_n(bad, good.len)),
@@ -528,13 +319,13 @@ TEST(produce_refuses_by_kafkas_codes)
 	CHECK_INT(refusal(&b, 9, -1, 0, mr_str_n(bad, good.len)), KE_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
 	mr_put_be16(bad + 21, BATCH_ZSTD);
 	CHECK_INT(refusal(&b, 6, -1, 0, mr_str_n(bad, good.len)), KE_UNSUPPORTED_COMPRESSION_TYPE);
-	CHECK_INT(log_end_offset(log_partition_at(topic(&b, "t"), 0)), 0);
+	CHECK_INT(log_end_offset(log_partition_at(bench_topic(&b, "t"), 0)), 0);
 	bench_close(&b);
 }
 
 static mr_str batch_of_producer(struct bench *b, int64_t id, int16_t epoch, int32_t sequence)
 {
-	mr_str good = batch_of(b, 2, 20);
+	mr_str good = bench_batch(b, 2, 20);
 	char *batch = (char *)good.ptr;
 	mr_put_be64(batch + 43, (uint64_t)id);
 	mr_put_be16(batch + 51, (uint16_t)epoch);
@@ -569,7 +360,7 @@ TEST(produce_names_the_record_that_breaks_the_contract)
 		CHECK(p->record_errors.items[0].message.len > 0);
 		CHECK(p->error_message.len > 0);
 	}
-	CHECK_INT(log_end_offset(log_partition_at(topic(&b, "t"), 0)), 0);
+	CHECK_INT(log_end_offset(log_partition_at(bench_topic(&b, "t"), 0)), 0);
 	bench_close(&b);
 }
 
@@ -577,10 +368,10 @@ TEST(produce_knows_an_idempotent_producers_retries)
 {
 	struct bench b;
 	bench_open(&b, 0);
-	topic(&b, "t");
+	bench_topic(&b, "t");
 	struct init_producer_id_request ask = {.transaction_timeout_ms = 1, .producer_id = -1};
-	conn_feed(&b.conn, frame(&b, API_InitProducerId, 4, &ask));
-	const struct init_producer_id_response *given = reply_to(&b, API_InitProducerId, 4);
+	conn_feed(&b.conn, bench_frame(&b, API_InitProducerId, 4, &ask));
+	const struct init_producer_id_response *given = bench_reply(&b, API_InitProducerId, 4);
 	CHECK(given);
 	CHECK_INT(given->error_code, 0);
 	int64_t id = given->producer_id;
@@ -600,13 +391,13 @@ TEST(produce_knows_an_idempotent_producers_retries)
 	for (size_t i = 0; i < MR_COUNT(tries); i++) {
 		mr_str batch = batch_of_producer(&b, id, tries[i].epoch, tries[i].sequence);
 		conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, batch));
-		commit(&b);
+		bench_commit(&b);
 		const struct produce_partition_reply *p = produced(&b, 9);
 		CHECK(p);
 		CHECK_INT(p->error_code, tries[i].error);
 		CHECK_INT(p->base_offset, tries[i].offset);
 	}
-	CHECK_INT(log_end_offset(log_partition_at(topic(&b, "t"), 0)), 6);
+	CHECK_INT(log_end_offset(log_partition_at(bench_topic(&b, "t"), 0)), 6);
 	bench_close(&b);
 }
 
@@ -617,8 +408,8 @@ TEST(this_node_coordinates_every_group)
 	for (int version = 0; version <= 6; version++) {
 		mr_str key = MR_STR("group");
 		struct find_coordinator_request find = {.key = key, .coordinator_keys = {&key, 1}};
-		conn_feed(&b.conn, frame(&b, API_FindCoordinator, version, &find));
-		const struct find_coordinator_response *r = reply_to(&b, API_FindCoordinator, version);
+		conn_feed(&b.conn, bench_frame(&b, API_FindCoordinator, version, &find));
+		const struct find_coordinator_response *r = bench_reply(&b, API_FindCoordinator, version);
 		CHECK_INT(version < 4 ? r->error_code : r->coordinators.items[0].error_code, KE_NONE);
 		CHECK_INT(version < 4 ? r->node_id : r->coordinators.items[0].node_id, KAFKA_NODE_ID);
 	}
@@ -638,8 +429,8 @@ static int16_t create(struct bench *b, const char *name, int32_t partitions, int
 	    .configs = {&config, key ? 1 : 0},
 	};
 	struct create_topics_request r = {.topics = {&t, 1}};
-	conn_feed(&b->conn, frame(b, API_CreateTopics, 7, &r));
-	const struct create_topics_response *reply = reply_to(b, API_CreateTopics, 7);
+	conn_feed(&b->conn, bench_frame(b, API_CreateTopics, 7, &r));
+	const struct create_topics_response *reply = bench_reply(b, API_CreateTopics, 7);
 	return reply->topics.items[0].error_code;
 }
 
@@ -677,20 +468,20 @@ TEST(delete_topics_by_name_and_by_id)
 {
 	struct bench b;
 	bench_open(&b, 0);
-	topic(&b, "a");
+	bench_topic(&b, "a");
 	struct delete_topics_topic by_id = {0};
-	log_topic_id(topic(&b, "b"), by_id.topic_id);
+	log_topic_id(bench_topic(&b, "b"), by_id.topic_id);
 	struct delete_topics_request r = {.topics = {&by_id, 1}};
 	static const int16_t codes[] = {0, KE_UNKNOWN_TOPIC_ID};
 	for (int i = 0; i < 2; i++) {
-		conn_feed(&b.conn, frame(&b, API_DeleteTopics, 6, &r));
-		const struct delete_topics_response *reply = reply_to(&b, API_DeleteTopics, 6);
+		conn_feed(&b.conn, bench_frame(&b, API_DeleteTopics, 6, &r));
+		const struct delete_topics_response *reply = bench_reply(&b, API_DeleteTopics, 6);
 		CHECK_INT(reply->responses.items[0].error_code, codes[i]);
 	}
 	mr_str names[] = {MR_STR("a"), MR_STR("absent")};
 	struct delete_topics_request by_name = {.topic_names = {names, 2}};
-	conn_feed(&b.conn, frame(&b, API_DeleteTopics, 5, &by_name));
-	const struct delete_topics_response *reply = reply_to(&b, API_DeleteTopics, 5);
+	conn_feed(&b.conn, bench_frame(&b, API_DeleteTopics, 5, &by_name));
+	const struct delete_topics_response *reply = bench_reply(&b, API_DeleteTopics, 5);
 	CHECK_INT(reply->responses.items[0].error_code, 0);
 	CHECK_INT(reply->responses.items[1].error_code, KE_UNKNOWN_TOPIC_OR_PARTITION);
 	CHECK(!log_topic_find(b.store, MR_STR("a")));
@@ -701,9 +492,9 @@ TEST(list_offsets_by_place_and_by_time)
 {
 	struct bench b;
 	bench_open(&b, 0);
-	topic(&b, "t");
-	conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, batch_of(&b, 10, 10))); /* 1000 .. 1009 ms */
-	commit(&b);
+	bench_topic(&b, "t");
+	conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, bench_batch(&b, 10, 10))); /* 1000 .. 1009 ms */
+	bench_commit(&b);
 	CHECK(produced(&b, 9));
 	static const int64_t asked[][2] = {{-1, 10}, {-2, 0},   {-3, 9},   {-4, 0},   {-5, -1},
 					   {0, 0},   {1004, 4}, {1009, 9}, {1010, -1}};
@@ -712,8 +503,8 @@ TEST(list_offsets_by_place_and_by_time)
 		struct list_offsets_topic t = {.name = MR_STR("t"), .partitions = {&p, 1}};
 		struct list_offsets_request r = {.replica_id = -1, .topics = {&t, 1}};
 		for (int version = 1; version <= 11; version++) {
-			conn_feed(&b.conn, frame(&b, API_ListOffsets, version, &r));
-			const struct list_offsets_response *reply = reply_to(&b, API_ListOffsets, version);
+			conn_feed(&b.conn, bench_frame(&b, API_ListOffsets, version, &r));
+			const struct list_offsets_response *reply = bench_reply(&b, API_ListOffsets, version);
 			CHECK_INT(reply->topics.items[0].partitions.items[0].error_code, 0);
 			CHECK_INT(reply->topics.items[0].partitions.items[0].offset, asked[i][1]);
 		}
@@ -725,21 +516,21 @@ TEST(fetch_waits_for_min_bytes_and_is_woken_by_its_partition_only)
 {
 	struct bench b;
 	bench_open(&b, 0);
-	topic(&b, "t");
-	topic(&b, "other");
-	mr_str batch = batch_of(&b, 2, 100);
+	bench_topic(&b, "t");
+	bench_topic(&b, "other");
+	mr_str batch = bench_batch(&b, 2, 100);
 	conn_feed(&b.conn, fetch_frame(&b, 13, "t", 0, (int32_t)batch.len * 2));
 	struct conn producer;
-	conn_init(&producer, &b.core, on_output);
+	conn_init(&producer, &b.core, bench_on_output);
 	conn_feed(&producer, produce_frame(&b, 9, -1, "other", 0, batch));
-	commit(&b);
+	bench_commit(&b);
 	CHECK(!fetched(&b, 13));
 	conn_feed(&producer, produce_frame(&b, 9, -1, "t", 0, batch));
-	commit(&b);
+	bench_commit(&b);
 	CHECK(!fetched(&b, 13)); /* half of what it wants */
 	conn_feed(&producer, produce_frame(&b, 9, -1, "t", 0, batch));
 	CHECK(!fetched(&b, 13)); /* appended, not stable */
-	commit(&b);
+	bench_commit(&b);
 	const struct fetch_partition_reply *p = fetched(&b, 13);
 	CHECK(p);
 	CHECK_INT(p->records.bytes, batch.len * 2);
@@ -755,20 +546,20 @@ TEST(fetch_session_answers_only_what_moved)
 	struct fetch_partition part = {.current_leader_epoch = -1};
 	struct fetch_topic t = {.topic = MR_STR("t"), .partitions = {&part, 1}};
 	struct fetch_request in = {.rack_id = MR_STR(""), .topics = {&t, 1}};
-	topic(&b, "t");
+	bench_topic(&b, "t");
 	for (; in.session_epoch < 3; in.session_epoch++, in.topics.count = 0) {
 		if (in.session_epoch == 2) {
-			conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, batch_of(&b, 2, 100)));
-			commit(&b);
+			conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, bench_batch(&b, 2, 100)));
+			bench_commit(&b);
 			CHECK(produced(&b, 9));
 		}
-		conn_feed(&b.conn, frame(&b, API_Fetch, 11, &in));
-		const struct fetch_response *r = reply_to(&b, API_Fetch, 11);
+		conn_feed(&b.conn, bench_frame(&b, API_Fetch, 11, &in));
+		const struct fetch_response *r = bench_reply(&b, API_Fetch, 11);
 		CHECK_INT(r->topics.count, in.session_epoch != 1); /* all, silence, the records */
 		in.session_id = r->session_id;
 	}
-	conn_feed(&b.conn, frame(&b, API_Fetch, 11, (in.session_epoch = 9, &in)));
-	CHECK_INT(((const struct fetch_response *)reply_to(&b, API_Fetch, 11))->error_code,
+	conn_feed(&b.conn, bench_frame(&b, API_Fetch, 11, (in.session_epoch = 9, &in)));
+	CHECK_INT(((const struct fetch_response *)bench_reply(&b, API_Fetch, 11))->error_code,
 		  KE_INVALID_FETCH_SESSION_EPOCH);
 	bench_close(&b);
 }
@@ -777,10 +568,10 @@ TEST(fetch_gives_the_whole_batch_that_holds_the_offset)
 {
 	struct bench b;
 	bench_open(&b, 0);
-	topic(&b, "t");
-	mr_str batch = batch_of(&b, 10, 100);
+	bench_topic(&b, "t");
+	mr_str batch = bench_batch(&b, 10, 100);
 	conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, batch));
-	commit(&b);
+	bench_commit(&b);
 	CHECK(produced(&b, 9));
 	for (int version = 4; version <= 18; version++) {
 		conn_feed(&b.conn, fetch_frame(&b, version, "t", 7, 1));
@@ -803,7 +594,7 @@ TEST(fetch_answers_what_there_is_when_its_time_is_over)
 {
 	struct bench b;
 	bench_open(&b, 0);
-	topic(&b, "t");
+	bench_topic(&b, "t");
 	conn_feed(&b.conn, fetch_frame(&b, 11, "t", 0, 1));
 	CHECK(b.conn.first && !b.conn.first->done);
 	b.conn.first->timer.fire(&b.conn.first->timer);
@@ -828,9 +619,9 @@ TEST(connection_closed_while_it_waits_leaves_nothing_behind)
 {
 	struct bench b;
 	bench_open(&b, 0);
-	topic(&b, "t");
+	bench_topic(&b, "t");
 	struct conn gone;
-	conn_init(&gone, &b.core, on_output);
+	conn_init(&gone, &b.core, bench_on_output);
 	conn_feed(&gone, fetch_frame(&b, 11, "t", 0, 1));
 	loop_timer_set(b.loop, &gone.first->timer, 1000);
 	conn_release(&gone);
@@ -838,8 +629,8 @@ TEST(connection_closed_while_it_waits_leaves_nothing_behind)
 	struct stopper stopper = {.timer.fire = stop_loop, .loop = b.loop};
 	loop_timer_set(b.loop, &stopper.timer, 5000);
 	loop_run(b.loop);
-	conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, batch_of(&b, 1, 10)));
-	commit(&b);
+	conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, bench_batch(&b, 1, 10)));
+	bench_commit(&b);
 	CHECK(produced(&b, 9));
 	bench_close(&b);
 }
@@ -848,16 +639,16 @@ TEST(connection_limits_what_waits)
 {
 	struct bench b;
 	bench_open(&b, 0);
-	topic(&b, "t");
+	bench_topic(&b, "t");
 	for (int i = 0; i < 3 * KAFKA_IN_FLIGHT_MAX; i++)
-		conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, batch_of(&b, 1, 10)));
+		conn_feed(&b.conn, produce_frame(&b, 9, -1, "t", 0, bench_batch(&b, 1, 10)));
 	CHECK_INT(b.conn.queued, KAFKA_IN_FLIGHT_MAX);
 	CHECK(!conn_wants_input(&b.conn));
 	for (int i = 0; i < 3 * KAFKA_IN_FLIGHT_MAX; i++) {
 		const struct produce_partition_reply *p = produced(&b, 9);
 		if (!p) {
 			conn_pump(&b.conn);
-			commit(&b);
+			bench_commit(&b);
 			p = produced(&b, 9);
 		}
 		CHECK(p);

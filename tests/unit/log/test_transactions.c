@@ -88,7 +88,7 @@ TEST(log_transactions_hide_what_is_not_committed)
 	CHECK_INT(kit_append(p, "plain", 1), 2);
 	settle(p);
 	CHECK_INT(log_last_stable_offset(p), 0);
-	CHECK(log_in_transaction(p, 1) && !log_in_transaction(p, 3));
+	CHECK(log_in_transaction(p, 1, 0) && !log_in_transaction(p, 3, 0) && !log_in_transaction(p, 1, 1));
 	CHECK_COMMITTED(p, "");
 	CHECK_INT(mark(p, 2, 0, false), 3);
 	settle(p);
@@ -152,10 +152,10 @@ TEST(log_transactions_that_a_fault_took_back)
 	CHECK_OK(log_store_commit(store, &err), err);
 	CHECK_INT(mark(p, 1, 0, false), 1);
 	CHECK_INT(add(p, 2, 0, 0, "b", true), 2);
-	CHECK(!log_in_transaction(p, 1) && log_in_transaction(p, 2));
+	CHECK(!log_in_transaction(p, 1, 0) && log_in_transaction(p, 2, 0));
 	sim_disk_set_space(disk, 0);
 	CHECK(log_store_commit(store, &err) < 0);
-	CHECK(log_in_transaction(p, 1) && !log_in_transaction(p, 2));
+	CHECK(log_in_transaction(p, 1, 0) && !log_in_transaction(p, 2, 0));
 	sim_disk_set_space(disk, -1);
 	CHECK_INT(mark(p, 1, 0, true), -MR_ERR_NO_SPACE); /* fenced; asks for it to be mended */
 	CHECK_OK(log_store_commit(store, &err), err);
@@ -179,7 +179,7 @@ static void check_restarted(struct log_partition *p)
 {
 	CHECK_COMMITTED(p, "a ");
 	CHECK_INT(log_last_stable_offset(p), 4);
-	CHECK(log_in_transaction(p, 3));
+	CHECK(log_in_transaction(p, 3, 0));
 	struct log_aborted *aborted;
 	CHECK_INT(log_aborted(p, 0, 5, &aborted), 1);
 	CHECK_INT(aborted[0].first_offset, 1);

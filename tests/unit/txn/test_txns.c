@@ -59,12 +59,12 @@ TEST(txns_time_out_also_over_a_restart)
 		txn_fixture_settle(&f);
 		sim_clock_advance(&f.clock, 59000000);
 		txn_fixture_settle(&f);
-		CHECK(log_in_transaction(f.partitions[0], who.producer_id));
+		CHECK(log_in_transaction(f.partitions[0], who.producer_id, who.epoch));
 		if (crash)
 			txn_fixture_crash(&f);
 		sim_clock_advance(&f.clock, 2000000);
 		txn_fixture_settle(&f);
-		CHECK(!log_in_transaction(f.partitions[0], who.producer_id));
+		CHECK(!log_in_transaction(f.partitions[0], who.producer_id, who.epoch));
 		CHECK_INT(log_last_stable_offset(f.partitions[0]), log_end_offset(f.partitions[0]));
 		CHECK_INT(txn_fixture_end(&f, &who, true, false), TXN_FENCED);
 	}
@@ -231,7 +231,7 @@ static void full_with(int64_t room, int at_round)
 	CHECK(committed || ticket->code == TXN_NOT_AVAILABLE); /* the decision itself was lost */
 	txn_ticket_drop(f.txns, ticket);
 	for (int i = 0; i < 2; i++) {
-		CHECK_INT(log_in_transaction(f.partitions[i], who.producer_id), !committed);
+		CHECK_INT(log_in_transaction(f.partitions[i], who.producer_id, who.epoch), !committed);
 		CHECK_COMMITTED(&f, i, committed ? "x " : "");
 	}
 	CHECK(committed || at_round == 0);
