@@ -99,6 +99,8 @@ int group_persist_consumer(struct groups *groups, struct group *group, struct gr
 			   struct mr_error *err);
 /* Make a group without members one of the other kind: MR_ERR_* when that cannot be written. */
 int group_turn(struct groups *groups, struct group *group, enum group_kind kind, struct mr_error *err);
+/* Read what the group's configuration says now: alterations count from a member's next heartbeat. */
+void group_configure(struct groups *groups, struct group *group);
 size_t group_member_count(const struct group *group);
 bool group_subscribed(const struct group *group, mr_str topic);
 /* Tombstones for the records of the group itself, into the batch that was started. */

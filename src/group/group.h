@@ -170,7 +170,8 @@ struct consumer_answer;
  * turns into one of this protocol; GROUP_NOT_FOUND when it may not. */
 int groups_consumer_heartbeat(struct groups *groups, const struct consumer_heartbeat *in,
 			      struct consumer_answer *out, struct group_write *write, struct arena *arena);
-int32_t groups_heartbeat_interval_ms(const struct groups *groups);
+/* As the group's configuration has it now (consumer.heartbeat.interval.ms). */
+int32_t groups_heartbeat_interval_ms(const struct groups *groups, mr_str group);
 
 struct group_leaver {
 	mr_str member_id, instance_id; /* a static member may be named by its instance alone */

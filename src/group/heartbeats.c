@@ -1,4 +1,5 @@
 /* group/heartbeats.c - consumer groups from the outside: topics for them, their writes, their kind. */
+#include "broker/group_config.h"
 #include "group/coordinator.h"
 #include "group/regex.h"
 
@@ -180,6 +181,13 @@ int group_turn(struct groups *groups, struct group *group, enum group_kind kind,
 	return 0;
 }
 
+void group_configure(struct groups *groups, struct group *group)
+{
+	group->consumer.session_ms =
+	    (int32_t)group_config_int(broker_group_configs(groups->broker), mr_str_from(group->name),
+				      "consumer.session.timeout.ms", groups->options.consumer_session_ms);
+}
+
 /* ---- heartbeats ---- */
 
 /* A group that is there and of another protocol: it turns into one of consumers, with its members. */
@@ -254,6 +262,7 @@ int groups_consumer_heartbeat(struct groups *groups, const struct consumer_heart
 	if (code == GROUP_OK)
 		code = target(groups, in, out, &group, &fx);
 	if (code == GROUP_OK) {
+		group_configure(groups, group);
 		code = consumer_heartbeat(&group->consumer, in, &topics, groups_now(groups), arena, out, &fx);
 		if (groups_conclude_consumer(groups, group, false, write, &fx) < 0)
 			code = GROUP_NOT_AVAILABLE;
@@ -263,7 +272,9 @@ int groups_consumer_heartbeat(struct groups *groups, const struct consumer_heart
 	return code;
 }
 
-int32_t groups_heartbeat_interval_ms(const struct groups *groups)
+int32_t groups_heartbeat_interval_ms(const struct groups *groups, mr_str group)
 {
-	return groups->options.consumer_heartbeat_ms;
+	return (int32_t)group_config_int(broker_group_configs(groups->broker), group,
+					 "consumer.heartbeat.interval.ms",
+					 groups->options.consumer_heartbeat_ms);
 }

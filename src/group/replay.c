@@ -104,6 +104,7 @@ static void wake_members(struct groups *groups)
 			struct classic_member *m = each->value;
 			deadline_set(&groups->deadlines, &m->session, now.mono_ms + m->session_timeout_ms);
 		}
+		group_configure(groups, group);
 		mr_map_each (&group->consumer.members, each) {
 			struct consumer_member *m = each->value;
 			consumer_hold(&group->consumer, m);

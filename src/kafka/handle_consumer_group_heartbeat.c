@@ -116,7 +116,7 @@ enum step consumer_group_heartbeat_step(struct request *r)
 		return STEP_DONE;
 	out->member_id = p->answer.member_id;
 	out->member_epoch = p->answer.epoch;
-	out->heartbeat_interval_ms = groups_heartbeat_interval_ms(request_core(r)->groups);
+	out->heartbeat_interval_ms = groups_heartbeat_interval_ms(request_core(r)->groups, in->group_id);
 	if (p->answer.assignment_told)
 		out->assignment = assignment(r, &p->answer);
 	return STEP_DONE;

@@ -1,5 +1,6 @@
 /* Groups whose assignment the broker makes: the assignors by property, the state machine by random
  * walks under which no partition ever has two owners, and its records by power cut. */
+#include "broker/group_config.h"
 #include "env/rng.h"
 #include "group/consumer.h"
 #include "group/group_fixture.h"
@@ -308,6 +309,38 @@ static int fixture_beat(struct group_fixture *f, const char *id, int32_t epoch, 
 	int code = groups_consumer_heartbeat(f->groups, &in, answer, &write, arena);
 	group_fixture_commit(f);
 	return code;
+}
+
+/* An alteration counts from the next heartbeat on. */
+TEST(consumer_group_configurations_count_at_once)
+{
+	struct group_fixture f;
+	struct arena arena = {0};
+	struct mr_error err;
+	struct consumer_answer answer;
+	struct config_change change = {.name = MR_STR("consumer.session.timeout.ms"),
+				       .value = MR_STR("60000")};
+	group_fixture_init(&f, 12);
+	group_fixture_open(&f);
+	struct group_configs *configs = broker_group_configs(f.broker);
+	CHECK_INT(groups_heartbeat_interval_ms(f.groups, MR_STR("g")), 5000);
+	CHECK_INT(fixture_beat(&f, "one", 0, NULL, &answer, &arena), GROUP_OK);
+	CHECK_OK(group_config_alter(configs, MR_STR("g"), &change, 1, false, false, &err), err);
+	CHECK_INT(fixture_beat(&f, "one", 1, NULL, &answer, &arena), GROUP_OK);
+	sim_clock_advance(&f.clock, 50000000);
+	groups_tick(f.groups);
+	CHECK_INT(fixture_beat(&f, "one", 1, NULL, &answer, &arena), GROUP_OK);
+	sim_clock_advance(&f.clock, 61000000);
+	groups_tick(f.groups);
+	CHECK_INT(fixture_beat(&f, "one", 1, NULL, &answer, &arena), GROUP_UNKNOWN_MEMBER);
+	change = (struct config_change){.name = MR_STR("consumer.heartbeat.interval.ms"),
+					.value = MR_STR("10000")};
+	CHECK_OK(group_config_alter(configs, MR_STR("g"), &change, 1, false, false, &err), err);
+	CHECK_INT(groups_heartbeat_interval_ms(f.groups, MR_STR("g")), 10000);
+	CHECK_INT(groups_heartbeat_interval_ms(f.groups, MR_STR("h")), 5000);
+	arena_release(&arena);
+	group_fixture_close(&f);
+	group_fixture_release(&f);
 }
 
 TEST(consumer_group_survives_a_power_cut)

@@ -209,6 +209,55 @@ TEST(log_transactions_survive_restarts)
 	log_store_close(store);
 }
 
+static size_t count_aborted(struct log_partition *p)
+{
+	struct log_aborted *aborted;
+	size_t count = log_aborted(p, 0, INT64_MAX, &aborted);
+	for (size_t i = 0; i < count; i++)
+		CHECK(aborted[i].last_offset >= log_start_offset(p));
+	free(aborted);
+	return count;
+}
+
+/* What retention drops, it drops from the aborted index too, in memory and in files; a transaction that
+ * began in what is gone holds readers at the start of what is left, not before it. */
+TEST(log_transactions_go_with_retention)
+{
+	const char *dir = test_folder();
+	struct mr_error err;
+	struct log_store *store = kit_open(dir);
+	struct log_topic_config config;
+	struct log_topic *topic;
+	log_topic_config_default(&config);
+	config.segment_bytes = 64 << 10;
+	config.retention_bytes = 256 << 10;
+	CHECK_OK(log_topic_create(store, MR_STR("t"), &config, &topic, &err), err);
+	struct log_partition *p = log_partition_at(topic, 0);
+	char large[8001];
+	memset(large, 'x', sizeof large - 1);
+	large[sizeof large - 1] = 0;
+	CHECK_INT(add(p, 7, 0, 0, "open", true), 0);
+	for (int i = 0; i < 200; i++) {
+		CHECK(add(p, 1, 0, i, large, true) >= 0);
+		CHECK(mark(p, 1, 0, false) >= 0);
+		settle(p);
+	}
+	CHECK_INT(count_aborted(p), 200);
+	CHECK_OK(log_store_retain(store, &err), err);
+	size_t left = count_aborted(p);
+	CHECK(left > 5 && left < 60);
+	CHECK(log_start_offset(p) > 100);
+	CHECK_INT(log_last_stable_offset(p), log_start_offset(p));
+	for (int crash = 0; crash < 2; crash++) {
+		p = reopen(&store, dir, crash);
+		CHECK_INT(count_aborted(p), left);
+	}
+	CHECK(mark(p, 7, 0, false) >= 0);
+	settle(p);
+	CHECK_INT(log_last_stable_offset(p), log_end_offset(p));
+	log_store_close(store);
+}
+
 TEST(log_txnindex_is_kafkas_and_is_made_again)
 {
 	const char *dir = test_folder();

@@ -73,6 +73,48 @@ TEST(txns_time_out_also_over_a_restart)
 	txn_fixture_release(&f);
 }
 
+/* A topic that is dropped takes its part of the transaction along: the rest ends, by its owner or by time,
+ * and a topic that comes under the name later is not concerned. */
+TEST(txns_end_without_a_topic_that_is_gone)
+{
+	struct txn_fixture f;
+	struct mr_error err;
+	struct log_topic_config config;
+	struct log_topic *other;
+	struct txn_partition_ref ref = {MR_STR("other"), 0};
+	struct txn_ticket *ticket;
+	txn_fixture_init(&f, 31);
+	txn_fixture_open(&f);
+	log_topic_config_default(&config);
+	for (int round = 0; round < 3; round++) {
+		struct txn_producer who = txn_fixture_start(&f, "tx");
+		CHECK_OK(log_topic_create(f.store, ref.topic, &config, &other, &err), err);
+		CHECK_INT(txn_fixture_add(&f, &who, 0), TXN_OK);
+		CHECK(txn_fixture_write(&f, &who, 0, 0, "a") >= 0);
+		txns_add(f.txns, &who, &ref, 1, &ticket);
+		CHECK_INT(txn_fixture_finish(&f, ticket, NULL), TXN_OK);
+		CHECK_OK(log_topic_delete(f.store, ref.topic, &err), err);
+		if (round == 0)
+			CHECK_OK(log_topic_create(f.store, ref.topic, &config, &other, &err), err);
+		if (round < 2) {
+			CHECK_INT(txn_fixture_end(&f, &who, round == 0, true), TXN_OK);
+		} else {
+			sim_clock_advance(&f.clock, 61000000);
+			txn_fixture_settle(&f);
+		}
+		CHECK(!log_in_transaction(f.partitions[0], who.producer_id, who.epoch));
+		CHECK_INT(log_last_stable_offset(f.partitions[0]), log_end_offset(f.partitions[0]));
+		if (round == 0) {
+			struct log_partition *p = log_partition_at(other, 0);
+			CHECK_INT(log_last_stable_offset(p), log_end_offset(p));
+			CHECK_OK(log_topic_delete(f.store, ref.topic, &err), err);
+		}
+	}
+	CHECK_COMMITTED(&f, 0, "a ");
+	txn_fixture_close(&f);
+	txn_fixture_release(&f);
+}
+
 TEST(txns_refuse_what_is_not_theirs)
 {
 	struct txn_fixture f;
