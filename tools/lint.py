@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = "base env"
-BELOW_APP = f"{CORE} codec conf log broker group txn share auth admin sql store delta stream lake ingest query flow kafka service " \
+BELOW_APP = f"{CORE} codec conf log broker group txn share auth admin sql store delta stream lake ingest query flow upkeep kafka service " \
             "http jinja dag task api console"
 LAYERS = {
     "base": "",
@@ -37,6 +37,7 @@ LAYERS = {
     "lake": f"{CORE} codec conf sql delta stream",
     "query": f"{CORE} codec conf log broker sql delta stream lake ingest",
     "flow": f"{CORE} codec sql delta stream lake query",
+    "upkeep": f"{CORE} codec sql delta stream lake",
     "dag": f"{CORE} codec conf jinja",
     "task": f"{CORE} codec conf log broker group sql delta lake query flow http jinja dag",
     "api": f"{CORE} codec conf http dag task",

@@ -5,6 +5,7 @@
 #include "app/api.h"
 #include "app/lock.h"
 #include "app/system.h"
+#include "app/table_watch.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/vec.h"
@@ -27,11 +28,6 @@
 
 #define EPHEMERAL_JOURNAL_BYTES ((size_t)4 << 20)
 
-struct watched { /* a table of the catalogue */
-	struct app *app;
-	mr_str name;
-};
-
 struct app {
 	const struct env *env;
 	const struct project *project;
@@ -53,7 +49,7 @@ struct app {
 	struct catalog *catalog;
 	struct session_pool *sessions;
 	struct runner *runner;
-	struct watched *watched;
+	struct table_watch *watch;
 	pthread_mutex_t draining; /* ingests and runner are one caller's to stop and start */
 	struct dags *dags;        /* NULL: the project has none */
 	MR_VEC(struct ingest *) ingests;
@@ -309,26 +305,6 @@ static int load_pipeline(struct app *app, struct mr_error *err)
 	return rc;
 }
 
-static void table_moved(void *arg)
-{
-	struct watched *watched = arg;
-	if (watched->app->runner)
-		runner_table_moved(watched->app->runner, watched->name);
-}
-
-/* Whoever commits - an ingest, a flow, a statement - wakes the flows that read the table. */
-static void watch_tables(struct app *app)
-{
-	struct catalog_entry *const *entries;
-	size_t count = catalog_entries(app->catalog, &entries);
-	app->watched = mr_calloc(count + 1, sizeof *app->watched);
-	for (size_t i = 0; i < count; i++) {
-		app->watched[i] = (struct watched){app, mr_str_from(entries[i]->name)};
-		if (entries[i]->table)
-			delta_on_commit(entries[i]->table, table_moved, &app->watched[i]);
-	}
-}
-
 static int open_catalog(struct app *app, struct mr_error *err)
 {
 	char *tables = mr_asprintf("%s/tables", app->project->data);
@@ -355,8 +331,9 @@ static int open_catalog(struct app *app, struct mr_error *err)
 					.materialize_every_ms = app->project->materialize_every_ms};
 	if (rc == 0)
 		rc = runner_new(&runner, &app->runner, err);
+	struct table_watch_options watch = {app->env, app->project, app->catalog, app->runner};
 	if (rc == 0)
-		watch_tables(app);
+		table_watch_new(&watch, &app->watch);
 	return rc;
 }
 
@@ -565,6 +542,7 @@ int app_serve(struct app *app, struct mr_error *err)
 		return rc;
 	start_ingests(app);
 	runner_start(app->runner);
+	upkeep_start(table_watch_upkeep(app->watch));
 	app->flows_run = true;
 	app->ready = true;
 	return 0;
@@ -612,10 +590,11 @@ void app_close(struct app *app)
 	if (app->dags)
 		dags_stop(app->dags);
 	stop_ingests(app);
+	table_watch_stop(app->watch);
 	runner_free(app->runner);
-	app->runner = NULL;
 	dags_free(app->dags);
 	session_pool_free(app->sessions);
+	table_watch_free(app->watch);
 	catalog_free(app->catalog);
 	pipeline_free(app->pipeline);
 	for (size_t i = 0; i < app->ingests.len; i++)
@@ -625,7 +604,6 @@ void app_close(struct app *app)
 	topic_source_free(app->topic_source);
 	system_tables_free(app->system);
 	free(app->system_rows);
-	free(app->watched);
 	share_close(app->share);
 	txns_close(app->txns);
 	groups_close(app->groups);
@@ -688,6 +666,11 @@ struct session_pool *app_sessions(struct app *app)
 struct runner *app_runner(struct app *app)
 {
 	return app->runner;
+}
+
+struct upkeep *app_upkeep(struct app *app)
+{
+	return table_watch_upkeep(app->watch);
 }
 
 struct dags *app_dags(struct app *app)

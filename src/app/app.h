@@ -19,6 +19,7 @@
 #include "kafka/server.h"
 #include "query/session.h"
 #include "service/gateway.h"
+#include "upkeep/upkeep.h"
 
 struct app;
 struct dags;
@@ -52,6 +53,7 @@ struct auth *app_auth(struct app *app);
 struct catalog *app_catalog(struct app *app);
 struct session_pool *app_sessions(struct app *app);
 struct runner *app_runner(struct app *app);
+struct upkeep *app_upkeep(struct app *app);
 struct dags *app_dags(struct app *app);          /* NULL when the project has no DAGs */
 struct gateway *app_gateway(struct app *app);    /* NULL when there is none */
 struct kafka_server *app_kafka(struct app *app); /* NULL when it does not listen */

@@ -72,82 +72,6 @@ static int fill_partitions(void *arg, struct system_rows *rows, struct mr_error 
 	return 0;
 }
 
-static const char *entry_kind(const struct catalog_entry *entry)
-{
-	static const char *const flow_kinds[] = {"streaming table", "materialized view", "temporary view"};
-	return entry->kind == CATALOG_INGEST ? "ingest" : flow_kinds[entry->flow->kind];
-}
-
-static const struct column_def tables_columns[] = {
-    COLUMN("table_name", COL_STRING), COLUMN("kind", COL_STRING), COLUMN("version", COL_LONG),
-    COLUMN("rows", COL_LONG),         COLUMN("files", COL_LONG),  COLUMN("bytes", COL_LONG),
-    COLUMN("path", COL_STRING),
-};
-
-static int fill_tables(void *arg, struct system_rows *rows, struct mr_error *err)
-{
-	struct catalog_entry *const *entries;
-	size_t count = catalog_entries(app_catalog(arg), &entries);
-	for (size_t i = 0; i < count; i++) {
-		struct delta_snapshot *snapshot = NULL;
-		int rc = entries[i]->table ? delta_snapshot(entries[i]->table, &snapshot, err) : 0;
-		if (rc < 0 && rc != MR_ERR_NOT_FOUND)
-			return rc;
-		system_cstr(rows, entries[i]->name);
-		system_cstr(rows, entry_kind(entries[i]));
-		if (snapshot) {
-			system_int(rows, delta_version(snapshot));
-			system_int(rows, delta_row_count(snapshot));
-			system_int(rows, delta_file_count(snapshot));
-			system_int(rows, delta_size_bytes(snapshot));
-		} else {
-			for (int c = 0; c < 4; c++)
-				system_null(rows);
-		}
-		system_cstr(rows, entries[i]->table ? delta_path(entries[i]->table) : NULL);
-		delta_snapshot_unref(snapshot);
-	}
-	return 0;
-}
-
-static const struct column_def history_columns[] = {
-    COLUMN("table_name", COL_STRING),           COLUMN("version", COL_LONG),
-    COLUMN("timestamp", COL_TIMESTAMP),         COLUMN("operation", COL_STRING),
-    COLUMN("operation_parameters", COL_STRING), COLUMN("operation_metrics", COL_STRING),
-    COLUMN("engine_info", COL_STRING),
-};
-
-static int fill_history_of(struct catalog_entry *entry, struct system_rows *rows, struct mr_error *err)
-{
-	struct arena arena = {0};
-	struct delta_history_entry *history;
-	size_t count;
-	int rc = delta_history(entry->table, 0, &arena, &history, &count, err);
-	for (size_t i = 0; rc == 0 && i < count; i++) {
-		system_cstr(rows, entry->name);
-		system_int(rows, history[i].version);
-		system_int(rows, history[i].timestamp_ms * 1000);
-		system_str(rows, history[i].operation);
-		system_str(rows, history[i].operation_parameters);
-		system_str(rows, history[i].operation_metrics);
-		system_str(rows, history[i].engine_info);
-	}
-	arena_release(&arena);
-	return rc == MR_ERR_NOT_FOUND ? 0 : rc;
-}
-
-static int fill_history(void *arg, struct system_rows *rows, struct mr_error *err)
-{
-	struct catalog_entry *const *entries;
-	size_t count = catalog_entries(app_catalog(arg), &entries);
-	int rc = 0;
-	for (size_t i = 0; i < count && rc == 0; i++) {
-		if (entries[i]->table)
-			rc = fill_history_of(entries[i], rows, err);
-	}
-	return rc;
-}
-
 static const struct column_def flows_columns[] = {
     COLUMN("flow", COL_STRING),           COLUMN("kind", COL_STRING),    COLUMN("state", COL_STRING),
     COLUMN("batches", COL_LONG),          COLUMN("rows", COL_LONG),      COLUMN("version", COL_LONG),
@@ -229,19 +153,16 @@ static int fill_errors(void *arg, struct system_rows *rows, struct mr_error *err
 struct system_table *app_system_tables(struct app *app, size_t *count)
 {
 	static const struct system_table tables[] = {
-	    SYSTEM_TABLE(topics),
-	    SYSTEM_TABLE(partitions),
-	    SYSTEM_TABLE(tables),
-	    {"table_history", history_columns, MR_COUNT(history_columns), fill_history, NULL},
-	    SYSTEM_TABLE(flows),
-	    SYSTEM_TABLE(ingests),
-	    SYSTEM_TABLE(errors),
+	    SYSTEM_TABLE(topics),  SYSTEM_TABLE(partitions), SYSTEM_TABLE(flows),
+	    SYSTEM_TABLE(ingests), SYSTEM_TABLE(errors),
 	};
-	size_t dag_count, n = MR_COUNT(tables) + system_group_table_count;
+	size_t dag_count, lake_at = MR_COUNT(tables) + system_group_table_count;
+	size_t n = lake_at + system_lake_table_count;
 	const struct system_table *dags = app_dag_tables(&dag_count);
 	struct system_table *all = mr_calloc(n + dag_count, sizeof *all);
 	memcpy(all, tables, sizeof tables);
 	memcpy(all + MR_COUNT(tables), system_group_tables, system_group_table_count * sizeof *all);
+	memcpy(all + lake_at, system_lake_tables, system_lake_table_count * sizeof *all);
 	memcpy(all + n, dags, dag_count * sizeof *all);
 	*count = n + dag_count;
 	for (size_t i = 0; i < *count; i++)

@@ -16,3 +16,6 @@
 
 extern const struct system_table system_group_tables[]; /* system_groups.c */
 extern const size_t system_group_table_count;
+
+extern const struct system_table system_lake_tables[]; /* system_lake.c */
+extern const size_t system_lake_table_count;

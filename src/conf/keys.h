@@ -10,4 +10,5 @@
 extern const struct option_table conf_project_table; /* keys.c */
 extern const struct option_table conf_kafka_table;   /* keys_kafka.c */
 extern const struct option_table conf_user_table;
-extern const struct option_table conf_dags_table; /* keys_dags.c */
+extern const struct option_table conf_dags_table;        /* keys_dags.c */
+extern const struct option_table conf_maintenance_table; /* keys_maintenance.c */

@@ -103,6 +103,15 @@ struct conf_dags {
 	int32_t parallelism; /* tasks at a time over all DAGs: 32 */
 };
 
+struct conf_maintenance { /* of one table, or of "*": the others */
+	mr_str table;
+	int64_t target_file_bytes;           /* 128 MiB */
+	int32_t optimize_at;                 /* small files: 50; 0: never */
+	int64_t vacuum_every_ms;             /* a day; -1: never */
+	int64_t retain_ms, log_retention_ms; /* 0: the table's own */
+	int32_t checkpoint_every;            /* commits; 0: the table's own */
+};
+
 struct project {
 	struct arena arena;
 	const char *folder;      /* as given */
@@ -123,6 +132,8 @@ struct project {
 	struct conf_gateway gateway;
 	struct conf_ingest *ingests;
 	size_t ingest_count;
+	struct conf_maintenance *maintenance;
+	size_t maintenance_count;
 	struct conf_library *libraries;
 	size_t library_count;            /* 0: transformations, all of it */
 	struct conf_sql_file *sql_files; /* sorted by path */
@@ -146,6 +157,8 @@ MR_NODISCARD int project_load(const char *folder, struct project **out, struct m
 /* What an empty file says, for a program that has no project: everything at its default. */
 MR_NODISCARD int project_default(const char *data, struct project **out, struct mr_error *err);
 void project_free(struct project *project); /* NULL is fine */
+/* What the project says of a table's upkeep: of its name, else of "*", else the defaults. */
+struct conf_maintenance project_maintenance(const struct project *project, mr_str table);
 
 /* Every key of the project file with type, default and meaning, as Markdown, appended. */
 struct mr_buf;

@@ -99,6 +99,8 @@ struct delta_data_file {
 };
 /* Those that the snapshot sees; they live as long as it does, the array in arena. */
 size_t delta_files(const struct delta_snapshot *snapshot, struct arena *arena, struct delta_data_file **out);
+/* How many files are below so many bytes and share their partition with another such file. */
+int64_t delta_small_files(const struct delta_snapshot *snapshot, int64_t below_bytes);
 struct delta_removed {
 	mr_str path;
 	const struct delta_dv *dv; /* that it had; NULL: none */

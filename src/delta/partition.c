@@ -119,3 +119,21 @@ void delta_partition_literal_sql(struct mr_buf *out, const struct table_meta *me
 		mr_buf_printf(out, " AS %.*s", MR_FMT(type));
 	mr_buf_char(out, ')');
 }
+
+int64_t delta_small_files(const struct delta_snapshot *snapshot, int64_t below_bytes)
+{
+	struct mr_map partitions = {0}; /* the values' shared copy -> how many; NULL is none */
+	int64_t small = 0;
+	struct file_cursor cursor = file_cursor(snapshot->files, snapshot->entry_count);
+	for (struct file_entry *entry; (entry = delta_snapshot_next_file(snapshot, &cursor));) {
+		if (entry->size >= below_bytes)
+			continue;
+		const mr_str *values = entry->partition_values;
+		mr_str key = mr_str_n(&values, sizeof values);
+		uintptr_t before = (uintptr_t)mr_map_get(&partitions, key);
+		small += before == 0 ? 0 : before == 1 ? 2 : 1;
+		mr_map_put(&partitions, key, (void *)(before + 1));
+	}
+	mr_map_release(&partitions);
+	return small;
+}

@@ -76,5 +76,16 @@ MR_NODISCARD int lake_execute(struct lake_session *session, mr_str statement, st
 MR_NODISCARD int lake_rewrite(struct lake_session *session, mr_str sql, struct arena *arena, mr_str *out,
 			      struct mr_error *err);
 
+/* What OPTIMIZE does, of the files below small_bytes: those of a partition are packed into files of up to
+ * target_bytes. 1: there was nothing to pack. */
+struct lake_compaction {
+	int64_t target_bytes, small_bytes;
+};
+MR_NODISCARD int lake_compact(struct lake_session *session, struct delta_table *table,
+			      const struct lake_compaction *how, struct mr_error *err);
+/* What VACUUM does, with the table's own retention time. 1: there was nothing to remove. */
+MR_NODISCARD int lake_sweep(struct lake_session *session, struct delta_table *table, int64_t *files,
+			    int64_t *bytes, struct mr_error *err);
+
 /* Whether the text reaches for files: a table by path, COPY, read_parquet('...') and its like. */
 bool lake_names_files(mr_str text);

@@ -15,7 +15,7 @@ struct packing {
 	struct change *c;
 	size_t *order; /* indexes of files: by partition, then by size */
 	size_t count;
-	int64_t target;
+	int64_t target, small; /* files from `small` on stay as they are */
 	mr_str *zorder;
 	size_t zorder_count;
 	size_t partitions;
@@ -119,7 +119,6 @@ static int choose(struct packing *k, mr_str where, struct mr_error *err)
 	mr_str condition;
 	const mr_str *names;
 	k->partitions = delta_partition_columns(c->base, &names);
-	k->target = target_bytes(c);
 	k->order = arena_alloc(&c->s->arena, (c->file_count + 1) * sizeof *k->order);
 	if (where.len) {
 		int rc = lake_expression(c->s, where, &condition, err);
@@ -135,48 +134,65 @@ static int choose(struct packing *k, mr_str where, struct mr_error *err)
 	}
 	size_t kept = 0;
 	for (size_t i = 0; i < k->count; i++)
-		if (k->zorder_count || c->files[k->order[i]].size < k->target)
+		if (k->zorder_count || c->files[k->order[i]].size < k->small)
 			k->order[kept++] = k->order[i];
 	k->count = kept;
 	qsort_r(k->order, k->count, sizeof *k->order, compare_files, k);
 	return 0;
 }
 
-static int optimize(struct change *c, mr_str where, mr_str *zorder, size_t zorder_count,
-		    struct mr_buf *report, struct mr_error *err)
+struct outcome {
+	int64_t removed, added, removed_bytes, added_bytes;
+};
+
+static int optimize(struct packing *k, mr_str where, struct outcome *out, struct mr_error *err)
 {
-	struct packing k = {.c = c, .zorder = zorder, .zorder_count = zorder_count};
-	if (zorder_count > ZORDER_COLUMNS_MAX)
+	struct change *c = k->c;
+	if (k->zorder_count > ZORDER_COLUMNS_MAX)
 		return mr_fail(err, MR_ERR_LIMIT, "ZORDER BY takes at most %d columns", ZORDER_COLUMNS_MAX);
-	int64_t removed = 0, removed_bytes = 0, added_bytes = 0;
 	c->rearranges = true;
-	int rc = choose(&k, where, err);
+	int rc = choose(k, where, err);
 	if (rc == 0)
-		rc = pack(&k, err);
+		rc = pack(k, err);
 	if (rc < 0)
 		return rc;
+	*out = (struct outcome){.added = (int64_t)c->added.len};
 	for (size_t i = 0; i < c->file_count; i++)
 		if (c->removed[i])
-			removed++, removed_bytes += c->files[i].size;
-	int64_t added = (int64_t)c->added.len;
+			out->removed++, out->removed_bytes += c->files[i].size;
 	for (size_t i = 0; i < c->added.len; i++)
-		added_bytes += c->added.items[i].size;
-	change_metric(c, "numRemovedFiles", removed);
-	change_metric(c, "numAddedFiles", added);
-	change_metric(c, "numRemovedBytes", removed_bytes);
-	change_metric(c, "numAddedBytes", added_bytes);
-	rc = change_commit(c, "OPTIMIZE", "{}", err);
-	if (rc == 0) {
-		mr_buf_cstr(report, "SELECT ");
-		sql_quote_literal(report, mr_str_from(delta_path(c->table)));
-		mr_buf_printf(report,
-			      " AS path, CAST(%lld AS BIGINT) AS files_added, CAST(%lld AS BIGINT) AS "
-			      "files_removed, CAST(%lld AS BIGINT) AS bytes_added, CAST(%lld AS BIGINT) AS "
-			      "bytes_removed",
-			      (long long)added, (long long)removed, (long long)added_bytes,
-			      (long long)removed_bytes);
-	}
-	return rc;
+		out->added_bytes += c->added.items[i].size;
+	change_metric(c, "numRemovedFiles", out->removed);
+	change_metric(c, "numAddedFiles", out->added);
+	change_metric(c, "numRemovedBytes", out->removed_bytes);
+	change_metric(c, "numAddedBytes", out->added_bytes);
+	return change_commit(c, "OPTIMIZE", "{}", err);
+}
+
+static void put_report(const struct change *c, const struct outcome *done, struct mr_buf *report)
+{
+	mr_buf_cstr(report, "SELECT ");
+	sql_quote_literal(report, mr_str_from(delta_path(c->table)));
+	mr_buf_printf(report,
+		      " AS path, CAST(%lld AS BIGINT) AS files_added, CAST(%lld AS BIGINT) AS "
+		      "files_removed, CAST(%lld AS BIGINT) AS bytes_added, CAST(%lld AS BIGINT) AS "
+		      "bytes_removed",
+		      (long long)done->added, (long long)done->removed, (long long)done->added_bytes,
+		      (long long)done->removed_bytes);
+}
+
+int lake_compact(struct lake_session *session, struct delta_table *table, const struct lake_compaction *how,
+		 struct mr_error *err)
+{
+	struct change c;
+	struct outcome done;
+	int rc = change_open(&c, session, table, err);
+	if (rc < 0)
+		return rc;
+	struct packing k = {.c = &c, .target = how->target_bytes, .small = how->small_bytes};
+	rc = optimize(&k, MR_STR(""), &done, err);
+	change_close(&c);
+	return rc < 0 ? rc : done.removed == 0;
 }
 
 int lake_optimize(struct lake_session *s, struct parser *p, struct mr_buf *report)
@@ -185,13 +201,14 @@ int lake_optimize(struct lake_session *s, struct parser *p, struct mr_buf *repor
 	struct table_name name;
 	struct delta_table *table;
 	struct change c;
-	mr_str where = MR_STR(""), *zorder = NULL;
-	size_t count = 0;
+	struct packing k = {.c = &c};
+	struct outcome done;
+	mr_str where = MR_STR("");
 	int rc = parser_table(p, &name);
 	if (rc == 0 && parser_take(p, "where"))
 		rc = parser_stretch(p, stops, "a condition", &where);
 	if (rc == 0 && parser_take(p, "zorder by"))
-		rc = parser_names(p, &zorder, &count);
+		rc = parser_names(p, &k.zorder, &k.zorder_count);
 	if (rc == 0)
 		rc = parser_end(p);
 	if (rc == 0)
@@ -202,7 +219,10 @@ int lake_optimize(struct lake_session *s, struct parser *p, struct mr_buf *repor
 		rc = change_open(&c, s, table, p->err);
 	if (rc < 0)
 		return rc;
-	rc = optimize(&c, where, zorder, count, report, p->err);
+	k.target = k.small = target_bytes(&c);
+	rc = optimize(&k, where, &done, p->err);
+	if (rc == 0)
+		put_report(&c, &done, report);
 	change_close(&c);
 	return rc < 0 ? rc : 1;
 }

@@ -150,7 +150,7 @@ static void put_report(const struct vacuum *v, bool dry_run, struct mr_buf *repo
 	mr_buf_cstr(report, "] AS VARCHAR[])) AS path");
 }
 
-static int vacuum(struct vacuum *v, int64_t hours, bool dry_run, struct mr_buf *report)
+static int vacuum(struct vacuum *v, int64_t hours, bool dry_run)
 {
 	struct delta_snapshot *snapshot;
 	int rc = delta_snapshot(v->table, &snapshot, v->err);
@@ -170,8 +170,6 @@ static int vacuum(struct vacuum *v, int64_t hours, bool dry_run, struct mr_buf *
 		rc = visit_folder(v, "");
 	if (rc == 0 && !dry_run)
 		rc = remove_doomed(v);
-	if (rc == 0)
-		put_report(v, dry_run, report);
 	delta_snapshot_unref(snapshot);
 	return rc;
 }
@@ -204,6 +202,20 @@ int lake_unnamed_files(struct lake_session *s, struct delta_table *table,
 	return rc;
 }
 
+int lake_sweep(struct lake_session *session, struct delta_table *table, int64_t *files, int64_t *bytes,
+	       struct mr_error *err)
+{
+	struct vacuum v = {.s = session, .table = table, .err = err, .folder = ""};
+	int rc = vacuum(&v, -1, false);
+	if (rc == 0) {
+		*files = (int64_t)v.doomed.len;
+		*bytes = v.bytes;
+		rc = v.doomed.len == 0;
+	}
+	release(&v);
+	return rc;
+}
+
 int lake_vacuum(struct lake_session *s, struct parser *p, struct mr_buf *report)
 {
 	struct table_name name;
@@ -228,7 +240,9 @@ int lake_vacuum(struct lake_session *s, struct parser *p, struct mr_buf *report)
 	if (rc == 1)
 		rc = mr_fail(p->err, MR_ERR_NOT_FOUND, "there is no Delta table %.*s", MR_FMT(name.text));
 	if (rc == 0)
-		rc = vacuum(&v, hours, dry_run, report);
+		rc = vacuum(&v, hours, dry_run);
+	if (rc == 0)
+		put_report(&v, dry_run, report);
 	release(&v);
 	return rc < 0 ? rc : 1;
 }

@@ -122,3 +122,24 @@ def test_a_query_with_other_columns(t):
     t.until("SELECT rows FROM system.tables WHERE table_name = 'gold.v'", 20)
     assert sorted(t.sql("SELECT * FROM gold.v LIMIT 1")[0]) == ["id", "new"]
     assert server.stop() == 0
+
+
+def test_maintenance_beside_streams(t):
+    put.rows = 0
+    project(t, stream("s"))
+    path = t.folder / "millrace.yml"
+    path.write_text(path.read_text() + "maintenance:\n  '*': {optimize_at: 4}\n"
+                    "  bronze.events: {optimize_at: 5, checkpoint_every: 3}\n")
+    server = t.up()
+    for first in range(0, 60, 5):
+        put(t, server, first, 5)
+    t.until("SELECT count(*) >= 2 FROM system.table_maintenance WHERE table_name = 'bronze.events' "
+            "AND kind = 'OPTIMIZE' AND error IS NULL AND files_after < files_before AND version > 0", True)
+    t.until("SELECT count(*) > 0 FROM system.table_maintenance WHERE table_name = 'silver.s' AND kind = 'OPTIMIZE'", True)
+    t.until("SELECT rows FROM system.tables WHERE table_name = 'silver.s'", 60)
+    assert t.value("SELECT count(DISTINCT id) FROM silver.s") == 60
+    assert t.value("SELECT error FROM system.flows WHERE flow = 'silver.s'") is None
+    assert t.value("SELECT count(*) FROM system.table_maintenance WHERE error IS NOT NULL") == 0
+    assert t.value("SELECT count(*) FROM system.table_files WHERE table_name = 'bronze.events'") < 10
+    assert t.value("SELECT sum(rows) FROM system.table_files WHERE table_name = 'bronze.events'") == 60
+    assert server.stop() == 0
