@@ -64,8 +64,9 @@ static void describe(struct request *r, mr_str name, struct consumer_described_g
 	int code = groups_describe(request_core(r)->groups, name, &view, &r->arena);
 	if (code != GROUP_OK || view.summary.kind != GROUP_CONSUMER) {
 		out->error_code = request_code(r, KE_GROUP_ID_NOT_FOUND);
+		bool other = code == GROUP_OK || share_group_exists(request_core(r)->share, name);
 		out->error_message = arena_printf(&r->arena, "Group %.*s %s.", MR_FMT(name),
-						  code == GROUP_OK ? "is not a consumer group" : "not found");
+						  other ? "is not a consumer group" : "not found");
 		return;
 	}
 	out->group_state = mr_str_from(view.summary.state);

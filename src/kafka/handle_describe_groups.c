@@ -29,7 +29,8 @@ static void describe(struct request *r, mr_str name, struct describe_groups_grou
 		return;
 	}
 	int code = groups_describe(request_core(r)->groups, name, &view, &r->arena);
-	const char *why = code == GROUP_OK ? "is not a classic group" : "not found";
+	bool other = code == GROUP_OK || share_group_exists(request_core(r)->share, name);
+	const char *why = other ? "is not a classic group" : "not found";
 	if (code == GROUP_OK && view.summary.kind != GROUP_CLASSIC)
 		code = GROUP_NOT_FOUND;
 	if (code != GROUP_OK) {

@@ -1,11 +1,35 @@
-/* FindCoordinator (10), versions 0-6: this node, for groups and for transactions alike.
+/* FindCoordinator (10), versions 0-6: this node, for groups, for transactions and (from version 6, for who
+ * may act on the cluster) for the states of share groups alike.
  *
- * Asking for a coordinator makes its internal topic when there is none yet, as with Kafka. Shares have no
- * coordinator: INVALID_REQUEST.
+ * Asking for a coordinator makes its internal topic when there is none yet, as with Kafka. A share group's
+ * state is named "group:topic id:partition".
  */
 #include "kafka/group_request.h"
 
-enum { KEY_GROUP = 0, KEY_TRANSACTION = 1 };
+enum { KEY_GROUP = 0, KEY_TRANSACTION = 1, KEY_SHARE = 2, FIRST_WITH_SHARES = 6 };
+
+#define TOPIC_ID_LENGTH 22 /* base64 without padding */
+
+/* A group's name may hold colons: it ends before the last two. */
+static bool is_share_key(mr_str key)
+{
+	size_t digits = 0;
+	while (digits < key.len && key.ptr[key.len - 1 - digits] >= '0' &&
+	       key.ptr[key.len - 1 - digits] <= '9')
+		digits++;
+	size_t after_group = 1 + TOPIC_ID_LENGTH + 1 + digits;
+	if (digits == 0 || digits > 10 || key.len <= after_group)
+		return false;
+	const char *id = key.ptr + key.len - after_group;
+	return id[0] == ':' && id[1 + TOPIC_ID_LENGTH] == ':' && !memchr(id + 1, ':', TOPIC_ID_LENGTH);
+}
+
+static int16_t check_share(struct request *r, mr_str key)
+{
+	if (r->header.version < FIRST_WITH_SHARES || !is_share_key(key))
+		return KE_INVALID_REQUEST;
+	return request_may_cluster(r, ACL_CLUSTER_ACTION) ? KE_NONE : KE_CLUSTER_AUTHORIZATION_FAILED;
+}
 
 static struct find_coordinator_reply find(struct request *r, int8_t key_type, mr_str key)
 {
@@ -17,9 +41,13 @@ static struct find_coordinator_reply find(struct request *r, int8_t key_type, mr
 	    .error_message = MR_STR_NULL,
 	};
 	struct find_coordinator_reply none = {.node_id = -1, .host = MR_STR(""), .port = -1};
+	if (key_type == KEY_SHARE) {
+		none.error_code = check_share(r, key);
+		return none.error_code == KE_NONE ? found : none;
+	}
 	if (key_type != KEY_GROUP && key_type != KEY_TRANSACTION) {
 		none.error_code = KE_INVALID_REQUEST;
-		none.error_message = MR_STR("key_type is 0 (group) or 1 (transaction)");
+		none.error_message = MR_STR("key_type is 0 (group), 1 (transaction) or 2 (share)");
 		return none;
 	}
 	if (key_type == KEY_GROUP && !request_may_group(r, ACL_DESCRIBE, key)) {

@@ -3,7 +3,7 @@
  * Generation -1 and no member id commit from outside of a group without members. The retention
  * time of versions 2-4 is not honoured, as with Kafka since 2.1: offsets.retention.minutes holds.
  * Topics must exist; from version 10 they are named by id. Metadata is given back as it came, up
- * to offset.metadata.max.bytes.
+ * to offset.metadata.max.bytes. A share group has no such offsets: GROUP_ID_NOT_FOUND.
  */
 #include "kafka/group_request.h"
 
@@ -91,6 +91,11 @@ enum step offset_commit_step(struct request *r)
 		p = r->progress = plan(r);
 	if (!request_may_group(r, ACL_READ, p->commit.member.group)) {
 		p->refused = KE_GROUP_AUTHORIZATION_FAILED;
+		answer(r, p);
+		return STEP_DONE;
+	}
+	if (!p->appended && share_group_exists(request_core(r)->share, p->commit.member.group)) {
+		p->refused = KE_GROUP_ID_NOT_FOUND;
 		answer(r, p);
 		return STEP_DONE;
 	}

@@ -1,6 +1,6 @@
 /* ShareAcknowledge (79), versions 1-2: what became of records that a share session had acquired. Version
- * 2 may renew their locks. Answered when the acknowledgements are safe; epoch -1 closes the session,
- * which releases the rest. */
+ * 2 may renew their locks, when the request says so and share.renew.acknowledge.enable lets it. Answered when
+ * the acknowledgements are safe; epoch -1 closes the session, which releases the rest. */
 #include "kafka/share_request.h"
 
 static void answer(struct request *r, const struct share_work *work)
@@ -35,8 +35,8 @@ enum step share_acknowledge_step(struct request *r)
 					.acknowledging = true};
 		work = r->progress = arena_calloc(&r->arena, 1, sizeof *work);
 		out->error_message = MR_STR_NULL;
-		out->error_code =
-		    request_code(r, share_work_begin(r, &ask, in->topics.items, in->topics.count, work));
+		out->error_code = request_code(
+		    r, share_work_begin(r, &ask, in->topics.items, in->topics.count, in->is_renew_ack, work));
 		if (out->error_code != KE_NONE)
 			return STEP_DONE;
 	}

@@ -328,7 +328,14 @@ static int16_t begin(struct request *r, struct share_fetching *p)
 	    .group = in->group_id, .member_id = in->member_id, .epoch = in->share_session_epoch};
 	ask.forget_count = find_forgotten(r, &forget);
 	ask.forget = forget;
-	return share_work_begin(r, &ask, in->topics.items, in->topics.count, &p->work);
+	if (in->is_renew_ack && (in->max_bytes || in->min_bytes || in->max_records || in->max_wait_ms)) {
+		struct share_fetch_response *out = r->out;
+		out->error_message =
+		    MR_STR("max_bytes, min_bytes, max_records and max_wait_ms are 0 in a request "
+			   "that renews locks");
+		return KE_INVALID_REQUEST;
+	}
+	return share_work_begin(r, &ask, in->topics.items, in->topics.count, in->is_renew_ack, &p->work);
 }
 
 enum step share_fetch_step(struct request *r)

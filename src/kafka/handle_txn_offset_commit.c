@@ -66,6 +66,8 @@ static int16_t begin(struct request *r, struct txn_commit *c)
 		return KE_GROUP_AUTHORIZATION_FAILED;
 	if (in->group_id.len == 0)
 		return KE_INVALID_GROUP_ID;
+	if (share_group_exists(core->share, in->group_id))
+		return KE_GROUP_ID_NOT_FOUND;
 	if (groups_prepare(core->groups, NULL) < 0)
 		return KE_COORDINATOR_NOT_AVAILABLE;
 	struct log_partition *partition = groups_partition_of(core->groups, in->group_id);

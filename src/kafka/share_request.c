@@ -33,13 +33,13 @@ static void plan(struct request *r, const struct share_request_topic *topics, in
 }
 
 int16_t share_work_begin(struct request *r, const struct share_ask *ask,
-			 const struct share_request_topic *topics, int32_t topic_count,
+			 const struct share_request_topic *topics, int32_t topic_count, bool may_renew,
 			 struct share_work *work)
 {
 	struct kafka_core *core = request_core(r);
 	struct share_ask full = *ask;
 	full.conn = r->conn;
-	*work = (struct share_work){0};
+	*work = (struct share_work){.may_renew = may_renew};
 	if (!ask->group.len || !ask->member_id.len)
 		return KE_INVALID_REQUEST;
 	if (!request_may_group(r, ACL_READ, ask->group))
@@ -62,6 +62,18 @@ int16_t share_work_begin(struct request *r, const struct share_ask *ask,
 	return KE_NONE;
 }
 
+static bool renews(const struct share_request_partition *in)
+{
+	for (int32_t i = 0; i < in->acknowledgement_batches.count; i++) {
+		const struct share_ack_types *batch = &in->acknowledgement_batches.items[i];
+		for (int32_t k = 0; k < batch->acknowledge_types.count; k++) {
+			if (batch->acknowledge_types.items[k] == SHARE_RENEW)
+				return true;
+		}
+	}
+	return false;
+}
+
 static void acknowledge(struct request *r, const struct share_work *work, struct share_acked *acked)
 {
 	size_t count = (size_t)acked->in->acknowledgement_batches.count;
@@ -73,7 +85,9 @@ static void acknowledge(struct request *r, const struct share_work *work, struct
 					     (size_t)mr_max_i64(in->acknowledge_types.count, 0)};
 	}
 	int code = SHARE_BAD_RECORD_STATE;
-	if (acked->part)
+	if (!work->may_renew && renews(acked->in))
+		code = SHARE_BAD_REQUEST;
+	else if (acked->part)
 		code = share_part_acknowledge(request_core(r)->share, acked->part, work->session.owner,
 					      batches, count);
 	acked->ack_code = kafka_share_error(code);

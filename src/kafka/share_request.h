@@ -17,13 +17,14 @@ struct share_acked { /* one partition that a request names */
 
 struct share_work {
 	struct share_session session;
+	bool may_renew; /* the request says that it renews locks */
 	struct share_acked *all;
 	size_t count;
 };
 
 /* Check the request, enter the session, look up its partitions: a Kafka code. */
 int16_t share_work_begin(struct request *r, const struct share_ask *ask,
-			 const struct share_request_topic *topics, int32_t topic_count,
+			 const struct share_request_topic *topics, int32_t topic_count, bool may_renew,
 			 struct share_work *out);
 /* Apply the acknowledgements and wait until they are safe: STEP_DONE then, with all codes known. */
 enum step share_work_settle(struct request *r, struct share_work *work);

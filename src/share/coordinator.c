@@ -88,7 +88,10 @@ struct share_limits share_limits_of(const struct share_group *group)
 	const struct share_limits *preset = &group->share->options.limits;
 	struct group_configs *configs = broker_group_configs(group->share->broker);
 	mr_str name = mr_str_from(group->name);
+	char renews[8];
+	group_config_text(configs, name, "share.renew.acknowledge.enable", "true", renews, sizeof renews);
 	return (struct share_limits){
+	    .no_renewal = strcmp(renews, "true") != 0,
 	    .deliveries_max = (int16_t)group_config_int(configs, name, "share.delivery.count.limit",
 							preset->deliveries_max),
 	    .locks_max = (int32_t)group_config_int(configs, name, "share.partition.max.record.locks",

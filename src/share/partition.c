@@ -169,8 +169,8 @@ int64_t share_partition_acquire(struct share_partition *p, const struct share_li
 
 /* ---- acknowledging ---- */
 
-static enum share_outcome check_batch(const struct share_partition *p, uint64_t owner,
-				      const struct share_ack_batch *b, int64_t after)
+static enum share_outcome check_batch(const struct share_partition *p, const struct share_limits *limits,
+				      uint64_t owner, const struct share_ack_batch *b, int64_t after)
 {
 	if (b->first > b->last || b->first <= after || b->first < 0 || b->type_count == 0)
 		return SHARE_INVALID_REQUEST;
@@ -179,6 +179,8 @@ static enum share_outcome check_batch(const struct share_partition *p, uint64_t 
 	for (size_t i = 0; i < b->type_count; i++) {
 		if (b->types[i] < SHARE_GAP || b->types[i] > SHARE_RENEW)
 			return SHARE_INVALID_REQUEST;
+		if (b->types[i] == SHARE_RENEW && limits->no_renewal)
+			return SHARE_INVALID_STATE;
 	}
 	if (b->last < p->start)
 		return SHARE_OK;
@@ -251,7 +253,7 @@ enum share_outcome share_partition_acknowledge(struct share_partition *p, const 
 {
 	int64_t after = -1;
 	for (size_t i = 0; i < count; i++) {
-		enum share_outcome outcome = check_batch(p, owner, &batches[i], after);
+		enum share_outcome outcome = check_batch(p, limits, owner, &batches[i], after);
 		if (outcome != SHARE_OK)
 			return outcome;
 		after = batches[i].last;

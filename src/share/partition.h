@@ -64,6 +64,7 @@ struct share_limits {
 	int16_t deliveries_max; /* group.share.delivery.count.limit */
 	int32_t locks_max;      /* group.share.partition.max.record.locks */
 	int32_t lock_ms;        /* group.share.record.lock.duration.ms */
+	bool no_renewal;        /* share.renew.acknowledge.enable is false */
 };
 
 void share_partition_init(struct share_partition *p, int64_t start);

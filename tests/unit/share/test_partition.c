@@ -54,6 +54,27 @@ TEST(share_records_are_acknowledged_one_by_one)
 	share_partition_release(&p);
 }
 
+TEST(share_locks_are_renewed_where_the_group_allows_it)
+{
+	struct share_partition p;
+	struct share_ranges got = {0};
+	struct share_limits strict = limits;
+	share_partition_init(&p, 0);
+	CHECK_INT(acquire(&p, 1, 0, 0, 9, 100, true, &got), 10);
+	CHECK_INT(ack(&p, 1, 60, 0, 4, SHARE_RENEW), SHARE_OK);
+	CHECK_INT(share_partition_expire(&p, &limits, 100), 5);
+	int8_t types[] = {SHARE_ACCEPT, SHARE_RENEW};
+	struct share_ack_batch batch = {0, 1, types, 2};
+	strict.no_renewal = true;
+	CHECK_INT(share_partition_acknowledge(&p, &strict, 1, 110, &batch, 1), SHARE_INVALID_STATE);
+	CHECK_INT(p.start, 0); /* nothing of it was done */
+	types[1] = SHARE_ACCEPT;
+	CHECK_INT(share_partition_acknowledge(&p, &strict, 1, 110, &batch, 1), SHARE_OK);
+	CHECK_INT(p.start, 2);
+	mr_vec_release(&got);
+	share_partition_release(&p);
+}
+
 TEST(share_locks_end_and_deliveries_are_counted)
 {
 	struct share_partition p;

@@ -283,6 +283,74 @@ TEST(share_group_names_are_its_own)
 	bench_close(&b);
 }
 
+static int enter_as(struct share_bench *b, const char *group, struct share_session *out)
+{
+	struct share_ask ask = {
+	    .group = mr_str_from(group), .member_id = MR_STR("m"), .add = &b->ref, .add_count = 1};
+	return share_session_enter(b->share, &ask, out, &b->arena);
+}
+
+static int64_t states_start(const struct share_bench *b)
+{
+	return log_start_offset(log_partition_at(log_topic_find(b->f.store, MR_STR(SHARE_STATE_TOPIC)), 0));
+}
+
+static void prune(struct share_bench *b)
+{
+	sim_clock_advance(&b->f.clock, 5 * 60 * 1000001LL);
+	share_tick(b->share);
+	group_fixture_commit(&b->f);
+}
+
+/* The states' topic is cut before the oldest snapshot that is needed. A group that rests does not hold it
+ * for good: its snapshot is written anew when it is far behind. What is left tells all. */
+TEST(share_states_are_pruned)
+{
+	struct share_bench b;
+	struct share_session idle, busy;
+	struct group_write write;
+	struct mr_error err;
+	struct share_offset *offsets;
+	size_t count;
+	int64_t first;
+	bench_open(&b, 5);
+	from_earliest(&b);
+	struct config_change change = {MR_STR("share.auto.offset.reset"), CONFIG_SET, MR_STR("earliest")};
+	CHECK_OK(group_config_alter(broker_group_configs(b.f.broker), MR_STR("busy"), &change, 1, false,
+				    false, &err),
+		 err);
+	produce(&b, 20000);
+	CHECK_INT(enter_as(&b, "g", &idle), GROUP_OK);
+	CHECK_INT(take(&b, &idle, 100, &first), 100);
+	CHECK_INT(acknowledge(&b, &idle, 10, 19, 1, &write), GROUP_OK);
+	CHECK_INT(enter_as(&b, "busy", &busy), GROUP_OK);
+	for (int64_t done = 0; done < 12000; done += 100) {
+		CHECK_INT(take(&b, &busy, 100, &first), 100);
+		for (int i = 0; i < 100; i++)
+			CHECK_INT(acknowledge(&b, &busy, done + i, done + i, 1, &write), GROUP_OK);
+		group_fixture_commit(&b.f);
+		if (done == 5000) {
+			prune(&b);
+			CHECK(states_start(&b) < 10); /* the idle one's snapshot is still the first */
+		}
+	}
+	prune(&b); /* it is renewed */
+	prune(&b);
+	CHECK(states_start(&b) > 11000);
+	share_close(b.share);
+	group_fixture_crash(&b.f);
+	bench_share(&b);
+	CHECK_INT(share_offsets_describe(b.share, MR_STR("busy"), NULL, 0, &offsets, &count, &b.arena),
+		  GROUP_OK);
+	CHECK_INT(count, 1);
+	CHECK_INT(offsets[0].start, 12000);
+	CHECK_INT(share_offsets_describe(b.share, MR_STR("g"), NULL, 0, &offsets, &count, &b.arena),
+		  GROUP_OK);
+	CHECK_INT(offsets[0].start, 0);
+	CHECK_INT(offsets[0].lag, 20000 - 10); /* ten of them are done with */
+	bench_close(&b);
+}
+
 /* An acknowledgement that was told holds after any power cut; one that was not may go either way. */
 TEST(share_acknowledgements_survive_a_power_cut)
 {
