@@ -2,8 +2,9 @@
 BUILD ?= build
 PREFIX ?= /usr/local
 SETUP ?= tools/setup.sh
+SECONDS ?= 600
 
-.PHONY: all debug release tsan demo test unit torture lint format bench bench-broker bench-dag interop install clean setup
+.PHONY: all debug release tsan demo test unit torture fuzz fuzz-all lint format bench bench-broker bench-dag interop install clean setup
 
 all: release
 
@@ -42,6 +43,13 @@ torture: debug release   ## power loss and compaction from ten thousand seeds, k
 	@MR_TEST_SCALE=$${MR_TEST_SCALE:-10} $(BUILD)/debug/tests/unit_tests test_power_loss test_log_compact
 	@MR_TEST_SCALE=$${KILL_SCALE:-3} python3 tests/run.py --debug $(BUILD)/debug --release $(BUILD)/release --only kill_
 	@MR_TEST_SCALE=$${WRITERS_SCALE:-100} python3 tests/run.py --debug $(BUILD)/debug --release $(BUILD)/release --only test_writers
+
+fuzz: setup              ## libFuzzer (clang) on one decoder: make fuzz T=record_batch SECONDS=600
+	@test -n "$(T)" || { sed -n 's/^FUZZ(\(.*\))$$/T=\1/p' tests/fuzz/fuzz.def; exit 2; }
+	@tests/fuzz/run.sh $(BUILD) $(SECONDS) $(T)
+
+fuzz-all: setup          ## on each of them in turn, SECONDS each
+	@tests/fuzz/run.sh $(BUILD) $(SECONDS)
 
 lint: setup              ## layering, formatting, banned calls
 	@python3 tools/lint.py
