@@ -236,6 +236,13 @@ MR_NODISCARD int delta_write_files(struct delta_table *table, const struct delta
 MR_NODISCARD int delta_write_files_for(struct delta_table *table, mr_str metadata, struct sql_conn *conn,
 				       mr_str query, struct arena *arena, struct delta_file **files,
 				       size_t *count, struct mr_error *err);
+/* Parquet files that are below the table's folder already, given by path and partition values: their size,
+ * rows and statistics, out of their footers. For a table whose metadata is yet to be committed. */
+MR_NODISCARD int delta_adopt_files(struct delta_table *table, mr_str metadata, struct sql_conn *conn,
+				   struct delta_file *files, size_t count, struct arena *arena,
+				   struct mr_error *err);
+/* A path as a literal for read_parquet, its pattern characters made plain. */
+void delta_scan_put_path(struct mr_buf *out, mr_str path);
 /* Change data files, for delta_commit.cdc: the query gives the table's columns and _change_type. */
 MR_NODISCARD int delta_write_changes(struct delta_table *table, const struct delta_snapshot *snapshot,
 				     struct sql_conn *conn, mr_str query, struct arena *arena,

@@ -478,8 +478,3 @@ mr_str *delta_stats_texts(const struct file_set *set, size_t count, const bool *
 void delta_stats_write(struct mr_buf *out, const struct table_meta *meta, int64_t rows,
 		       struct json_value figures, size_t *null_column);
 int64_t delta_stats_rows(mr_str stats_json); /* numRecords; -1 when unknown */
-
-/* ---- scan.c ---- */
-
-/* A path as a literal for read_parquet, its pattern characters made plain. */
-void delta_scan_put_path(struct mr_buf *out, mr_str path);

@@ -2,7 +2,9 @@
  *
  *   CREATE [OR REPLACE] TABLE [IF NOT EXISTS] name [(columns)] [USING delta]
  *     {PARTITIONED BY (...) | LOCATION '...' | COMMENT '...' | TBLPROPERTIES (...)} [AS query]
+ *   CREATE [OR REPLACE] TABLE [IF NOT EXISTS] name SHALLOW CLONE source [VERSION AS OF n] {clauses}
  */
+#include "lake/clone.h"
 #include "lake/define.h"
 #include "lake/internal.h"
 #include "lake/rows.h"
@@ -13,6 +15,7 @@ struct creation {
 	bool replace, if_absent, using_delta;
 	mr_str location;
 	mr_str query; /* as written; empty: none */
+	struct clone clone;
 };
 
 static int parse_columns(struct parser *p, struct creation *c)
@@ -73,14 +76,21 @@ static int parse_clause(struct parser *p, struct creation *c)
 	return parser_fail(p, "AS, or a clause of CREATE TABLE");
 }
 
-static int parse(struct parser *p, struct creation *c)
+static int parse(struct lake_session *s, struct parser *p, struct creation *c)
 {
 	c->if_absent = parser_take(p, "if not exists");
 	int rc = parser_table(p, &c->name);
 	if (rc == 0 && parser_is(p, "("))
 		rc = parse_columns(p, c);
+	else if (rc == 0 && parser_take(p, "shallow clone"))
+		rc = clone_parse(s, p, &c->clone);
+	if (rc == 0 && (parser_is(p, "deep") || (parser_is(p, "clone"))))
+		rc = mr_fail(p->err, MR_ERR_UNSUPPORTED,
+			     "a deep clone is CREATE TABLE ... AS SELECT; SHALLOW CLONE copies no files");
 	while (rc == 0 && !parser_at_end(p) && !parser_is(p, "as"))
 		rc = parse_clause(p, c);
+	if (rc == 0 && c->clone.given && (c->def.partition_by.len || parser_is(p, "as")))
+		rc = mr_fail(p->err, MR_ERR_INVALID, "a clone has its source's columns and partitions");
 	if (rc == 0 && parser_take(p, "as"))
 		c->query = parser_rest(p);
 	return rc;
@@ -89,8 +99,8 @@ static int parse(struct parser *p, struct creation *c)
 /* Tables of the session's own, in memory, stay possible where nothing says Delta. */
 static bool is_duckdbs(const struct lake_session *s, const struct creation *c)
 {
-	return !s->lake->tables_dir && !c->using_delta && !c->location.len && !c->name.path.len &&
-	       !c->replace;
+	return !s->lake->tables_dir && !c->using_delta && !c->clone.given && !c->location.len &&
+	       !c->name.path.len && !c->replace;
 }
 
 /* ---- carrying it out ---- */
@@ -120,6 +130,8 @@ static int complete(struct lake_session *s, struct creation *c, mr_str *query, s
 		rc = s->bind(s->bind_arg, c->query, &s->arena, query, err);
 	if (rc == 0 && c->query.len && c->def.fields.len)
 		return mr_fail(err, MR_ERR_INVALID, "a column list and a query: the query gives the columns");
+	if (rc == 0 && c->clone.given)
+		rc = clone_read(s, &c->clone, &c->def, err);
 	if (rc == 0 && c->query.len)
 		rc = definition_of_query(&c->def, s->conn, *query, err);
 	return rc == 0 ? definition_check(&c->def, err) : rc;
@@ -136,6 +148,15 @@ static int map_columns(struct lake_session *s, struct creation *c, const struct 
 	return definition_map(&c->def, MR_STR(""), false, s->lake->options.env->rng, err);
 }
 
+static const char *operation_of(const struct creation *c, bool replaces)
+{
+	if (c->clone.given)
+		return "CLONE";
+	if (c->query.len)
+		return replaces ? "CREATE OR REPLACE TABLE AS SELECT" : "CREATE TABLE AS SELECT";
+	return replaces ? "CREATE OR REPLACE TABLE" : "CREATE TABLE";
+}
+
 /* The rows of AS are files of a table that is about to be: a handle's snapshot has none yet. */
 static int commit_creation(struct lake_session *s, struct creation *c, struct delta_table *table,
 			   struct delta_snapshot *before, mr_str query, struct mr_error *err)
@@ -150,10 +171,10 @@ static int commit_creation(struct lake_session *s, struct creation *c, struct de
 		return rc;
 	struct mr_buf metadata = {0};
 	definition_write(&c->def, &metadata);
-	struct delta_commit commit = {.operation = before ? c->query.len ? "CREATE OR REPLACE TABLE AS SELECT"
-									 : "CREATE OR REPLACE TABLE"
-						   : c->query.len ? "CREATE TABLE AS SELECT"
-								  : "CREATE TABLE",
+	struct delta_commit commit = {.operation = operation_of(c, before != NULL),
+				      .operation_parameters = c->clone.parameters,
+				      .files = c->clone.files,
+				      .file_count = c->clone.file_count,
 				      .metadata = mr_buf_view(&metadata),
 				      .features = features,
 				      .feature_count = definition_features(&c->def, features),
@@ -162,12 +183,15 @@ static int commit_creation(struct lake_session *s, struct creation *c, struct de
 				      .overwrite = before != NULL,
 				      .reads_table = before != NULL,
 				      .enforced = true};
+	if (c->clone.has_vectors && commit.feature_count < DEFINITION_FEATURES_MAX)
+		features[commit.feature_count++] = "deletionVectors";
 	struct delta_file *files;
 	int64_t version;
 	if (c->query.len)
 		rc = delta_write_files_for(table, mr_buf_view(&metadata), s->conn, query, &s->arena, &files,
 					   &commit.file_count, err);
-	commit.files = c->query.len ? files : NULL;
+	if (c->query.len)
+		commit.files = files;
 	if (rc == 0)
 		rc = delta_commit(table, &commit, &version, err);
 	mr_buf_release(&metadata);
@@ -187,7 +211,7 @@ static int create(struct lake_session *s, struct parser *p, struct creation *c, 
 		return rc;
 	bool exists = rc == 0;
 	/* Spark takes a table that is at the LOCATION for the one that is meant. */
-	bool adopts = exists && !c->def.fields.len && !c->query.len && c->location.len;
+	bool adopts = exists && !c->def.fields.len && !c->query.len && !c->clone.given && c->location.len;
 	rc = 0;
 	if (exists && !c->replace && !c->if_absent && !adopts)
 		rc =
@@ -212,13 +236,14 @@ static int run(struct lake_session *s, struct parser *p, struct mr_buf *report, 
 	definition_init(&c.def, &s->arena);
 	/* What is not written as Spark writes it may be DuckDB's. */
 	struct mr_error *err = p->err;
-	int rc = parse(p, &c);
+	int rc = parse(s, p, &c);
 	if (rc == 0 || !is_duckdbs(s, &c)) {
 		p->err = err;
 		rc = rc < 0 ? rc : is_duckdbs(s, &c) ? 0 : create(s, p, &c, report);
 	} else {
 		rc = 0;
 	}
+	clone_release(&c.clone);
 	definition_release(&c.def);
 	return rc;
 }

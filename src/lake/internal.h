@@ -81,6 +81,7 @@ typedef int (*lake_statement_fn)(struct lake_session *s, struct parser *p, struc
 
 int lake_create(struct lake_session *s, struct parser *p, struct mr_buf *report);
 int lake_create_or_replace(struct lake_session *s, struct parser *p, struct mr_buf *report);
+int lake_convert(struct lake_session *s, struct parser *p, struct mr_buf *report);
 int lake_drop(struct lake_session *s, struct parser *p, struct mr_buf *report);
 int lake_insert_into(struct lake_session *s, struct parser *p, struct mr_buf *report);
 int lake_insert_evolving(struct lake_session *s, struct parser *p, struct mr_buf *report);

@@ -320,8 +320,9 @@ bool lake_names_files(mr_str text)
 	for (p.at = 0; p.at < p.count && !found; p.at++) {
 		const struct token *t = parser_peek(&p);
 		bool begins = p.at == 0 || token_is(t - 1, ";");
-		bool by_path = token_is(t, "delta") && token_is(t + 1, ".") && p.at + 2 < p.count &&
-			       t[2].kind == TOKEN_NAME;
+		bool format = token_is(t, "delta") || token_is(t, "parquet");
+		bool by_path =
+		    format && token_is(t + 1, ".") && p.at + 2 < p.count && t[2].kind == TOKEN_NAME;
 		bool file_as_table =
 		    (token_is(t, "from") || token_is(t, "join")) && t[1].kind == TOKEN_STRING;
 		bool location = token_is(t, "location") && t[1].kind == TOKEN_STRING;

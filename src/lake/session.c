@@ -42,6 +42,7 @@ static const struct {
     {"create or replace table", lake_create_or_replace, .once = true},
     {"replace table", lake_create_or_replace, .once = true},
     {"create table", lake_create, .once = true},
+    {"convert to delta", lake_convert, .once = true},
     {"drop table", lake_drop, .once = true},
     {"insert into", lake_insert_into},
     {"insert overwrite", lake_insert_overwrite},

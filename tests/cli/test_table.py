@@ -428,3 +428,64 @@ def test_a_table_is_replaced_by_another_shape(t):
     assert t.sql(f"SELECT * FROM {table}") == [{"n": 7, "q": "a"}]
     assert t.value(f"SELECT count(*) FROM {table} VERSION AS OF 1") == 4
     refused(t, f"DELETE FROM {table}", "append-only")
+
+
+def test_shallow_clone(t):
+    table, clone = filled(t), path_of(t, "c")
+    t.run("sql", "-c", f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')")
+    t.run("sql", "-c", f"DELETE FROM {table} WHERE id = 4")
+    t.run("sql", "-c", f"CREATE TABLE {clone} SHALLOW CLONE {table} TBLPROPERTIES ('mine' = 'yes')")
+    assert rows(t, clone) == rows(t, table)
+    # Each goes its own way, and the clone's files are its own.
+    t.run("sql", "-c", f"UPDATE {clone} SET s = 'c' WHERE id = 5; DELETE FROM {clone} WHERE id = 0; "
+                       f"INSERT INTO {clone} VALUES (50, 'n', 2); DELETE FROM {table} WHERE id = 8")
+    assert ids(t, clone) == [1, 2, 3, 5, 6, 7, 8, 50] and ids(t, table) == [0, 1, 2, 3, 5, 6, 7]
+    assert t.value(f"SELECT s FROM {table} WHERE id = 5") == "v5"
+    t.run("sql", "-c", f"OPTIMIZE {clone}; VACUUM {clone}")
+    assert ids(t, clone) == [1, 2, 3, 5, 6, 7, 8, 50] and len(rows(t, table)) == 7
+    assert t.sql(f"FSCK {clone}") == []
+    history = t.sql(f"DESCRIBE HISTORY {clone}")[-1]
+    assert history["operation"] == "CLONE" and '"sourceVersion":"3"' in history["operationParameters"], history
+    old = path_of(t, "old")
+    t.run("sql", "-c", f"CREATE TABLE {old} SHALLOW CLONE {table} VERSION AS OF 1")
+    assert len(ids(t, old)) == 9
+    t.run("sql", "-c", f"CREATE OR REPLACE TABLE {old} SHALLOW CLONE {clone}")
+    assert ids(t, old) == ids(t, clone)
+    again = path_of(t, "again")
+    t.run("sql", "-c", f"CREATE TABLE {again} SHALLOW CLONE delta.`{t.folder}/c@v0`")
+    assert ids(t, again) == [0, 1, 2, 3, 5, 6, 7, 8]
+    refused(t, f"CREATE TABLE {clone} SHALLOW CLONE {table}", "already")
+    refused(t, f"CREATE TABLE {path_of(t, 'x')} SHALLOW CLONE {table} PARTITIONED BY (id)", "source's columns")
+    refused(t, f"CREATE TABLE {path_of(t, 'x')} DEEP CLONE {table}", "AS SELECT")
+
+
+def test_convert_to_delta(t):
+    folder = t.folder / "plain"
+    t.run("sql", "-c", f"COPY (SELECT range::INT AS id, 'v' || range AS s, DATE '2026-01-01' + range::INT AS d, range % 3 AS p, "
+                       f"'a/b ' || (range % 2) AS q FROM range(60)) TO '{folder}' (FORMAT parquet, PARTITION_BY (p, q))")
+    (folder / "_SUCCESS").write_text("")
+    plain = f"parquet.`{folder}`"
+    refused(t, f"CONVERT TO DELTA {plain}", "PARTITIONED BY")
+    refused(t, f"CONVERT TO DELTA {plain} PARTITIONED BY (q STRING, p INT)", "other columns")
+    refused(t, f"CONVERT TO DELTA {plain} PARTITIONED BY (p DATE, q STRING)", "is no DATE")
+    done = t.sql(f"CONVERT TO DELTA {plain} PARTITIONED BY (p INT, q STRING)")[0]
+    assert done["converted"] and done["files"] == 6, done
+    table = path_of(t, "plain")
+    assert t.value(f"SELECT count(*) FROM {table} WHERE p = 1 AND q = 'a/b 1' AND s = 'v' || id") == 10
+    assert t.value(f"SELECT max(id) FROM {table}") == 59
+    assert t.sql(f"FSCK {table}") == []
+    log = (folder / "_delta_log" / "00000000000000000000.json").read_text()
+    adds = [json.loads(line)["add"] for line in log.splitlines() if line.startswith('{"add"')]
+    stats = [json.loads(a["stats"]) for a in adds]
+    assert sum(s["numRecords"] for s in stats) == 60 and min(s["minValues"]["id"] for s in stats) == 0, stats
+    assert max(s["maxValues"]["d"] for s in stats) == "2026-03-01" and stats[0]["nullCount"]["s"] == 0, stats
+    t.run("sql", "-c", f"UPDATE {table} SET s = 'x' WHERE id < 30; DELETE FROM {table} WHERE p = 2")
+    assert t.value(f"SELECT count(*) FROM {table} WHERE s = 'x'") == 20
+    assert not t.sql(f"CONVERT TO DELTA {plain} PARTITIONED BY (p INT, q STRING)")[0]["converted"]
+    flat = t.folder / "flat"
+    flat.mkdir()
+    t.run("sql", "-c", f"COPY (SELECT 1 AS a) TO '{flat}/1.parquet'; COPY (SELECT 2::BIGINT AS a, 'x' AS b) TO '{flat}/2.parquet'")
+    t.run("sql", "-c", f"CONVERT TO DELTA parquet.`{flat}` NO STATISTICS")
+    assert t.sql(f"SELECT a, b FROM {path_of(t, 'flat')} ORDER BY a") == [{"a": 1, "b": None}, {"a": 2, "b": "x"}]
+    (t.folder / "none").mkdir()
+    refused(t, f"CONVERT TO DELTA parquet.`{t.folder}/none`", "no Parquet files")

@@ -134,6 +134,28 @@ def evolve(checks, folder):
         checks.run("mapped, no partitions: " + name, lambda: checks.sql(text), columns)
 
 
+def convert(checks, folder):
+    """A folder that pyarrow wrote, partitioned as Hive does it, becomes a table where it is."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    checks.table = str(folder / "converted")
+    pq.write_to_dataset(pa.table({"id": pa.array(range(50), pa.int64()), "s": [f"v{i}" for i in range(50)],
+                                  "p": pa.array([i % 3 for i in range(50)], pa.int32())}), checks.table,
+                        partition_cols=["p"])
+    checks.run("convert", lambda: checks.sql(f"CONVERT TO DELTA parquet.`{checks.table}` PARTITIONED BY (p INT)"))
+    checks.statements([("update, converted", "UPDATE $ SET s = 'u' WHERE id < 9"),
+                       ("optimize, converted", "OPTIMIZE $")])
+
+
+def clone(checks, folder):
+    """A shallow clone names the source's files by absolute paths, which DuckDB's reader looks for below the table."""
+    source = f"delta.`{checks.table}`"
+    checks.table = str(folder / "clone")
+    checks.run("shallow clone", lambda: checks.sql(f"CREATE TABLE delta.`{checks.table}` SHALLOW CLONE {source}"), COLUMNS, False)
+    checks.statements([("delete from the clone", "DELETE FROM $ WHERE id > 40"),
+                       ("insert into the clone", "INSERT INTO $ VALUES (77, 'n', 1)")])
+
+
 def same_changes(checks):
     """The change data feed, as delta-rs and as we read it."""
     import pyarrow as pa
@@ -177,6 +199,8 @@ def main():
         checks.statements(OURS_LAST)
         checks.run("delta-rs holds our constraint", lambda: breaks_our_constraint(checks.table))
         evolve(checks, Path(folder))
+        convert(checks, Path(folder))
+        clone(checks, Path(folder))
         print(f"{checks.passed} passed, {checks.failed} failed")
         return 1 if checks.failed else 0
 
