@@ -19,6 +19,12 @@ def python_client(name, packages, broker):
     suite.call(peers.python(name, *packages), HERE / f"{name}.py", broker.kafka, f"py-{name}", seconds=180)
 
 
+def rolling_group(broker):
+    """The group of confluent_rolls.py: from one protocol to the other and back, member by member."""
+    python = peers.python("confluent_kafka_client", "confluent-kafka==2.15.0")
+    suite.call(python, HERE / "confluent_rolls.py", broker.kafka, "py-rolls", seconds=300)
+
+
 def kafkajs(broker):
     home = peers.npm("kafkajs", "kafkajs@2.2.4")
     suite.call("node", HERE / "kafkajs.js", broker.kafka, "js-kafkajs", seconds=180,
@@ -65,6 +71,7 @@ def main(s):
     with s.broker() as broker:
         s.check("kafka-python", python_client, "kafka_python", ["kafka-python==3.0.12", "lz4"], broker)
         s.check("confluent-kafka", python_client, "confluent_kafka_client", ["confluent-kafka==2.15.0"], broker)
+        s.check("a group changes protocol", rolling_group, broker)
         s.check("aiokafka", python_client, "aiokafka_client", ["aiokafka==0.14.0"], broker)
         s.check("kafkajs", kafkajs, broker)
         s.check("franz-go", go_client, "franz", ["github.com/twmb/franz-go@v1.20.0"], broker)

@@ -132,7 +132,7 @@ mr_str bench_frame(struct bench *b, enum api_index index, int version, const voi
 	for (size_t i = 0; i <= body.splices.len; i++) {
 		bool last = i == body.splices.len;
 		size_t to = last ? body.bytes.len : body.splices.items[i].at;
-		mr_buf_append(&out, body.bytes.ptr + from, to - from);
+		mr_buf_str(&out, mr_str_n(body.bytes.ptr + from, to - from));
 		if (!last)
 			mr_buf_append(&out, body.splices.items[i].piece.bytes,
 				      body.splices.items[i].piece.length);
