@@ -18,6 +18,7 @@ static const struct arg_option options[] = {
     {"timestamp", 0, "TIME", "restore: to the version of that time", false},
     {"zorder", 0, "COLUMNS", "optimize: sort along these columns, separated by commas", false},
     {"retain", 0, "HOURS", "vacuum: keep what left the table within these hours", false},
+    {"no-statistics", 0, NULL, "fsck: do not read rows to check statistics against them", true},
     {"dry-run", 0, NULL, "vacuum: show the files, remove nothing", true},
 };
 
@@ -100,9 +101,10 @@ static int put_restore(const struct args *args, const char *name, struct mr_buf 
 
 static int put_fsck(const struct args *args, const char *name, struct mr_buf *out, struct mr_error *err)
 {
-	(void)args, (void)err;
+	(void)err;
 	mr_buf_cstr(out, "FSCK ");
 	put_table(out, name);
+	mr_buf_cstr(out, args_has(args, "no-statistics") ? " NO STATISTICS" : "");
 	return 0;
 }
 

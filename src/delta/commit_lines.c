@@ -165,6 +165,7 @@ static void add_line(struct mr_buf *out, const struct delta_table *table, struct
 		     const struct delta_file *file, bool data_change)
 {
 	struct file_extra extra = {.has_dv = file->dv != NULL,
+				   .clustering_provider = file->clustered ? MR_STR("liquid") : MR_STR(""),
 				   .dv = file->dv ? *file->dv : (struct delta_dv){0},
 				   .base_row_id = file->row_ids ? file->row_ids->base : -1,
 				   .default_row_commit_version = file->row_ids ? file->row_ids->version : -1};

@@ -95,6 +95,7 @@ struct delta_data_file {
 	int64_t size, rows, modified_ms; /* rows: those that live; -1: unknown */
 	mr_str stats;
 	const struct delta_dv *dv;                       /* NULL: no row is deleted */
+	bool clustered;                                  /* its rows were sorted (clusteringProvider) */
 	int64_t base_row_id, default_row_commit_version; /* -1: none */
 };
 /* Those that the snapshot sees; they live as long as it does, the array in arena. */
@@ -133,6 +134,9 @@ int64_t delta_property_ms(const struct delta_snapshot *snapshot, const char *key
 mr_str delta_column_sql_type(const struct delta_snapshot *snapshot, size_t column);
 void delta_protocol_versions(const struct delta_snapshot *snapshot, int *reader, int *writer);
 mr_str delta_table_id(const struct delta_snapshot *snapshot);
+/* The configuration of the newest version's domain of that name, in arena; ptr NULL when there is none. */
+MR_NODISCARD int delta_domain_configuration(struct delta_table *table, const char *name, struct arena *arena,
+					    mr_str *out, struct mr_error *err);
 
 /* ---- writing ---- */
 
@@ -148,6 +152,7 @@ struct delta_file {               /* an `add` action to be */
 	mr_str stats_json;
 	const struct delta_dv *dv;           /* NULL: none */
 	const struct delta_row_ids *row_ids; /* of a file that comes back; NULL: those it has, or new ones */
+	bool clustered;                      /* its rows are sorted along the table's clustering columns */
 };
 
 struct delta_txn { /* application transaction: idempotence and offsets */
@@ -264,3 +269,8 @@ MR_NODISCARD int delta_checkpoint(struct delta_table *table, struct mr_error *er
 /* The commits from .. to as one file beside them, which readers that start before `from` take in their
  * place. MR_ERR_EXISTS when there is one. */
 MR_NODISCARD int delta_compact_log(struct delta_table *table, int64_t from, int64_t to, struct mr_error *err);
+/* Calls fn for each way in which a checkpoint that is there says another thing than the commits before it:
+ * "lacks FILE". Both are read anew; the handle's lock is held. */
+typedef void (*delta_audit_fn)(void *arg, int64_t version, mr_str what);
+MR_NODISCARD int delta_audit_checkpoints(struct delta_table *table, delta_audit_fn fn, void *arg,
+					 struct mr_error *err);

@@ -556,6 +556,7 @@ size_t delta_files(const struct delta_snapshot *snapshot, struct arena *arena, s
 		    .modified_ms = entry->modified_ms,
 		    .stats = texts[cursor.at - 1],
 		    .dv = file_entry_dv(entry),
+		    .clustered = extra && extra->clustering_provider.len,
 		    .base_row_id = extra ? extra->base_row_id : -1,
 		    .default_row_commit_version = extra ? extra->default_row_commit_version : -1,
 		};

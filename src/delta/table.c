@@ -283,3 +283,21 @@ int delta_check_writable(struct delta_table *table, struct mr_error *err)
 	pthread_mutex_unlock(&table->lock);
 	return rc;
 }
+
+int delta_domain_configuration(struct delta_table *table, const char *name, struct arena *arena, mr_str *out,
+			       struct mr_error *err)
+{
+	struct json_value body;
+	mr_str found = MR_STR_NULL;
+	pthread_mutex_lock(&table->lock);
+	int rc = delta_log_advance(table, err);
+	const char *domain = rc == 0 ? mr_map_get(&table->state->domains, mr_str_from(name)) : NULL;
+	if (domain)
+		rc = json_parse(table->parser, mr_str_from(domain), &body, err);
+	if (domain && rc == 0)
+		found = arena_copy(arena, json_str(json_get(body, "configuration")));
+	pthread_mutex_unlock(&table->lock);
+	if (rc == 0)
+		*out = found;
+	return rc;
+}

@@ -5,17 +5,20 @@
  *   {ALTER | CHANGE} [COLUMN] name {SET NOT NULL | DROP NOT NULL | COMMENT '...' | SET DEFAULT e |
  *                                   DROP DEFAULT | TYPE t}
  *   DROP FEATURE name
+ *   CLUSTER BY {(a, ...) | NONE}
  *   RENAME COLUMN a TO b | DROP COLUMN[S] [IF EXISTS] a | (a, ...)
  *
  * What is asked of rows is first asked of those that are there.
  */
 #include "lake/change.h"
+#include "lake/cluster.h"
 #include "lake/define.h"
 
 struct alteration {
 	struct change c;
 	struct definition def;
 	const char *operation;
+	struct clustering cluster;
 };
 
 static mr_str quoted(struct arena *arena, mr_str text)
@@ -192,6 +195,8 @@ static int drop_columns(struct alteration *a, struct parser *p)
 	int rc =
 	    parser_is(p, "(") ? parser_names(p, &names, &count) : parser_word(p, "a column's name", &one);
 	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = cluster_check_drop(a->c.table, a->c.base, names[i], p->arena, p->err);
+	for (size_t i = 0; i < count && rc == 0; i++)
 		if (!if_exists || definition_find(&a->def, names[i]))
 			rc = definition_drop(&a->def, names[i], p->err);
 	return rc;
@@ -232,7 +237,12 @@ static int change(struct alteration *a, struct parser *p)
 		return rename_column(a, p);
 	if (parser_take(p, "drop column") || parser_take(p, "drop columns"))
 		return drop_columns(a, p);
-	return parser_fail(p, "ADD, ALTER, SET, UNSET, RENAME COLUMN, DROP COLUMN, FEATURE or CONSTRAINT");
+	if (parser_take(p, "cluster by")) {
+		a->operation = "CLUSTER BY";
+		return cluster_parse(p, &a->cluster);
+	}
+	return parser_fail(
+	    p, "ADD, ALTER, SET, UNSET, CLUSTER BY, RENAME COLUMN, DROP COLUMN, FEATURE or CONSTRAINT");
 }
 
 static int commit(struct alteration *a, struct mr_error *err)
@@ -244,12 +254,19 @@ static int commit(struct alteration *a, struct mr_error *err)
 		rc = definition_check(&a->def, err);
 	definition_write(&a->def, &metadata);
 	a->c.metadata = mr_buf_view(&metadata);
-	const char *wanted[DEFINITION_FEATURES_MAX];
+	const char *wanted[DEFINITION_FEATURES_MAX + 1];
+	struct delta_domain domain;
 	a->c.feature_count = definition_features(&a->def, wanted);
+	if (rc == 0 && a->cluster.given) {
+		wanted[a->c.feature_count++] = CLUSTER_FEATURE;
+		a->c.domain = &domain;
+		rc = cluster_domain(&a->cluster, &a->def, &domain, err);
+	}
 	a->c.features = wanted;
 	if (rc == 0)
 		rc = change_commit(&a->c, a->operation, "{}", err);
 	a->c.features = NULL;
+	a->c.domain = NULL;
 	mr_buf_release(&metadata);
 	return rc;
 }

@@ -314,6 +314,8 @@ int change_commit(struct change *c, const char *operation, const char *parameter
 	    .features = c->features,
 	    .feature_count = c->feature_count,
 	    .drops_feature = c->drops_feature,
+	    .domains = c->domain,
+	    .domain_count = c->domain != NULL,
 	    .metrics = c->metrics.items,
 	    .metric_count = c->metrics.len,
 	    .enforced = true,

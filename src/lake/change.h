@@ -32,7 +32,8 @@ struct change {
 	const char *const *features;
 	size_t feature_count;
 	const char *drops_feature;
-	mr_str partition_condition; /* over partition columns alone; files elsewhere do not matter */
+	const struct delta_domain *domain; /* one that changes, or NULL */
+	mr_str partition_condition;        /* over partition columns alone; files elsewhere do not matter */
 	int64_t rows_removed;
 };
 

@@ -43,6 +43,7 @@ static int clone_files(const struct delta_table *table, const struct delta_snaps
 		    .size = files[i].size,
 		    .rows = files[i].rows,
 		    .stats_json = files[i].stats,
+		    .clustered = files[i].clustered,
 		};
 		out->has_vectors |= files[i].dv != NULL;
 		if (files[i].dv)
@@ -84,16 +85,15 @@ int clone_parse(struct lake_session *s, struct parser *p, struct clone *out)
 
 int clone_read(struct lake_session *s, struct clone *c, struct definition *def, struct mr_error *err)
 {
-	struct delta_table *table;
-	int rc = lake_resolve(s, &c->name, false, &table, err);
+	int rc = lake_resolve(s, &c->name, false, &c->table, err);
 	if (rc == 1)
 		rc = mr_fail(err, MR_ERR_NOT_FOUND, "there is no Delta table %.*s", MR_FMT(c->name.text));
 	if (rc == 0)
-		rc = lake_snapshot(table, &c->time, &c->snapshot, err);
+		rc = lake_snapshot(c->table, &c->time, &c->snapshot, err);
 	if (rc == 0)
 		rc = clone_definition(c->snapshot, def, err);
 	if (rc == 0)
-		rc = clone_files(table, c->snapshot, c, &s->arena, err);
+		rc = clone_files(c->table, c->snapshot, c, &s->arena, err);
 	if (rc < 0)
 		return rc;
 	struct mr_buf text = {0};

@@ -8,6 +8,7 @@ struct clone {
 	bool given;
 	struct table_name name;
 	struct table_time time;
+	struct delta_table *table;
 	struct delta_snapshot *snapshot;
 	struct delta_file *files; /* by absolute paths, in the session's arena */
 	size_t file_count;

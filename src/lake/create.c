@@ -1,10 +1,11 @@
 /* lake/create.c - CREATE TABLE, with a list of columns or out of a query; DROP TABLE.
  *
  *   CREATE [OR REPLACE] TABLE [IF NOT EXISTS] name [(columns)] [USING delta]
- *     {PARTITIONED BY (...) | LOCATION '...' | COMMENT '...' | TBLPROPERTIES (...)} [AS query]
- *   CREATE [OR REPLACE] TABLE [IF NOT EXISTS] name SHALLOW CLONE source [VERSION AS OF n] {clauses}
+ *     {PARTITIONED BY (...) | CLUSTER BY (...) | LOCATION '...' | COMMENT '...' | TBLPROPERTIES (...)} [AS
+ * query] CREATE [OR REPLACE] TABLE [IF NOT EXISTS] name SHALLOW CLONE source [VERSION AS OF n] {clauses}
  */
 #include "lake/clone.h"
+#include "lake/cluster.h"
 #include "lake/define.h"
 #include "lake/internal.h"
 #include "lake/rows.h"
@@ -16,6 +17,7 @@ struct creation {
 	mr_str location;
 	mr_str query; /* as written; empty: none */
 	struct clone clone;
+	struct clustering cluster;
 };
 
 static int parse_columns(struct parser *p, struct creation *c)
@@ -68,11 +70,8 @@ static int parse_clause(struct parser *p, struct creation *c)
 		return parser_string(p, "the comment in quotes", &c->def.description);
 	if (parser_take(p, "tblproperties"))
 		return parse_properties(p, &c->def);
-	if (parser_is(p, "cluster"))
-		return mr_fail(
-		    p->err, MR_ERR_UNSUPPORTED,
-		    "CLUSTER BY (the feature clustering) cannot be made here; OPTIMIZE ... ZORDER BY "
-		    "sorts the same way");
+	if (parser_take(p, "cluster by"))
+		return cluster_parse(p, &c->cluster);
 	return parser_fail(p, "AS, or a clause of CREATE TABLE");
 }
 
@@ -157,11 +156,30 @@ static const char *operation_of(const struct creation *c, bool replaces)
 	return replaces ? "CREATE OR REPLACE TABLE" : "CREATE TABLE";
 }
 
+/* What CLUSTER BY says; a clone has its source's; a table that is replaced without has none any more. */
+static int choose_domain(struct lake_session *s, struct creation *c, struct delta_table *table,
+			 const struct delta_snapshot *before, struct delta_commit *commit,
+			 struct delta_domain *domain, struct mr_error *err)
+{
+	struct clustering had = {0};
+	int rc = 0;
+	if (!c->cluster.given && c->clone.given)
+		rc = cluster_read(c->clone.table, c->clone.snapshot, &s->arena, &c->cluster, err);
+	if (rc == 0 && !c->cluster.count && before)
+		rc = cluster_read(table, before, &s->arena, &had, err);
+	if (rc < 0 || !(c->cluster.given || had.given))
+		return rc;
+	rc = cluster_domain(&c->cluster, &c->def, domain, err);
+	commit->domains = domain;
+	commit->domain_count = 1;
+	return rc;
+}
+
 /* The rows of AS are files of a table that is about to be: a handle's snapshot has none yet. */
 static int commit_creation(struct lake_session *s, struct creation *c, struct delta_table *table,
 			   struct delta_snapshot *before, mr_str query, struct mr_error *err)
 {
-	const char *features[DEFINITION_FEATURES_MAX];
+	const char *features[DEFINITION_FEATURES_MAX + 2];
 	char id[37];
 	rng_uuid(s->lake->options.env->rng, id);
 	c->def.id = before ? delta_table_id(before) : arena_copy(&s->arena, mr_str_from(id));
@@ -183,14 +201,18 @@ static int commit_creation(struct lake_session *s, struct creation *c, struct de
 				      .overwrite = before != NULL,
 				      .reads_table = before != NULL,
 				      .enforced = true};
-	if (c->clone.has_vectors && commit.feature_count < DEFINITION_FEATURES_MAX)
+	if (c->clone.has_vectors)
 		features[commit.feature_count++] = "deletionVectors";
+	struct delta_domain domain;
+	rc = choose_domain(s, c, table, before, &commit, &domain, err);
+	if (rc == 0 && commit.domain_count)
+		features[commit.feature_count++] = CLUSTER_FEATURE;
 	struct delta_file *files;
 	int64_t version;
-	if (c->query.len)
+	if (rc == 0 && c->query.len)
 		rc = delta_write_files_for(table, mr_buf_view(&metadata), s->conn, query, &s->arena, &files,
 					   &commit.file_count, err);
-	if (c->query.len)
+	if (rc == 0 && c->query.len)
 		commit.files = files;
 	if (rc == 0)
 		rc = delta_commit(table, &commit, &version, err);

@@ -1,4 +1,5 @@
 /* lake/describe.c - DESCRIBE HISTORY t [LIMIT n], DESCRIBE DETAIL t. */
+#include "lake/cluster.h"
 #include "lake/internal.h"
 
 static int find(struct lake_session *s, struct parser *p, struct delta_table **table)
@@ -75,6 +76,12 @@ int lake_detail(struct lake_session *s, struct parser *p, struct mr_buf *report)
 		rc = delta_snapshot(table, &snapshot, p->err);
 	if (rc < 0)
 		return rc;
+	struct clustering clustering;
+	rc = cluster_read(table, snapshot, &s->arena, &clustering, p->err);
+	if (rc < 0) {
+		delta_snapshot_unref(snapshot);
+		return rc;
+	}
 	size_t count = delta_partition_columns(snapshot, &partitions);
 	delta_protocol_versions(snapshot, &reader, &writer);
 	mr_buf_cstr(report, "SELECT 'delta' AS format, ");
@@ -83,9 +90,11 @@ int lake_detail(struct lake_session *s, struct parser *p, struct mr_buf *report)
 	sql_quote_literal(report, mr_str_from(delta_path(table)));
 	mr_buf_cstr(report, " AS location, ");
 	put_list(report, partitions, count);
+	mr_buf_cstr(report, " AS \"partitionColumns\", ");
+	put_list(report, clustering.names, clustering.count);
 	mr_buf_printf(
 	    report,
-	    " AS \"partitionColumns\", CAST(%lld AS BIGINT) AS \"numFiles\", CAST(%lld AS BIGINT) AS "
+	    " AS \"clusteringColumns\", CAST(%lld AS BIGINT) AS \"numFiles\", CAST(%lld AS BIGINT) AS "
 	    "\"sizeInBytes\", CAST(%lld AS BIGINT) AS version, %d AS \"minReaderVersion\", %d AS "
 	    "\"minWriterVersion\"",
 	    (long long)delta_file_count(snapshot), (long long)delta_size_bytes(snapshot),

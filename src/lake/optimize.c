@@ -1,11 +1,14 @@
-/* lake/optimize.c - OPTIMIZE t [WHERE partitions] [ZORDER BY (a, b)]: small files into large ones.
+/* lake/optimize.c - OPTIMIZE t [FULL] [WHERE partitions] [ZORDER BY (a, b)]: small files into large ones.
  *
  * Files of a partition are packed, smallest first, into bins of the target size
  * (delta.targetFileSize, else 1 GiB); a bin of two files or more becomes one file. ZORDER BY takes
  * every file and sorts the rows along a curve through the columns' ranks, so that each file covers
- * a small box. The rows stay the same: dataChange=false, which streams pass over.
+ * a small box. A table that is clustered (CLUSTER BY) is sorted the same way along its clustering columns:
+ * files that are not sorted yet, and small ones; all of them with FULL. The rows stay the same:
+ * dataChange=false, which streams pass over.
  */
 #include "lake/change.h"
+#include "lake/cluster.h"
 
 #define TARGET_BYTES_DEFAULT ((int64_t)1 << 30)
 #define ZORDER_BITS 10
@@ -18,6 +21,8 @@ struct packing {
 	int64_t target, small; /* files from `small` on stay as they are */
 	mr_str *zorder;
 	size_t zorder_count;
+	bool all;     /* every file, alone in its bin too */
+	bool sorting; /* files along the clustering columns */
 	size_t partitions;
 };
 
@@ -75,11 +80,19 @@ static int write_bin(const struct packing *k, const size_t *files, size_t count,
 	mr_buf_cstr(&sql, k->zorder_count ? " AS f) AS z" : " AS f");
 	if (k->zorder_count)
 		put_zorder(k, &sql);
+	size_t before = k->c->added.len;
 	int rc = change_add_rows(k->c, mr_buf_view(&sql), err);
 	mr_buf_release(&sql);
+	for (size_t i = before; i < k->c->added.len; i++)
+		k->c->added.items[i].clustered = k->sorting;
 	for (size_t i = 0; i < count; i++)
 		change_remove(k->c, files[i]);
 	return rc;
+}
+
+static bool is_work_alone(const struct packing *k, size_t file)
+{
+	return k->all || (k->sorting && !k->c->files[file].clustered);
 }
 
 static int pack(const struct packing *k, struct mr_error *err)
@@ -94,7 +107,7 @@ static int pack(const struct packing *k, struct mr_error *err)
 				break;
 			bytes += size;
 		}
-		if (next - first > 1 || k->zorder_count)
+		if (next - first > 1 || is_work_alone(k, k->order[first]))
 			rc = write_bin(k, &k->order[first], next - first, err);
 	}
 	return rc;
@@ -134,7 +147,7 @@ static int choose(struct packing *k, mr_str where, struct mr_error *err)
 	}
 	size_t kept = 0;
 	for (size_t i = 0; i < k->count; i++)
-		if (k->zorder_count || c->files[k->order[i]].size < k->small)
+		if (is_work_alone(k, k->order[i]) || c->files[k->order[i]].size < k->small)
 			k->order[kept++] = k->order[i];
 	k->count = kept;
 	qsort_r(k->order, k->count, sizeof *k->order, compare_files, k);
@@ -169,6 +182,36 @@ static int optimize(struct packing *k, mr_str where, struct outcome *out, struct
 	return change_commit(c, "OPTIMIZE", "{}", err);
 }
 
+/* A clustered table is sorted along its own columns, by whoever packs it. */
+static int read_clustering(struct packing *k, struct mr_error *err)
+{
+	struct clustering clustering;
+	int rc = cluster_read(k->c->table, k->c->base, &k->c->s->arena, &clustering, err);
+	if (rc < 0 || !clustering.count)
+		return rc;
+	if (k->zorder_count)
+		return mr_fail(
+		    err, MR_ERR_INVALID,
+		    "DELTA_CLUSTERING_WITH_ZORDER_BY: a clustered table is sorted along its own columns: "
+		    "OPTIMIZE without ZORDER BY");
+	k->zorder = clustering.names;
+	k->zorder_count = clustering.count;
+	k->sorting = true;
+	return 0;
+}
+
+static int check_words(const struct packing *k, bool full, mr_str where, struct mr_error *err)
+{
+	if (k->sorting && where.len)
+		return mr_fail(
+		    err, MR_ERR_INVALID,
+		    "DELTA_CLUSTERING_WITH_PARTITION_PREDICATE: a clustered table has no partitions");
+	if (full && !k->sorting)
+		return mr_fail(err, MR_ERR_INVALID,
+			       "OPTIMIZE ... FULL is for tables with clustering columns");
+	return 0;
+}
+
 static void put_report(const struct change *c, const struct outcome *done, struct mr_buf *report)
 {
 	mr_buf_cstr(report, "SELECT ");
@@ -190,7 +233,11 @@ int lake_compact(struct lake_session *session, struct delta_table *table, const 
 	if (rc < 0)
 		return rc;
 	struct packing k = {.c = &c, .target = how->target_bytes, .small = how->small_bytes};
-	rc = optimize(&k, MR_STR(""), &done, err);
+	rc = read_clustering(&k, err);
+	if (rc == 0)
+		k.sorting = false; /* single files stay: the next OPTIMIZE sorts them */
+	if (rc == 0)
+		rc = optimize(&k, MR_STR(""), &done, err);
 	change_close(&c);
 	return rc < 0 ? rc : done.removed == 0;
 }
@@ -205,6 +252,7 @@ int lake_optimize(struct lake_session *s, struct parser *p, struct mr_buf *repor
 	struct outcome done;
 	mr_str where = MR_STR("");
 	int rc = parser_table(p, &name);
+	bool full = rc == 0 && parser_take(p, "full");
 	if (rc == 0 && parser_take(p, "where"))
 		rc = parser_stretch(p, stops, "a condition", &where);
 	if (rc == 0 && parser_take(p, "zorder by"))
@@ -220,7 +268,12 @@ int lake_optimize(struct lake_session *s, struct parser *p, struct mr_buf *repor
 	if (rc < 0)
 		return rc;
 	k.target = k.small = target_bytes(&c);
-	rc = optimize(&k, where, &done, p->err);
+	k.all = full || k.zorder_count;
+	rc = read_clustering(&k, p->err);
+	if (rc == 0)
+		rc = check_words(&k, full, where, p->err);
+	if (rc == 0)
+		rc = optimize(&k, where, &done, p->err);
 	if (rc == 0)
 		put_report(&c, &done, report);
 	change_close(&c);

@@ -489,3 +489,71 @@ def test_convert_to_delta(t):
     assert t.sql(f"SELECT a, b FROM {path_of(t, 'flat')} ORDER BY a") == [{"a": 1, "b": None}, {"a": 2, "b": "x"}]
     (t.folder / "none").mkdir()
     refused(t, f"CONVERT TO DELTA parquet.`{t.folder}/none`", "no Parquet files")
+
+
+def actions(t, name, version, kind):
+    log = (t.folder / name / "_delta_log" / f"{version:020}.json").read_text()
+    return [json.loads(line)[kind] for line in log.splitlines() if line.startswith('{"' + kind)]
+
+
+def test_cluster_by(t):
+    table = make(t, clauses="CLUSTER BY (id, p)")
+    assert actions(t, "t", 0, "domainMetadata")[0]["configuration"] == \
+        '{"clusteringColumns":[["id"],["p"]],"domainName":"delta.clustering"}'
+    assert {"clustering", "domainMetadata"} <= set(actions(t, "t", 0, "protocol")[0]["writerFeatures"])
+    assert t.sql(f"DESCRIBE DETAIL {table}")[0]["clusteringColumns"] == ["id", "p"]
+    for i in range(3):
+        t.run("sql", "-c", f"INSERT INTO {table} SELECT hash(range, {i}) % 1000, 's', range % 7 FROM range(400)")
+    before = t.value(f"SELECT sum(id) FROM {table}")
+    assert t.sql(f"OPTIMIZE {table}")[0]["files_removed"] == 3
+    assert all(a["clusteringProvider"] == "liquid" for a in actions(t, "t", 4, "add"))
+    assert t.value(f"SELECT sum(id) FROM {table}") == before
+    # What is sorted already is left alone; what came since is not.
+    assert t.sql(f"OPTIMIZE {table}")[0]["files_removed"] == 0
+    assert t.sql(f"OPTIMIZE {table} FULL")[0]["files_removed"] == 1
+    t.run("sql", "-c", f"INSERT INTO {table} VALUES (1, 'n', 1)")
+    assert t.sql(f"OPTIMIZE {table}")[0]["files_removed"] == 2
+    refused(t, f"OPTIMIZE {table} ZORDER BY (id)", "DELTA_CLUSTERING_WITH_ZORDER_BY")
+    refused(t, f"ALTER TABLE {table} CLUSTER BY (nosuch)", "no column nosuch")
+    refused(t, f"CREATE TABLE {path_of(t, 'x')} (a INT, b INT) USING delta PARTITIONED BY (a) CLUSTER BY (b)", "exclude")
+    t.run("sql", "-c", f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')")
+    t.run("sql", "-c", f"ALTER TABLE {table} RENAME COLUMN p TO part")
+    refused(t, f"ALTER TABLE {table} DROP COLUMN part", "clustered by")
+    assert t.sql(f"DESCRIBE DETAIL {table}")[0]["clusteringColumns"] == ["id", "part"]
+    clone = path_of(t, "c")
+    t.run("sql", "-c", f"CREATE TABLE {clone} SHALLOW CLONE {table}")
+    assert t.sql(f"DESCRIBE DETAIL {clone}")[0]["clusteringColumns"] == ["id", "part"]
+    t.run("sql", "-c", f"ALTER TABLE {table} CLUSTER BY NONE; ALTER TABLE {table} DROP COLUMN part")
+    assert t.sql(f"DESCRIBE DETAIL {table}")[0]["clusteringColumns"] == []
+    refused(t, f"OPTIMIZE {table} FULL", "clustering columns")
+
+
+def test_fsck_finds_lies(t):
+    table = make(t, clauses="TBLPROPERTIES ('delta.checkpointInterval' = '2')")
+    for i in range(4):
+        t.run("sql", "-c", f"INSERT INTO {table} SELECT range, 's' || range, {i} FROM range(10)")
+    assert t.sql(f"FSCK {table}") == []
+    log = t.folder / "t" / "_delta_log"
+    # A checkpoint that the log contradicts: one version's file has another size there.
+    first = log / f"{1:020}.json"
+    text = first.read_text()
+    add = actions(t, "t", 1, "add")[0]
+    first.write_text(text.replace(f'"size":{add["size"]},', f'"size":{add["size"] + 1},'))
+    found = t.sql(f"FSCK {table}")
+    assert [(r["problem"], r["file"]) for r in found] == [("checkpoint", "version 2"), ("checkpoint", "version 4")], found
+    assert "another size" in found[0]["detail"]
+    first.write_text(text.replace('{"add"', '{"another"'))
+    assert all("has, and the log has not" in r["detail"] for r in t.sql(f"FSCK {table}"))
+    first.write_text(text)
+    # Statistics that leave rows out, and count other NULLs.
+    newest = log / f"{5:020}.json"
+    t.run("sql", "-c", f"INSERT INTO {table} VALUES (100, 'z', 9), (200, NULL, 9)")
+    text = newest.read_text()
+    for old, new, word in (('\\"maxValues\\":{\\"id\\":200', '\\"maxValues\\":{\\"id\\":150', "maxValues of id is 150"),
+                           ('\\"nullCount\\":{\\"id\\":0', '\\"nullCount\\":{\\"id\\":1', "nullCount of id is 1"),
+                           ('\\"minValues\\":{\\"id\\":100,\\"s\\":\\"z', '\\"minValues\\":{\\"id\\":100,\\"s\\":\\"zz', "minValues of s is zz")):
+        assert old in text, text
+        newest.write_text(text.replace(old, new))
+        found = t.sql(f"FSCK {table}")
+        assert [r["problem"] for r in found] == ["statistics"] and word in found[0]["detail"], found
+        assert t.sql(f"FSCK {table} NO STATISTICS") == []

@@ -147,6 +147,16 @@ def convert(checks, folder):
                        ("optimize, converted", "OPTIMIZE $")])
 
 
+def cluster(checks, folder):
+    checks.table = str(folder / "clustered")
+    checks.statements([("create, clustered", f"CREATE TABLE $ (id BIGINT, s STRING, p INT) USING delta CLUSTER BY (id, p)"),
+                       ("insert, clustered", "INSERT INTO $ SELECT range, 'v' || range, range % 3 FROM range(100)"),
+                       ("insert more, clustered", "INSERT INTO $ SELECT range, 'v' || range, range % 3 FROM range(100, 200)"),
+                       ("optimize, clustered", "OPTIMIZE $"),
+                       ("delete, clustered", "DELETE FROM $ WHERE id % 10 = 0"),
+                       ("optimize full", "OPTIMIZE $ FULL")])
+
+
 def clone(checks, folder):
     """A shallow clone names the source's files by absolute paths, which DuckDB's reader looks for below the table."""
     source = f"delta.`{checks.table}`"
@@ -199,6 +209,7 @@ def main():
         checks.statements(OURS_LAST)
         checks.run("delta-rs holds our constraint", lambda: breaks_our_constraint(checks.table))
         evolve(checks, Path(folder))
+        cluster(checks, Path(folder))
         convert(checks, Path(folder))
         clone(checks, Path(folder))
         print(f"{checks.passed} passed, {checks.failed} failed")
