@@ -7,6 +7,7 @@
  *   DROP FEATURE name
  *   CLUSTER BY {(a, ...) | NONE}
  *   RENAME COLUMN a TO b | DROP COLUMN[S] [IF EXISTS] a | (a, ...)
+ * RENAME, DROP and TYPE take fields of nested columns too: a.b, a.element.b, a.value.b.
  *
  * What is asked of rows is first asked of those that are there.
  */
@@ -136,17 +137,52 @@ static int set_not_null(struct alteration *a, struct field *field, struct mr_err
 	return rc;
 }
 
+#define PATH_MAX_PARTS 32
+
+/* A column, or a field in it. */
+struct column_path {
+	mr_str parts[PATH_MAX_PARTS];
+	size_t count;
+	struct field *top; /* NULL: the table has no such column */
+};
+
+static int take_path(struct alteration *a, struct parser *p, struct column_path *out)
+{
+	int rc = parser_word(p, "a column's name", &out->parts[0]);
+	out->count = 1;
+	while (rc == 0 && parser_take(p, ".")) {
+		if (out->count == PATH_MAX_PARTS)
+			return mr_fail(p->err, MR_ERR_LIMIT, "columns nest deeper than %d", PATH_MAX_PARTS);
+		rc = parser_word(p, "a field's name", &out->parts[out->count++]);
+	}
+	out->top = rc == 0 ? definition_find(&a->def, out->parts[0]) : NULL;
+	return rc;
+}
+
+static int no_column(const struct column_path *path, struct mr_error *err)
+{
+	return mr_fail(err, MR_ERR_NOT_FOUND, "the table has no column %.*s", MR_FMT(path->parts[0]));
+}
+
 static int alter_column(struct alteration *a, struct parser *p)
 {
-	mr_str name, text;
+	mr_str text;
+	struct column_path path;
 	parser_take(p, "column");
-	int rc = parser_word(p, "a column's name", &name);
-	struct field *field = rc == 0 ? definition_find(&a->def, name) : NULL;
+	int rc = take_path(a, p, &path);
+	struct field *field = path.top;
 	a->operation = "CHANGE COLUMN";
 	if (rc == 0 && !field)
-		return mr_fail(p->err, MR_ERR_NOT_FOUND, "the table has no column %.*s", MR_FMT(name));
+		return no_column(&path, p->err);
 	if (rc < 0)
 		return rc;
+	if (path.count > 1) {
+		rc = parser_expect(p, "type");
+		if (rc == 0)
+			rc = parse_type(p, &text);
+		return rc == 0 ? nested_widen(&a->def, field, path.parts + 1, path.count - 1, text, p->err)
+			       : rc;
+	}
 	if (parser_take(p, "set not null"))
 		return set_not_null(a, field, p->err);
 	if (parser_take(p, "drop not null")) {
@@ -176,30 +212,48 @@ static int alter_column(struct alteration *a, struct parser *p)
 
 static int rename_column(struct alteration *a, struct parser *p)
 {
-	mr_str from, to;
+	struct column_path path;
+	mr_str to;
 	a->operation = "RENAME COLUMN";
-	int rc = parser_word(p, "a column's name", &from);
+	int rc = take_path(a, p, &path);
 	if (rc == 0)
 		rc = parser_expect(p, "to");
 	if (rc == 0)
 		rc = parser_word(p, "the column's new name", &to);
-	return rc == 0 ? definition_rename(&a->def, from, to, p->err) : rc;
+	if (rc < 0 || path.count == 1)
+		return rc < 0 ? rc : definition_rename(&a->def, path.parts[0], to, p->err);
+	rc =
+	    path.top ? definition_check_free(&a->def, path.top, "renamed", p->err) : no_column(&path, p->err);
+	return rc == 0 ? nested_rename(&a->def, path.top, path.parts + 1, path.count - 1, to, p->err) : rc;
+}
+
+static int drop_one(struct alteration *a, const struct column_path *path, bool if_exists,
+		    struct mr_error *err)
+{
+	if (!path->top && if_exists)
+		return 0;
+	if (path->count == 1) {
+		int rc = cluster_check_drop(a->c.table, a->c.base, path->parts[0], a->def.arena, err);
+		return rc == 0 ? definition_drop(&a->def, path->parts[0], err) : rc;
+	}
+	int rc = path->top ? definition_check_free(&a->def, path->top, "dropped", err) : no_column(path, err);
+	if (rc == 0)
+		rc = nested_drop(&a->def, path->top, path->parts + 1, path->count - 1, err);
+	return rc == MR_ERR_NOT_FOUND && if_exists ? 0 : rc;
 }
 
 static int drop_columns(struct alteration *a, struct parser *p)
 {
-	mr_str one, *names = &one;
-	size_t count = 1;
-	bool if_exists = parser_take(p, "if exists");
+	bool if_exists = parser_take(p, "if exists"), many = parser_take(p, "(");
+	int rc;
 	a->operation = "DROP COLUMNS";
-	int rc =
-	    parser_is(p, "(") ? parser_names(p, &names, &count) : parser_word(p, "a column's name", &one);
-	for (size_t i = 0; i < count && rc == 0; i++)
-		rc = cluster_check_drop(a->c.table, a->c.base, names[i], p->arena, p->err);
-	for (size_t i = 0; i < count && rc == 0; i++)
-		if (!if_exists || definition_find(&a->def, names[i]))
-			rc = definition_drop(&a->def, names[i], p->err);
-	return rc;
+	do {
+		struct column_path path;
+		rc = take_path(a, p, &path);
+		if (rc == 0)
+			rc = drop_one(a, &path, if_exists, p->err);
+	} while (rc == 0 && many && parser_take(p, ","));
+	return rc == 0 && many ? parser_expect(p, ")") : rc;
 }
 
 /* delta.feature.NAME = supported, which asked for it, goes too. */

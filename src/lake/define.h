@@ -60,9 +60,22 @@ MR_NODISCARD int definition_map(struct definition *def, mr_str mode_before, bool
 
 MR_NODISCARD int definition_rename(struct definition *def, mr_str from, mr_str to, struct mr_error *err);
 MR_NODISCARD int definition_drop(struct definition *def, mr_str name, struct mr_error *err);
+/* Whether it may be renamed or dropped ("renamed"): the table is mapped, and no constraint or generated
+ * column names it. */
+MR_NODISCARD int definition_check_free(const struct definition *def, const struct field *field,
+				       const char *verb, struct mr_error *err);
 /* type is JSON. MR_ERR_UNSUPPORTED when old files could not be read by it. */
 MR_NODISCARD int definition_widen(struct definition *def, struct field *field, mr_str type,
 				  struct mr_error *err);
+
+/* ---- nested.c: a field inside of a column; path is the way to it, `count` > 0 names ---- */
+
+MR_NODISCARD int nested_rename(struct definition *def, struct field *top, const mr_str *path, size_t count,
+			       mr_str to, struct mr_error *err);
+MR_NODISCARD int nested_drop(struct definition *def, struct field *top, const mr_str *path, size_t count,
+			     struct mr_error *err);
+MR_NODISCARD int nested_widen(struct definition *def, struct field *top, const mr_str *path, size_t count,
+			      mr_str type, struct mr_error *err);
 
 /* One member of a field's metadata; value is JSON. */
 void field_set(struct field *field, const char *key, mr_str value, struct arena *arena);

@@ -54,6 +54,13 @@ static int check_mapped(const struct definition *def, const char *verb, struct m
 	return mr_hint(err, "first ALTER TABLE ... SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')");
 }
 
+int definition_check_free(const struct definition *def, const struct field *field, const char *verb,
+			  struct mr_error *err)
+{
+	int rc = check_mapped(def, verb, err);
+	return rc == 0 ? find_dependent(def, field, verb, err) : rc;
+}
+
 static bool same(mr_str a, mr_str b)
 {
 	return a.len == b.len && strncasecmp(a.ptr, b.ptr, a.len) == 0;

@@ -81,7 +81,7 @@ int identity_parse(struct parser *p, struct field *out)
 	return 0;
 }
 
-void identity_values_sql(const struct field *field, struct mr_buf *out)
+void identity_values_sql(const struct field *field, mr_str order, struct mr_buf *out)
 {
 	struct identity identity;
 	bool there = read_identity(field, &identity);
@@ -91,7 +91,8 @@ void identity_values_sql(const struct field *field, struct mr_buf *out)
 		mr_buf_printf(out, "CAST(%lld", (long long)identity.mark);
 	else
 		mr_buf_printf(out, "CAST(%lld - %lld", (long long)identity.start, (long long)identity.step);
-	mr_buf_printf(out, " + row_number() OVER () * %lld AS BIGINT)", (long long)identity.step);
+	mr_buf_printf(out, " + row_number() OVER (%.*s) * %lld AS BIGINT)", MR_FMT(order),
+		      (long long)identity.step);
 }
 
 static bool is_among(const mr_str *names, size_t count, mr_str name)

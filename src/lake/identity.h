@@ -13,7 +13,7 @@
 MR_NODISCARD int identity_parse(struct parser *p, struct field *out);
 bool identity_is(const struct field *field);
 /* "at + row number * step" when the column is left out. */
-void identity_values_sql(const struct field *field, struct mr_buf *out);
+void identity_values_sql(const struct field *field, mr_str order, struct mr_buf *out);
 /* May these columns (names) be given by an INSERT? */
 MR_NODISCARD int identity_check(const struct change *c, const mr_str *names, size_t count,
 				struct mr_error *err);

@@ -173,6 +173,11 @@ static int expand_star(struct merge *m, struct clause *clause, struct mr_error *
 				MR_FMT(name));
 			return mr_hint(err, "ALTER TABLE ... ADD COLUMNS first, or name the columns");
 		}
+		if (clause->kind == MATCHED && identity_is(field)) {
+			mr_fail(err, MR_ERR_INVALID, "the identity column %.*s cannot be set",
+				MR_FMT(field->name));
+			return mr_hint(err, "UPDATE SET names the other columns, one by one");
+		}
 		struct mr_buf value = {0};
 		mr_buf_printf(&value, "%.*s.", MR_FMT(m->source_alias));
 		sql_quote_name(&value, name);
@@ -183,7 +188,7 @@ static int expand_star(struct merge *m, struct clause *clause, struct mr_error *
 	for (size_t i = 0; i < m->def.fields.len; i++) {
 		const struct field *field = &m->def.fields.items[i];
 		bool made = field_get(field, "delta.generationExpression", &m->c.s->arena).len ||
-			    field_get(field, "CURRENT_DEFAULT", &m->c.s->arena).len;
+			    field_get(field, "CURRENT_DEFAULT", &m->c.s->arena).len || identity_is(field);
 		if (!assign_find(&clause->set, field->name) && !made && !m->evolves)
 			return mr_fail(err, MR_ERR_INVALID, "the source has no column %.*s for '*'",
 				       MR_FMT(field->name));
@@ -339,6 +344,14 @@ static bool is_left_to_generate(const struct merge *m, const struct field *field
 	return true;
 }
 
+/* New rows are computed more than once (for the change feed, too): numbered in the source's order they get
+ * the same values each time. */
+static void put_identity(const struct merge *m, const struct field *field, struct mr_buf *out)
+{
+	mr_str order = arena_printf(&m->c.s->arena, "ORDER BY %.*s.__mr_source", MR_FMT(m->source_alias));
+	identity_values_sql(field, order, out);
+}
+
 /* CASE clause WHEN 1 THEN e ... ELSE otherwise END, for every column that is not generated. */
 static int put_values(struct merge *m, bool inserts, struct mr_buf *out, mr_str *names, size_t *count,
 		      struct mr_error *err)
@@ -358,7 +371,9 @@ static int put_values(struct merge *m, bool inserts, struct mr_buf *out, mr_str 
 				mr_buf_printf(out, " WHEN %zu THEN %.*s", k + 1, MR_FMT(set->value));
 		}
 		mr_buf_cstr(out, " ELSE ");
-		if (inserts) {
+		if (inserts && identity_is(field)) {
+			put_identity(m, field, out);
+		} else if (inserts) {
 			rc = assign_default(m->c.s, field, &otherwise, err);
 			mr_buf_str(out, rc == 0 ? otherwise : MR_STR(""));
 		} else {
@@ -420,6 +435,44 @@ static int rows_of(struct merge *m, enum part part, const size_t *chosen, size_t
 		*out = arena_copy(arena, mr_buf_view(&arranged));
 	mr_buf_release(&sql);
 	mr_buf_release(&arranged);
+	return rc;
+}
+
+/* ---- identity columns ---- */
+
+/* Identity columns that no INSERT leaves to the table: their mark stays where it is. */
+static size_t explicit_columns(const struct merge *m, mr_str *names)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < m->def.fields.len; i++) {
+		bool left = false;
+		for (size_t k = 0; k < m->clause_count; k++)
+			left |= m->clauses[k].kind == NOT_MATCHED &&
+				!assign_find(&m->clauses[k].set, m->def.fields.items[i].name);
+		if (!left)
+			names[count++] = m->def.fields.items[i].name;
+	}
+	return count;
+}
+
+static int advance_identity(struct merge *m, struct mr_error *err)
+{
+	mr_str *names = arena_alloc(&m->c.s->arena, (m->def.fields.len + 1) * sizeof *names);
+	return identity_advance(&m->c, names, explicit_columns(m, names), m->inserted, err);
+}
+
+/* What INSERT says of columns that are GENERATED ALWAYS. */
+static int check_identity(const struct merge *m, struct mr_error *err)
+{
+	int rc = 0;
+	for (size_t k = 0; k < m->clause_count && rc == 0; k++) {
+		const struct assignments *set = &m->clauses[k].set;
+		mr_str *names = arena_alloc(&m->c.s->arena, (set->items.len + 1) * sizeof *names);
+		for (size_t i = 0; i < set->items.len; i++)
+			names[i] = set->items.items[i].column;
+		if (m->clauses[k].kind == NOT_MATCHED)
+			rc = identity_check(&m->c, names, set->items.len, err);
+	}
 	return rc;
 }
 
@@ -503,6 +556,8 @@ static int write_rows(struct merge *m, struct mr_error *err)
 	if (rc == 0 && has_clause(m, NOT_MATCHED)) {
 		rc = change_add_rows(&m->c, new, err);
 		m->inserted = change_rows_added(&m->c);
+		if (rc == 0)
+			rc = advance_identity(m, err);
 	}
 	if (rc == 0 && count) {
 		bool marks = change_can_mark(&m->c, chosen, count);
@@ -520,30 +575,17 @@ static int write_rows(struct merge *m, struct mr_error *err)
 	return rc == 0 ? feed(m, chosen, count, err) : rc;
 }
 
-/* MERGE evaluates what it inserts more than once: values would differ. */
-static int check_identity(const struct merge *m, struct mr_error *err)
-{
-	for (size_t i = 0; i < m->def.fields.len && has_clause(m, NOT_MATCHED); i++)
-		if (identity_is(&m->def.fields.items[i])) {
-			mr_fail(err, MR_ERR_UNSUPPORTED,
-				"MERGE cannot insert into a table with an identity column (%.*s)",
-				MR_FMT(m->def.fields.items[i].name));
-			return mr_hint(err, "INSERT the rows that are new");
-		}
-	return 0;
-}
-
 static int merge(struct merge *m, struct parser *p)
 {
 	int rc = definition_read(&m->def, delta_metadata_json(m->c.base), p->err);
 	if (rc == 0)
 		rc = parse(m, p);
 	if (rc == 0)
-		rc = check_identity(m, p->err);
-	if (rc == 0)
 		rc = grow(m, p->err);
 	if (rc == 0)
 		rc = read_source(m, p->err);
+	if (rc == 0)
+		rc = check_identity(m, p->err);
 	if (rc == 0)
 		rc = find_actions(m, p->err);
 	if (rc == 0)

@@ -67,7 +67,7 @@ static int put_given(struct arrangement *a, const struct field *field, struct mr
 	if (value.len)
 		rc = lake_expression(a->s, value, &text, err);
 	if (identity_is(field))
-		identity_values_sql(field, out);
+		identity_values_sql(field, MR_STR(""), out);
 	else
 		mr_buf_str(out, text);
 	mr_buf_cstr(out, " AS ");

@@ -74,6 +74,16 @@ GROWN = [
 ]
 
 
+CLUSTERED = [
+    ("create, clustered", "CREATE TABLE $ (id BIGINT, s STRING, p INT) USING delta CLUSTER BY (id, p)"),
+    ("insert, clustered", "INSERT INTO $ SELECT range, 'v' || range, range % 3 FROM range(100)"),
+    ("insert more, clustered", "INSERT INTO $ SELECT range, 'v' || range, range % 3 FROM range(100, 200)"),
+    ("optimize, clustered", "OPTIMIZE $"),
+    ("delete, clustered", "DELETE FROM $ WHERE id % 10 = 0"),
+    ("optimize full", "OPTIMIZE $ FULL"),
+]
+
+
 class Checks:
     def __init__(self, binary, folder):
         import duckdb
@@ -149,12 +159,7 @@ def convert(checks, folder):
 
 def cluster(checks, folder):
     checks.table = str(folder / "clustered")
-    checks.statements([("create, clustered", f"CREATE TABLE $ (id BIGINT, s STRING, p INT) USING delta CLUSTER BY (id, p)"),
-                       ("insert, clustered", "INSERT INTO $ SELECT range, 'v' || range, range % 3 FROM range(100)"),
-                       ("insert more, clustered", "INSERT INTO $ SELECT range, 'v' || range, range % 3 FROM range(100, 200)"),
-                       ("optimize, clustered", "OPTIMIZE $"),
-                       ("delete, clustered", "DELETE FROM $ WHERE id % 10 = 0"),
-                       ("optimize full", "OPTIMIZE $ FULL")])
+    checks.statements(CLUSTERED)
 
 
 def clone(checks, folder):

@@ -118,7 +118,7 @@ def differ(theirs, ours):
 # ---- each operation ----
 
 def written_here(s, engines):
-    for group, statements in (("plain", ops.OURS_FIRST), ("evolved", ops.EVOLVED)):
+    for group, statements in (("plain", ops.OURS_FIRST), ("evolved", ops.EVOLVED), ("clustered", ops.CLUSTERED)):
         table = engines.table("ours " + group)
         for name, text in statements:
             def step():
@@ -132,6 +132,54 @@ def written_here(s, engines):
                 engines.ours(text.replace("$", table))
                 engines.same(table, f"SELECT {columns} FROM $ ORDER BY {columns}")
             s.check(f"written here, {group}: {name}", step)
+
+
+def adopted_here(s, engines):
+    """Tables that begin with files of others: Parquet of Spark's, and a clone of each other's tables."""
+    query, folder = f"SELECT {ops.COLUMNS} FROM $ ORDER BY id", engines.folder
+    plain, clustered = engines.table("plain"), engines.table("ours clustered")
+
+    def convert():
+        engines.session.sql("SELECT id, concat('v', id) AS s, CAST(id % 3 AS INT) AS p FROM range(60)").write.partitionBy(
+            "p").parquet(f"{folder}/plain")
+        engines.ours(f"CONVERT TO DELTA parquet.`{folder}/plain` PARTITIONED BY (p INT)")
+        engines.same(plain, query)
+
+    def convert_goes_on():
+        engines.spark(f"DELETE FROM {plain} WHERE id < 10")
+        engines.ours(f"UPDATE {plain} SET s = 'u' WHERE p = 1")
+        engines.same(plain, query)
+
+    def clone(by, source, name):
+        by(f"CREATE TABLE {engines.table(name)} SHALLOW CLONE {source}")
+        engines.same(engines.table(name), query)
+        engines.spark(f"UPDATE {engines.table(name)} SET s = 'spark' WHERE id % 5 = 1")
+        engines.ours(f"DELETE FROM {engines.table(name)} WHERE id % 7 = 1")
+        engines.same(engines.table(name), query)
+
+    def cluster():
+        assert list(engines.session.sql(f"DESCRIBE DETAIL {clustered}").collect()[0]["clusteringColumns"]) == ["id", "p"]
+        engines.spark(f"INSERT INTO {clustered} SELECT id, 's', 0 FROM range(500, 600)")
+        engines.spark(f"OPTIMIZE {clustered}")
+        engines.ours(f"OPTIMIZE {clustered}")
+        engines.same(clustered, query)
+
+    def nested():
+        table = engines.table("nested")
+        engines.spark(f"CREATE TABLE {table} (id INT, st STRUCT<a: INT, b: STRUCT<c: INT, d: STRING>>, ar ARRAY<STRUCT<x: INT, y: INT>>) "
+                      "USING delta TBLPROPERTIES ('delta.columnMapping.mode' = 'name', 'delta.enableTypeWidening' = 'true')")
+        engines.spark(f"INSERT INTO {table} VALUES (1, named_struct('a', 1, 'b', named_struct('c', 2, 'd', 'x')), array(named_struct('x', 3, 'y', 4)))")
+        for change in ("RENAME COLUMN st.b.c TO cc", "DROP COLUMN st.b.d", "ALTER COLUMN st.a TYPE BIGINT", "DROP COLUMN ar.element.y"):
+            engines.ours(f"ALTER TABLE {table} {change}")
+        engines.spark(f"INSERT INTO {table} VALUES (2, named_struct('a', 5000000000, 'b', named_struct('cc', 20)), array(named_struct('x', 30)))")
+        engines.same(table, {"spark": "SELECT id, st.a AS a, st.b.cc AS c, ar[0].x AS x FROM $ ORDER BY id",
+                             "ours": "SELECT id, st.a AS a, st.b.cc AS c, ar[1].x AS x FROM $ ORDER BY id"})
+
+    s.check("fields of columns renamed, dropped and widened here", nested)
+    s.check("CONVERT TO DELTA of Spark's Parquet", convert)
+    s.check("both go on with it", convert_goes_on)
+    s.check("a shallow clone made here", clone, engines.ours, plain, "clone of ours")
+    s.check("Spark optimizes what is clustered here", cluster)
 
 
 def written_there(s, engines):
@@ -230,6 +278,7 @@ def main(s):
     engines = Engines(s.binary, s.folder)
     try:
         written_here(s, engines)
+        adopted_here(s, engines)
         written_there(s, engines)
         s.check("change data of Spark's", change_data, engines)
         s.check("eight writers: four of millrace, two of Spark, two of delta-rs", eight_writers, engines)
