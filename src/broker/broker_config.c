@@ -25,6 +25,8 @@ static const struct config_key fixed_keys[] = {
     {"delete.topic.enable", CONFIG_BOOLEAN, "true", 0, 0, NULL, NULL, "Topics may be deleted."},
     {"group.consumer.heartbeat.interval.ms", CONFIG_INT, "5000", 0, 0, NULL, NULL,
      "How often members of the consumer protocol call."},
+    {"group.consumer.migration.policy", CONFIG_STRING, "bidirectional", 0, 0, NULL, NULL,
+     "Which way groups with members may change protocol."},
     {"group.consumer.session.timeout.ms", CONFIG_INT, "45000", 0, 0, NULL, NULL,
      "After this silence a member of the consumer protocol is gone."},
     {"group.initial.rebalance.delay.ms", CONFIG_INT, "0", 0, 0, NULL, NULL,

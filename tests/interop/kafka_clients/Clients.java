@@ -50,6 +50,56 @@ public class Clients {
         }
     }
 
+    /** Polls until all partitions have one owner among the members for a while. */
+    static void settle(Collection<KafkaConsumer<String, String>> members, Set<String> seen, int partitions, String what) {
+        long until = System.nanoTime() + 90_000_000_000L;
+        for (int quiet = 0; quiet < 10;) {
+            check(System.nanoTime() < until, what + ": the group does not settle");
+            List<TopicPartition> owned = new ArrayList<>();
+            for (KafkaConsumer<String, String> c : members) {
+                for (ConsumerRecord<String, String> r : c.poll(Duration.ofMillis(50)))
+                    seen.add(r.partition() + "/" + r.offset());
+                owned.addAll(c.assignment());
+            }
+            quiet = owned.size() == partitions && new HashSet<>(owned).size() == partitions ? quiet + 1 : 0;
+        }
+    }
+
+    /** Member by member from one protocol to the other and back: the group is never stopped. */
+    static void roll(String topic, int count, Class<?> assignor) throws Exception {
+        String name = "java-roll-" + assignor.getSimpleName();
+        Set<String> seen = new HashSet<>();
+        List<KafkaConsumer<String, String>> members = new ArrayList<>(Arrays.asList(null, null));
+        String[] common = {"group.id", name, "auto.offset.reset", "earliest", "enable.auto.commit", "false",
+                           "heartbeat.interval.ms", "500"};
+        try (Admin admin = Admin.create(props())) {
+            for (String protocol : List.of("classic", "consumer", "classic")) {
+                List<String> settings = new ArrayList<>(List.of(common));
+                settings.addAll(List.of("group.protocol", protocol));
+                if (protocol.equals("classic"))
+                    settings.addAll(List.of("partition.assignment.strategy", assignor.getName()));
+                else
+                    settings.subList(6, 8).clear(); /* the broker decides about heartbeats */
+                for (int i = 0; i < members.size(); i++) {
+                    if (members.get(i) != null) {
+                        members.get(i).commitSync();
+                        members.get(i).close();
+                    }
+                    members.set(i, consumer(settings.toArray(new String[0])));
+                    members.get(i).subscribe(List.of(topic));
+                    settle(members.stream().filter(Objects::nonNull).toList(), seen, 4, name + " " + protocol + " " + i);
+                }
+                String type = admin.describeConsumerGroups(List.of(name)).all().get().get(name).type().toString();
+                check(type.equalsIgnoreCase(protocol), name + " is " + type + ", all members speak " + protocol);
+            }
+        }
+        for (KafkaConsumer<String, String> m : members) {
+            m.commitSync();
+            m.close();
+        }
+        check(seen.size() == count, name + ": saw " + seen.size() + " of " + count);
+    }
+
     static void exactlyOnce(String topic, int count) {
         String out = topic + "-out";
         int done = 0;
@@ -112,6 +162,8 @@ public class Clients {
         }
         group(topic, "classic", count);
         group(topic, "consumer", count);
+        roll(topic, count, RangeAssignor.class);
+        roll(topic, count, CooperativeStickyAssignor.class);
         exactlyOnce(topic, count);
         System.exit(0);
     }
