@@ -142,6 +142,9 @@ void consumer_join(struct consumer_group *g, const struct group_join *in, const 
 	*replaced = false;
 	if (code == GROUP_OK && subscription_read(in->protocols[0].metadata, &s, NULL) < 0)
 		code = GROUP_INCONSISTENT_PROTOCOL;
+	/* Who owns something was a member, and is none any more: it is to let go before it joins. */
+	if (code == GROUP_OK && in->member_id.len && !m && s.owned.items.len)
+		code = GROUP_UNKNOWN_MEMBER;
 	if (code != GROUP_OK) {
 		subscription_release(&s);
 		ticket->member_id =

@@ -90,8 +90,7 @@ int group_upgrade(struct groups *groups, struct group *group, const struct topic
 		return rc;
 	}
 	hold_all(g, groups_now(groups));
-	if (classic->state != CLASSIC_STABLE)
-		consumer_bump(g); /* what was being decided is decided anew */
+	consumer_bump(g); /* the leader's assignment may have been a step on its way, or was being made */
 	group->forget_classic = classic->generation > 0;
 	group->kind = GROUP_CONSUMER;
 	classic_interrupt(classic, fx);

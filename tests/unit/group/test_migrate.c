@@ -1,6 +1,6 @@
 /* Groups that change protocol while they have members: clients of both protocols, eager, cooperative
  * and of the consumer protocol, roll both ways at random; no partition has two owners, the group
- * comes to rest with everything read, and a power cut finds what was there. */
+ * comes to rest with everything read, and power cuts on the way take nothing that anybody was told. */
 #include "codec/bytes.h"
 #include "env/rng.h"
 #include "group/consumer.h"
@@ -33,6 +33,7 @@ struct world {
 	uint8_t topic_id[16];
 	struct client clients[CLIENTS];
 	int next_id;
+	uint64_t cut_one_in; /* answers before which the power goes; 0: never */
 };
 
 static mr_str group_name(void)
@@ -56,6 +57,21 @@ static void become_unknown(struct client *c)
 	c->id[0] = 0;
 	c->epoch = 0;
 	c->joined = false;
+}
+
+/* What was asked becomes safe, and may be told; or the power goes first, and nobody is answered. */
+static bool becomes_safe(struct world *w)
+{
+	if (!w->cut_one_in || rng_below(&w->rng, w->cut_one_in)) {
+		group_fixture_commit(&w->f);
+		return true;
+	}
+	for (int i = 0; i < CLIENTS; i++) {
+		group_ticket_drop(w->f.groups, w->clients[i].ticket);
+		w->clients[i].ticket = NULL;
+	}
+	group_fixture_crash(&w->f);
+	return false;
 }
 
 /* ---- classic clients ---- */
@@ -200,7 +216,7 @@ static void refused(struct world *w, struct client *c)
 /* What has been answered is taken at once: the walk has no network. */
 static void take_answers(struct world *w)
 {
-	for (bool any = true; any;) {
+	for (bool any = becomes_safe(w); any;) {
 		any = false;
 		for (int i = 0; i < CLIENTS; i++) {
 			struct client *c = &w->clients[i];
@@ -217,6 +233,7 @@ static void take_answers(struct world *w)
 				send_sync(w, c);
 			}
 		}
+		any = any && becomes_safe(w);
 	}
 }
 
@@ -275,7 +292,10 @@ static int beat(struct world *w, struct client *c, int32_t epoch)
 	    .owned_count = count,
 	};
 	int code = groups_consumer_heartbeat(w->f.groups, &in, &answer, &write, &arena);
-	if (code != GROUP_OK || epoch < 0) {
+	if (!becomes_safe(w)) {
+		if (epoch < 0)
+			become_unknown(c);
+	} else if (code != GROUP_OK || epoch < 0) {
 		if (code != GROUP_UNRELEASED_INSTANCE)
 			become_unknown(c);
 	} else {
@@ -348,7 +368,8 @@ static void check_rest(struct world *w, enum group_kind kind)
 {
 	struct arena arena = {0};
 	struct group_view view;
-	for (int round = 0; round < 25; round++) {
+	w->cut_one_in = 0;
+	for (int round = 0; round < 45; round++) { /* longer than a session */
 		for (int i = 0; i < CLIENTS; i++)
 			step(w, &w->clients[i]);
 		check_owners(w);
@@ -393,6 +414,7 @@ static void check_crash(struct world *w, enum group_kind kind)
 
 static void roll(struct world *w, enum speaks speaks, enum group_kind kind)
 {
+	w->cut_one_in = rng_below(&w->rng, 2) ? 25 : 0;
 	for (int i = 0; i < CLIENTS; i++) {
 		turn(w, &w->clients[i], speaks);
 		for (uint64_t n = rng_below(&w->rng, 12); n > 0; n--) {
@@ -400,8 +422,6 @@ static void roll(struct world *w, enum speaks speaks, enum group_kind kind)
 			check_owners(w);
 			pass(w, (int64_t)rng_below(&w->rng, 3000));
 		}
-		if (rng_below(&w->rng, 4) == 0)
-			group_fixture_commit(&w->f);
 	}
 	check_rest(w, kind);
 	check_crash(w, kind);
@@ -410,6 +430,7 @@ static void roll(struct world *w, enum speaks speaks, enum group_kind kind)
 
 static void wander(struct world *w)
 {
+	w->cut_one_in = 30;
 	for (int n = 0; n < 150; n++) {
 		struct client *c = &w->clients[rng_below(&w->rng, CLIENTS)];
 		uint64_t what = rng_below(&w->rng, 16);
@@ -420,7 +441,6 @@ static void wander(struct world *w)
 		check_owners(w);
 		pass(w, (int64_t)rng_below(&w->rng, 4000));
 	}
-	group_fixture_commit(&w->f);
 }
 
 static void walk(uint64_t seed)
@@ -602,6 +622,9 @@ TEST(classic_members_live_in_a_consumer_group)
 	CHECK_INT(heartbeat_of(&f, "new", 0, &answer, &arena), GROUP_OK);
 	CHECK_INT(join_of(&f, "connect", READS_T, id, &generation), GROUP_INCONSISTENT_PROTOCOL);
 	CHECK_INT(join_of(&f, "consumer", MR_STR("\0"), id, &generation), GROUP_INCONSISTENT_PROTOCOL);
+	char gone[64] = "gone"; /* who was put out while it read "t" lets go of it first */
+	mr_str owns = MR_STR("\0\1\0\0\0\1\0\1t\xff\xff\xff\xff\0\0\0\1\0\1t\0\0\0\1\0\0\0\0");
+	CHECK_INT(join_of(&f, "consumer", owns, gone, &generation), GROUP_UNKNOWN_MEMBER);
 	CHECK_INT(join_of(&f, "consumer", READS_T, id, &generation), GROUP_OK);
 	CHECK_INT(generation, 2);
 	CHECK_INT(sync_of(&f, id, 1, bytes, sizeof bytes), GROUP_ILLEGAL_GENERATION);
