@@ -43,6 +43,14 @@ static inline bool mr_str_eq(mr_str a, mr_str b)
 	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+/* By bytes, a prefix first: <0, 0, >0. For UTF-8 that is the order of code points. */
+static inline int mr_str_cmp(mr_str a, mr_str b)
+{
+	size_t len = a.len < b.len ? a.len : b.len;
+	int order = len ? memcmp(a.ptr, b.ptr, len) : 0;
+	return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 static inline bool mr_str_is(mr_str a, const char *c)
 {
 	return mr_str_eq(a, mr_str_from(c));

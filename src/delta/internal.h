@@ -478,3 +478,8 @@ mr_str *delta_stats_texts(const struct file_set *set, size_t count, const bool *
 void delta_stats_write(struct mr_buf *out, const struct table_meta *meta, int64_t rows,
 		       struct json_value figures, size_t *null_column);
 int64_t delta_stats_rows(mr_str stats_json); /* numRecords; -1 when unknown */
+
+/* ---- scan.c ---- */
+
+/* delta_scan_sql of the entries that keep (NULL: all) says. */
+void delta_scan_entries_sql(const struct delta_snapshot *snapshot, const bool *keep, struct mr_buf *out);

@@ -277,15 +277,21 @@ static void put_scan(struct mr_buf *out, const struct scan *scan)
 		mr_buf_char(out, ')');
 }
 
-void delta_scan_sql(const struct delta_snapshot *snapshot, struct mr_buf *out)
+void delta_scan_entries_sql(const struct delta_snapshot *snapshot, const bool *keep, struct mr_buf *out)
 {
 	struct scan scan = {.table_path = snapshot->path, .meta = snapshot->meta};
 	struct file_cursor cursor = file_cursor(snapshot->files, snapshot->entry_count);
 	for (struct file_entry *entry; (entry = delta_snapshot_next_file(snapshot, &cursor));)
-		mr_vec_push(&scan.files,
-			    (struct scan_file){entry->path, entry->partition_values, file_entry_dv(entry)});
+		if (!keep || keep[cursor.at - 1])
+			mr_vec_push(&scan.files, (struct scan_file){entry->path, entry->partition_values,
+								    file_entry_dv(entry)});
 	put_scan(out, &scan);
 	mr_vec_release(&scan.files);
+}
+
+void delta_scan_sql(const struct delta_snapshot *snapshot, struct mr_buf *out)
+{
+	delta_scan_entries_sql(snapshot, NULL, out);
 }
 
 void delta_scan_rows_sql(const struct delta_snapshot *snapshot, const struct delta_data_file *files,

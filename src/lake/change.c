@@ -1,5 +1,6 @@
 #include "lake/change.h"
 
+#include "delta/skip.h"
 #include "lake/rows.h"
 
 int change_open(struct change *c, struct lake_session *s, struct delta_table *table, struct mr_error *err)
@@ -157,20 +158,39 @@ int change_find_partitions(struct change *c, mr_str condition, size_t **chosen, 
 	return rc < 0 ? 1 : 0;
 }
 
+/* The files that may hold rows that meet the condition. */
+static int find_candidates(struct change *c, mr_str condition, size_t *chosen, size_t *count,
+			   struct mr_error *err)
+{
+	struct sql_predicate *predicate;
+	bool *keep = arena_calloc(&c->s->arena, c->file_count + 1, sizeof *keep);
+	int rc = sql_condition_predicate(c->s->conn, condition, c->alias, &c->s->arena, &predicate, err);
+	if (rc < 0)
+		return rc;
+	if (predicate)
+		delta_skip(c->base, predicate, keep);
+	*count = 0;
+	for (size_t i = 0; i < c->file_count; i++)
+		if (!predicate || keep[i])
+			chosen[(*count)++] = i;
+	return 0;
+}
+
 int change_find(struct change *c, mr_str condition, size_t **chosen, size_t *count, int64_t *rows,
 		struct mr_error *err)
 {
-	size_t *all = arena_alloc(&c->s->arena, (c->file_count + 1) * sizeof *all);
+	size_t *candidates = arena_alloc(&c->s->arena, (c->file_count + 1) * sizeof *candidates), some;
 	c->looks = true;
-	for (size_t i = 0; i < c->file_count; i++) {
-		all[i] = i;
-		c->read[i] = true;
-	}
+	int rc = find_candidates(c, condition, candidates, &some, err);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < some; i++)
+		c->read[candidates[i]] = true;
 	struct mr_buf sql = {0};
 	mr_buf_cstr(&sql, "SELECT " DELTA_FILE_COLUMN ", count(*) FROM ");
-	change_scan(c, all, c->file_count, &sql);
+	change_scan(c, candidates, some, &sql);
 	mr_buf_printf(&sql, " AS %.*s WHERE %.*s GROUP BY 1 ORDER BY 1", MR_FMT(c->alias), MR_FMT(condition));
-	int rc = collect(c, mr_buf_view(&sql), all, chosen, count, rows, err);
+	rc = collect(c, mr_buf_view(&sql), candidates, chosen, count, rows, err);
 	mr_buf_release(&sql);
 	return rc;
 }

@@ -19,6 +19,12 @@ struct lake {
 	struct mr_map locations; /* "schema.table" -> char *path: made with a LOCATION here */
 };
 
+/* A table in place of its spelling: by name, of one of the session's snapshots. */
+struct lake_view {
+	mr_str name; /* "lake.t1" */
+	const struct delta_snapshot *snapshot;
+};
+
 struct lake_session {
 	struct lake *lake;
 	struct sql_conn *conn;
@@ -27,7 +33,8 @@ struct lake_session {
 	size_t views;     /* made for the running statement */
 	size_t overtaken; /* how often another writer's commit made it begin anew */
 	MR_VEC(struct delta_snapshot *) snapshots;
-	struct arena arena; /* of the running statement */
+	MR_VEC(struct lake_view) pending; /* views that are to be made */
+	struct arena arena;               /* of the running statement */
 };
 
 /* ---- lake.c ---- */

@@ -19,6 +19,7 @@
 #include "delta/delta.h"
 #include "env/env.h"
 #include "sql/engine.h"
+#include "sql/predicate.h"
 
 struct lake;
 struct lake_session;
@@ -71,11 +72,14 @@ void lake_session_reset(struct lake_session *session);
  * report. 0: it is not the lake's, nothing was done. */
 MR_NODISCARD int lake_execute(struct lake_session *session, mr_str statement, struct mr_buf *report,
 			      struct mr_error *err);
-/* Tables by path, at a version or by their changes become views of this connection; *out is the
- * text with their names (the text itself when it has none). */
+/* Tables by path, at a version or by their changes get names; *out is the text with these (the text itself
+ * when it has none). lake_make_views then makes them views of this connection. */
 MR_NODISCARD int lake_rewrite(struct lake_session *session, mr_str sql, struct arena *arena, mr_str *out,
 			      struct mr_error *err);
 
+/* Makes them; the predicates are those of the text, as the engine gets it (sql/predicate.h). */
+MR_NODISCARD int lake_make_views(struct lake_session *session, const struct sql_table_predicate *predicates,
+				 size_t count, struct mr_error *err);
 /* What OPTIMIZE does, of the files below small_bytes: those of a partition are packed into files of up to
  * target_bytes. 1: there was nothing to pack. */
 struct lake_compaction {

@@ -4,8 +4,10 @@
  *   silver.t VERSION AS OF 12   silver.t TIMESTAMP AS OF '2024-01-31'   silver.t@v12
  *   table_changes('silver.t', 2 [, 5])  table_changes_by_path('/path', 2 [, 5])
  *
- * Each becomes a view of the connection, of one snapshot, and its name takes the spelling's place.
+ * Each becomes a view of the connection, of one snapshot, and its name takes the spelling's place. The views
+ * are made when the whole text is known, and with it which files it can do without (delta/skip.h).
  */
+#include "delta/skip.h"
 #include "lake/internal.h"
 
 #include <strings.h>
@@ -17,14 +19,18 @@ struct rewriting {
 	size_t copied; /* bytes of the text that are in out */
 };
 
-static int make_view(struct lake_session *s, mr_str relation, mr_str *name, struct mr_error *err)
+static mr_str next_name(struct lake_session *s)
+{
+	return arena_printf(&s->arena, LAKE_SCHEMA ".t%zu", ++s->views);
+}
+
+static int make_view(struct lake_session *s, mr_str relation, mr_str name, struct mr_error *err)
 {
 	struct mr_buf sql = {0};
-	*name = arena_printf(&s->arena, LAKE_SCHEMA ".t%zu", ++s->views);
 	mr_buf_printf(&sql,
 		      "CREATE SCHEMA IF NOT EXISTS " LAKE_SCHEMA
 		      "; CREATE OR REPLACE VIEW %.*s AS SELECT * FROM ",
-		      MR_FMT(*name));
+		      MR_FMT(name));
 	mr_buf_str(&sql, relation);
 	int rc = sql_exec(s->conn, mr_buf_view(&sql), err);
 	mr_buf_release(&sql);
@@ -40,10 +46,34 @@ static int view_of(struct lake_session *s, struct delta_table *table, const stru
 	if (rc < 0)
 		return rc;
 	mr_vec_push(&s->snapshots, snapshot);
-	struct mr_buf relation = {0};
-	delta_scan_sql(snapshot, &relation);
-	rc = make_view(s, mr_buf_view(&relation), name, err);
-	mr_buf_release(&relation);
+	*name = next_name(s);
+	mr_vec_push(&s->pending, (struct lake_view){*name, snapshot});
+	return 0;
+}
+
+/* What the statement asks of the rows of "lake.t1". */
+static const struct sql_predicate *predicate_of(mr_str name, const struct sql_table_predicate *predicates,
+						size_t count)
+{
+	mr_str table = mr_str_tail(name, strlen(LAKE_SCHEMA "."));
+	for (size_t i = 0; i < count; i++)
+		if (mr_str_is(predicates[i].schema, LAKE_SCHEMA) && mr_str_eq(predicates[i].table, table))
+			return predicates[i].predicate;
+	return NULL;
+}
+
+int lake_make_views(struct lake_session *s, const struct sql_table_predicate *predicates, size_t count,
+		    struct mr_error *err)
+{
+	int rc = 0;
+	for (size_t i = 0; i < s->pending.len && rc == 0; i++) {
+		struct lake_view *view = &s->pending.items[i];
+		struct mr_buf relation = {0};
+		delta_scan_where_sql(view->snapshot, predicate_of(view->name, predicates, count), &relation);
+		rc = make_view(s, mr_buf_view(&relation), view->name, err);
+		mr_buf_release(&relation);
+	}
+	s->pending.len = 0;
 	return rc;
 }
 
@@ -150,8 +180,9 @@ static int changes_view(struct lake_session *s, struct delta_table *table, const
 	rc = first_version(table, from, &version, err);
 	if (rc == 0)
 		rc = delta_changes_sql(table, snapshot, version, &relation, err);
+	*name = next_name(s);
 	if (rc == 0)
-		rc = make_view(s, mr_buf_view(&relation), name, err);
+		rc = make_view(s, mr_buf_view(&relation), *name, err);
 	mr_buf_release(&relation);
 	return rc;
 }

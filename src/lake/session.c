@@ -14,7 +14,7 @@ void lake_session_reset(struct lake_session *session)
 {
 	for (size_t i = 0; i < session->snapshots.len; i++)
 		delta_snapshot_unref(session->snapshots.items[i]);
-	session->snapshots.len = 0;
+	session->snapshots.len = session->pending.len = 0;
 	session->views = 0;
 	arena_reset(&session->arena);
 }
@@ -25,6 +25,7 @@ void lake_session_free(struct lake_session *session)
 		return;
 	lake_session_reset(session);
 	mr_vec_release(&session->snapshots);
+	mr_vec_release(&session->pending);
 	arena_release(&session->arena);
 	free(session);
 }

@@ -1,6 +1,7 @@
 #include "query/bind.h"
 
 #include "base/vec.h"
+#include "delta/skip.h"
 #include "query/topic_relation.h"
 
 #include <stdio.h>
@@ -15,6 +16,8 @@ struct binding {
 	struct catalog *catalog;
 	struct sql_conn *conn;
 	enum bind_mode mode;
+	const struct sql_table_predicate *predicates;
+	size_t predicate_count;
 	MR_VEC(struct captured *) captured; /* pointers: they stay put while more is reached */
 };
 
@@ -37,6 +40,12 @@ void binding_free(struct binding *b)
 	}
 	mr_vec_release(&b->captured);
 	free(b);
+}
+
+void bind_predicates(struct binding *b, const struct sql_table_predicate *predicates, size_t count)
+{
+	b->predicates = predicates;
+	b->predicate_count = count;
 }
 
 /* ---- capture ---- */
@@ -194,7 +203,8 @@ static int bind_source(struct binding *b, mr_str reader, mr_str source, mr_str r
 	return rc;
 }
 
-static int put_relation(struct binding *b, struct captured *c, struct mr_buf *out, struct mr_error *err);
+static int put_relation(struct binding *b, struct captured *c, const struct sql_predicate *predicate,
+			struct mr_buf *out, struct mr_error *err);
 
 /* What a stream's options mean to its table. Batches have limits, what a reader sees of them has none. */
 static struct delta_stream_read stream_read(const struct binding *b, const struct stream_options *options)
@@ -306,7 +316,7 @@ static int put_flow_query(struct binding *b, const struct flow *flow, struct bin
 		if (source->stream && (batch || c->snapshot))
 			rc = put_batch(b, source, c, batch ? batch : &whole, i, &relation, &tail_here, err);
 		else
-			rc = put_relation(b, c, &relation, err);
+			rc = put_relation(b, c, NULL, &relation, err);
 		*any_tail |= tail_here;
 		if (rc == 0)
 			rc = bind_source(b, flow->name, source->name, mr_buf_view(&relation), query, err);
@@ -363,8 +373,9 @@ static int tail(struct binding *b, struct captured *c, struct mr_buf *out, bool 
 	return rc;
 }
 
-/* The whole table, "(SELECT ...)". */
-static int put_relation(struct binding *b, struct captured *c, struct mr_buf *out, struct mr_error *err)
+/* The table, "(SELECT ...)": all rows that meet the predicate (NULL: all), and perhaps others. */
+static int put_relation(struct binding *b, struct captured *c, const struct sql_predicate *predicate,
+			struct mr_buf *out, struct mr_error *err)
 {
 	if (!c->snapshot) {
 		if (c->entry->kind == CATALOG_INGEST)
@@ -387,7 +398,7 @@ static int put_relation(struct binding *b, struct captured *c, struct mr_buf *ou
 	mr_buf_cstr(out, "(SELECT ");
 	put_column_list(c->snapshot, false, out);
 	mr_buf_cstr(out, " FROM ");
-	delta_scan_sql(c->snapshot, out);
+	delta_scan_where_sql(c->snapshot, predicate, out);
 	int rc = 0;
 	if (b->mode == BIND_FRESH) {
 		size_t mark = out->len;
@@ -403,15 +414,22 @@ static int put_relation(struct binding *b, struct captured *c, struct mr_buf *ou
 
 /* ---- the public face ---- */
 
+static const struct sql_predicate *predicate_of(const struct binding *b, mr_str schema, mr_str table)
+{
+	for (size_t i = 0; i < b->predicate_count; i++)
+		if (mr_str_eq(b->predicates[i].schema, schema) && mr_str_eq(b->predicates[i].table, table))
+			return b->predicates[i].predicate;
+	return NULL;
+}
+
 static int bind_entry(struct binding *b, struct catalog_entry *entry, struct mr_error *err)
 {
 	struct mr_buf relation = {0};
-	int rc = put_relation(b, captured_find(b, entry), &relation, err);
-	if (rc == 0) {
-		mr_str schema, table;
-		split_name(mr_str_from(entry->name), &schema, &table);
+	mr_str schema, table;
+	split_name(mr_str_from(entry->name), &schema, &table);
+	int rc = put_relation(b, captured_find(b, entry), predicate_of(b, schema, table), &relation, err);
+	if (rc == 0)
 		rc = create_view(b, schema, table, mr_buf_view(&relation), err);
-	}
 	mr_buf_release(&relation);
 	return rc < 0 ? mr_error_wrap(err, rc, "%s", entry->name) : 0;
 }
@@ -452,7 +470,7 @@ static int bind_other(struct binding *b, mr_str name, struct mr_error *err)
 		*c = (struct captured){NULL, snapshot};
 		mr_vec_push(&b->captured, c);
 		split_name(name, &schema, &bare);
-		delta_scan_sql(snapshot, &relation);
+		delta_scan_where_sql(snapshot, predicate_of(b, schema, bare), &relation);
 		rc = create_view(b, schema, bare, mr_buf_view(&relation), err);
 		mr_buf_release(&relation);
 	}

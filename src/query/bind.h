@@ -19,6 +19,7 @@
 #include "delta/stream.h"
 #include "query/catalog.h"
 #include "sql/engine.h"
+#include "sql/predicate.h"
 
 enum bind_mode {
 	BIND_FRESH,     /* committed rows and the tail */
@@ -32,6 +33,9 @@ struct binding;
 struct binding *binding_new(struct catalog *catalog, struct sql_conn *conn, enum bind_mode mode);
 void binding_free(struct binding *binding);
 
+/* What the statement asks of its tables' rows: files that hold none of them are left out. Before
+ * bind_tables; borrowed until then. */
+void bind_predicates(struct binding *binding, const struct sql_table_predicate *predicates, size_t count);
 /* Capture what the tables reach and bind a view for each of them. A name that is neither a table
  * nor a topic is left to the engine, which then reports it. */
 MR_NODISCARD int bind_tables(struct binding *binding, const mr_str *names, size_t count,

@@ -92,14 +92,41 @@ static int bind_statement(struct session *session, mr_str sql, struct mr_error *
 	return rc < 0 ? rc : bind_tables(session->binding, names, count, err);
 }
 
-/* A statement as it is written, made ready for the engine; what it names is bound. */
-static int bind_text(void *arg, mr_str text, struct arena *arena, mr_str *out, struct mr_error *err)
+static bool asks_of_rows(mr_str sql)
 {
-	struct session *session = arg;
+	static const char word[] = "where";
+	for (size_t at = 0; at + sizeof word <= sql.len; at++)
+		if (strncasecmp(sql.ptr + at, word, sizeof word - 1) == 0)
+			return true;
+	return false;
+}
+
+/* A statement as it is written, made ready for the engine; what it names is bound. Of a part of a statement
+ * (whole: false) tables by name stay whole: another part may name them too. */
+static int bind_part(struct session *session, bool whole, mr_str text, struct arena *arena, mr_str *out,
+		     struct mr_error *err)
+{
+	struct sql_table_predicate *predicates = NULL;
+	size_t count = 0;
 	int rc = lake_rewrite(session->lake, text, arena, &text, err);
 	if (rc == 0)
 		rc = spark_translate(text, arena, out, err);
-	return rc == 0 ? bind_statement(session, *out, err) : rc;
+	/* What it asks can only make it faster: an error in it is reported where the statement runs. */
+	if (rc == 0 && asks_of_rows(*out) &&
+	    sql_predicates(session->conn, *out, &session->arena, &predicates, &count, NULL) < 0)
+		count = 0;
+	if (rc == 0)
+		rc = lake_make_views(session->lake, predicates, count, err);
+	bind_predicates(session->binding, predicates, whole ? count : 0);
+	if (rc == 0)
+		rc = bind_statement(session, *out, err);
+	bind_predicates(session->binding, NULL, 0);
+	return rc;
+}
+
+static int bind_text(void *arg, mr_str text, struct arena *arena, mr_str *out, struct mr_error *err)
+{
+	return bind_part(arg, false, text, arena, out, err);
 }
 
 int session_take(struct session_pool *pool, struct session **out, struct mr_error *err)
@@ -164,7 +191,7 @@ int session_run(struct session *session, mr_str *text, struct sql_result **out, 
 	if (rc == 1) {
 		rc = sql_query(session->conn, mr_buf_view(&report), out, err);
 	} else if (rc == 0) {
-		rc = bind_text(session, shown_tables(statement), &session->arena, &sql, err);
+		rc = bind_part(session, true, shown_tables(statement), &session->arena, &sql, err);
 		if (rc == 0)
 			rc = sql_query(session->conn, sql, out, err);
 	}
