@@ -137,7 +137,7 @@ TEST(skip_keeps_every_row_that_a_condition_asks_for)
 	struct delta_snapshot *s = delta_now(&f);
 	view(&f, "whole", s, NULL);
 	bool keep[64];
-	for (int round = test_rounds(400); round > 0; round--) {
+	for (int round = test_rounds(50); round > 0; round--) {
 		struct sql_predicate *predicate;
 		bool named = rng_below(&rng, 2);
 		mr_str asked = condition(&f.arena, &rng, named ? "t." : "", 3);
@@ -153,7 +153,7 @@ TEST(skip_keeps_every_row_that_a_condition_asks_for)
 			test_fail(__FILE__, __LINE__, "%.*s: %.*s, with skipping %.*s", MR_FMT(asked),
 				  MR_FMT(want), MR_FMT(got));
 	}
-	CHECK(skipped > files * (size_t)test_rounds(400) / 8); /* or the test shows nothing */
+	CHECK(skipped > files * (size_t)test_rounds(50) / 8); /* or the test shows nothing */
 	delta_snapshot_unref(s);
 	delta_fixture_close(&f);
 }
@@ -208,7 +208,7 @@ TEST(skip_keeps_every_row_that_a_query_asks_for)
 	fill(&f, &rng, 12);
 	struct delta_snapshot *s = delta_now(&f);
 	size_t used = 0;
-	for (int round = test_rounds(300); round > 0; round--) {
+	for (int round = test_rounds(60); round > 0; round--) {
 		struct sql_table_predicate *found;
 		size_t count;
 		const char *query = queries[rng_below(&rng, MR_COUNT(queries))];
@@ -225,7 +225,7 @@ TEST(skip_keeps_every_row_that_a_query_asks_for)
 			test_fail(__FILE__, __LINE__, "%.*s: %.*s, with skipping %.*s", MR_FMT(sql),
 				  MR_FMT(want), MR_FMT(got));
 	}
-	CHECK(used > (size_t)test_rounds(300) / 3);
+	CHECK(used > (size_t)test_rounds(60) / 3);
 	delta_snapshot_unref(s);
 	delta_fixture_close(&f);
 }
