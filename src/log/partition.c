@@ -9,6 +9,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -195,7 +196,7 @@ int log_append(struct log_partition *partition, mr_str batch, struct log_append 
 	int rc = check_batch(partition, batch, is_control(batch) ? INT32_MAX : size_max, err);
 	if (rc < 0)
 		return rc;
-	size_t pending = (store->pending_bytes += batch.len);
+	size_t pending = atomic_fetch_add(&store->pending_bytes, batch.len) + batch.len;
 	if (pending > store->pending_bytes_max && pending > batch.len) {
 		store->pending_bytes -= batch.len;
 		return mr_fail(err, MR_ERR_BUSY, "%zu MB wait for the disk already",

@@ -40,9 +40,24 @@ static bool is_past(struct log_partition *partition, const struct log_topic_conf
 	return latest != SEGMENT_TIME_UNKNOWN && latest < now_ms - config->retention_ms;
 }
 
+/* The names of newer segments must last before an older one goes: a power cut that took both would leave
+ * recovery to begin the old one anew, with a hole where its bytes were. */
+static int keep_newer_names(struct log_partition *partition, struct mr_error *err)
+{
+	if (!partition->dir_unsynced)
+		return 0;
+	int rc = disk_sync_dir(partition->topic->store->env->disk, partition->dir, err);
+	if (rc == 0)
+		partition->dir_unsynced = false;
+	return rc;
+}
+
 int partition_drop_oldest(struct log_partition *partition, struct mr_error *err)
 {
 	struct mr_disk *disk = partition->topic->store->env->disk;
+	int rc = keep_newer_names(partition, err);
+	if (rc < 0)
+		return rc;
 	pthread_mutex_lock(&partition->lock);
 	struct segment *segment = partition->segments.items[0];
 	mr_vec_remove(&partition->segments, 0);
@@ -50,7 +65,7 @@ int partition_drop_oldest(struct log_partition *partition, struct mr_error *err)
 	partition->size_bytes -= segment->stable_size;
 	txns_drop_before(&partition->txns, partition->segments.items[0]->base);
 	pthread_mutex_unlock(&partition->lock);
-	int rc = segment_unlink(disk, partition->dir, segment->base, err);
+	rc = segment_unlink(disk, partition->dir, segment->base, err);
 	segment_free(segment);
 	return rc < 0 ? rc : disk_sync_dir(disk, partition->dir, err);
 }
