@@ -15,15 +15,15 @@ clang=$(basename "$clang")
 [ -e "$build/build.ninja" ] ||
 	CC=$clang CXX=${clang/clang/clang++} meson setup -Dfuzz=true -Dwerror=false -Ddebug=true -Doptimization=1 \
 		-Db_sanitize=address,undefined -Db_lundef=false "$build" >/dev/null
-ninja -C "$build" --quiet tests/fuzz
+ninja -C "$build" --quiet tests/fuzz_main
 [ $# -gt 0 ] || mapfile -t targets < <(sed -n 's/^FUZZ(\(.*\))$/\1/p' tests/fuzz/fuzz.def)
 failed=0
 for target in "${@:-${targets[@]}}"; do
 	corpus=$build/corpus/$target found=$build/found/$target log=$build/$target.log
 	mkdir -p "$corpus" "$found"
 	export MR_FUZZ_TARGET=$target
-	MR_FUZZ_SEEDS=$corpus "$build/tests/fuzz" 2>"$log" || { cat "$log" >&2 && exit 2; }
-	if "$build/tests/fuzz" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 -max_len=65536 \
+	MR_FUZZ_SEEDS=$corpus "$build/tests/fuzz_main" 2>"$log" || { cat "$log" >&2 && exit 2; }
+	if "$build/tests/fuzz_main" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 -max_len=65536 \
 		-artifact_prefix="$found/" "$corpus" >"$log" 2>&1; then
 		result=ok
 	else
