@@ -79,9 +79,13 @@ static inline mr_str bytes_sized(struct bytes_in *in, bool wide)
 	return p ? mr_str_n(p, (size_t)n) : MR_STR_NULL;
 }
 
+/* A name. One with a NUL byte is bad: names are kept as C strings, too, and must be found again by them. */
 static inline mr_str bytes_string(struct bytes_in *in)
 {
-	return bytes_sized(in, false);
+	mr_str s = bytes_sized(in, false);
+	if (s.len && memchr(s.ptr, 0, s.len))
+		in->bad = true;
+	return in->bad ? MR_STR_NULL : s;
 }
 
 static inline void bytes_put_i8(struct mr_buf *out, int8_t v)

@@ -64,7 +64,7 @@ int record_offset_read(mr_str bytes, struct group_offset *value, mr_str *metadat
 	in.flexible = version >= FLEXIBLE_FROM;
 	int64_t offset = bytes_i64(&in);
 	int32_t epoch = version >= 3 ? bytes_i32(&in) : -1;
-	mr_str metadata = bytes_string(&in);
+	mr_str metadata = bytes_sized(&in, false);
 	int64_t commit_ms = bytes_i64(&in);
 	if (in.bad || version < 0)
 		return corrupt(err, "offset");

@@ -185,6 +185,13 @@ static bool null_allowed(struct reader *r, const struct wire_field *f)
 
 static void read_struct(struct reader *r, const struct wire_struct *schema, void *out);
 
+/* Names are kept as C strings, too: two that differ behind a NUL byte would be one there. What a client notes
+ * beside an offset is no name. */
+static bool may_hold_nul(const struct wire_field *f)
+{
+	return f->type != WIRE_STRING || mr_str_ends(mr_str_from(f->name), MR_STR("metadata"));
+}
+
 static mr_str read_string(struct reader *r, const struct wire_field *f)
 {
 	int64_t len = read_length(r, f->type != WIRE_STRING);
@@ -195,6 +202,10 @@ static mr_str read_string(struct reader *r, const struct wire_field *f)
 	const char *p = len < 0 ? NULL : take(r, (size_t)len);
 	if (!p) {
 		fail(r, "has an impossible length");
+		return MR_STR("");
+	}
+	if (memchr(p, 0, (size_t)len) && !may_hold_nul(f)) {
+		fail(r, "holds a NUL byte");
 		return MR_STR("");
 	}
 	return mr_str_n(p, (size_t)len);

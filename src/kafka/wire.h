@@ -19,7 +19,8 @@
  *
  * Limits: a length or count is believed only when the bytes left can hold it at the smallest
  * size of its items; what one message decodes to is at most WIRE_DECODED_MAX bytes; nesting
- * is that of the tables. Unknown tags are skipped; bytes after the last field are an error.
+ * is that of the tables. Unknown tags are skipped; bytes after the last field are an error, and so is a
+ * NUL byte in a string (but in metadata), which Kafka lets pass: no client sends one.
  *
  * Decoded strings and records are views into the input. Encoded records are not copied: they
  * become splices, which the sender writes between the bytes; PIECES may lie in files, which the

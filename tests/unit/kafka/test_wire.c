@@ -170,6 +170,20 @@ TEST(wire_survives_any_byte_changed)
 	CHECK(each_golden(survives_any_byte) >= 334);
 }
 
+TEST(wire_refuses_names_with_a_nul_byte)
+{
+	/* OffsetFetch 1: a group, an empty array of topics. */
+	static const char good[] = "\0\3abc\0\0\0\0", bad[] = "\0\3a\0c\0\0\0\0";
+	const struct api *api = &kafka_apis[API_OffsetFetch];
+	struct arena arena = {0};
+	struct mr_error err;
+	void *out = arena_alloc(&arena, api->request->size);
+	CHECK_OK(wire_decode(api->request, 1, false, mr_str_n(good, 9), &arena, out, &err), err);
+	CHECK_INT(wire_decode(api->request, 1, false, mr_str_n(bad, 9), &arena, out, &err), MR_ERR_CORRUPT);
+	CHECK(strstr(err.message, "group_id holds a NUL byte"));
+	arena_release(&arena);
+}
+
 /* ---- random messages from the tables ---- */
 
 static void fill_struct(struct mr_rng *rng, const struct wire_struct *schema, int version,
@@ -180,7 +194,7 @@ static mr_str random_text(struct mr_rng *rng, struct arena *arena)
 	size_t len = rng_below(rng, rng_below(rng, 20) == 0 ? 300 : 12);
 	char *text = arena_alloc(arena, len + 1);
 	for (size_t i = 0; i < len; i++)
-		text[i] = (char)rng_next(rng);
+		text[i] = (char)(1 + rng_below(rng, 255)); /* names hold no NUL byte */
 	return mr_str_n(text, len);
 }
 
