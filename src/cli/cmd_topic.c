@@ -54,8 +54,9 @@ static int topic_describe(struct target *target, const struct args *args, const 
 	struct json_writer w = json_writer(&body);
 	mr_buf_cstr(&sql, "SELECT * FROM system.topics WHERE topic = ");
 	sql_quote_literal(&sql, mr_str_from(name));
-	mr_buf_cstr(&sql, "; SELECT \"partition\", start_offset, stable_offset, end_offset, bytes FROM "
-			  "system.partitions WHERE topic = ");
+	mr_buf_cstr(&sql,
+		    "; SELECT \"partition\", start_offset, stable_offset, end_offset, bytes, fault FROM "
+		    "system.partitions WHERE topic = ");
 	sql_quote_literal(&sql, mr_str_from(name));
 	mr_buf_cstr(&sql, " ORDER BY \"partition\"");
 	json_begin_object(&w);

@@ -38,7 +38,7 @@ class Disk:
 
 def consume(t, server, topic):
     read = t.kcat(server, "-C", "-t", topic, "-e", "-o", "beginning", "-X", "isolation.level=read_committed", "-f", "%s\n")
-    return read.split()
+    return read.splitlines()
 
 
 def produce_fails(t, server, topic, text):
@@ -76,7 +76,7 @@ def fence_and_recover(t, code, call, word, named):
     assert consume(t, server, "events") == before
     fault = fault_of(t, "events")
     assert fault and named in fault, fault
-    described, _ = t.run("topic", "describe", "events", binary=t.release)
+    described, _ = t.run("topic", "describe", "events")
     assert named in described, described
     if "/log/" in word:
         t.kcat(server, "-P", "-t", "other", input="elsewhere\n")
