@@ -5,6 +5,8 @@
  * that old. That checkpoint and its commit stay, so that every version since then can be read. The
  * day is cut off at midnight, as Spark does, so that the log is not listed for nothing all day.
  *
+ * DROP FEATURE ... TRUNCATE HISTORY removes all that lies before the newest version.
+ *
  * What goes was not needed by this handle's state either: state that still had statistics in those
  * files is read anew.
  */
@@ -76,6 +78,20 @@ static void remove_files(struct cleaning *cleaning)
 	}
 }
 
+/* How many files went. */
+static size_t remove_before(struct delta_table *table, int64_t version)
+{
+	struct cleaning cleaning = {.table = table, .before = version};
+	int rc = version > 0 ? disk_list(table->env->disk, table->log_path, note_old, &cleaning, NULL) : 0;
+	if (rc == 0)
+		remove_files(&cleaning);
+	size_t count = cleaning.names.len;
+	for (size_t i = 0; i < count; i++)
+		free(cleaning.names.items[i]);
+	mr_vec_release(&cleaning.names);
+	return count;
+}
+
 size_t delta_clean_up(struct delta_table *table)
 {
 	const struct table_meta *meta = table->state->meta;
@@ -85,16 +101,22 @@ size_t delta_clean_up(struct delta_table *table)
 	    delta_interval_ms(delta_meta_property(meta, "delta.logRetentionDuration"), RETENTION_DEFAULT_MS);
 	int64_t cutoff_ms = clock_wall_ms(table->env->clock) - keep_ms;
 	cutoff_ms -= cutoff_ms % DAY_MS;
-	struct cleaning cleaning = {.table = table, .before = find_end(table, cutoff_ms)};
-	int rc =
-	    cleaning.before > 0 ? disk_list(table->env->disk, table->log_path, note_old, &cleaning, NULL) : 0;
-	if (rc == 0)
-		remove_files(&cleaning);
-	size_t count = cleaning.names.len;
-	for (size_t i = 0; i < count; i++)
-		free(cleaning.names.items[i]);
-	mr_vec_release(&cleaning.names);
+	size_t count = remove_before(table, find_end(table, cutoff_ms));
 	if (count && !delta_stats_sources_exist(table->state->files))
 		delta_log_forget(table);
 	return count;
+}
+
+int delta_truncate_log(struct delta_table *table, struct mr_error *err)
+{
+	pthread_mutex_lock(&table->lock);
+	int rc = delta_log_advance(table, err);
+	if (rc == 0)
+		rc = delta_checkpoint_write(table, err);
+	if (rc == 0) {
+		remove_before(table, table->state->version);
+		delta_log_forget(table);
+	}
+	pthread_mutex_unlock(&table->lock);
+	return rc;
 }

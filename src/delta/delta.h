@@ -274,3 +274,10 @@ MR_NODISCARD int delta_compact_log(struct delta_table *table, int64_t from, int6
 typedef void (*delta_audit_fn)(void *arg, int64_t version, mr_str what);
 MR_NODISCARD int delta_audit_checkpoints(struct delta_table *table, delta_audit_fn fn, void *arg,
 					 struct mr_error *err);
+
+/* The newest version whose commit tells of deletion vectors, of files that came or went, and when it was
+ * made; -1: none that is left. */
+MR_NODISCARD int delta_vectors_last_seen(struct delta_table *table, int64_t *version, int64_t *ms,
+					 struct mr_error *err);
+/* A checkpoint of the newest version, and the log before that goes: so do the versions. */
+MR_NODISCARD int delta_truncate_log(struct delta_table *table, struct mr_error *err);

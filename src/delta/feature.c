@@ -354,13 +354,28 @@ int delta_protocol_extend(const struct table_protocol *from, const char *const *
 	return 0;
 }
 
+/* Readers' features that leave nothing behind, or whose traces are looked for before (lake/alter.c). */
+static bool is_retirable(const char *name)
+{
+	return strcmp(name, "deletionVectors") == 0 || strcmp(name, "vacuumProtocolCheck") == 0;
+}
+
+static size_t without(mr_str *names, size_t count, const char *name)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < count; i++)
+		if (!mr_str_is(names[i], name))
+			names[kept++] = names[i];
+	return kept;
+}
+
 static int check_drop(const struct table_protocol *from, const struct table_meta *meta, const char *name,
 		      struct mr_error *err)
 {
 	const struct delta_feature *feature = delta_feature_find(mr_str_from(name));
 	if (!feature || !delta_protocol_has(from, name))
 		return mr_fail(err, MR_ERR_NOT_FOUND, "the table does not have the feature %s", name);
-	if (feature->is_reader) {
+	if (feature->is_reader && !is_retirable(name)) {
 		mr_fail(err, MR_ERR_UNSUPPORTED,
 			"the feature %s cannot be dropped: older versions in the log may need it", name);
 		return mr_hint(err, "CREATE TABLE ... AS SELECT makes a table without it");
@@ -386,11 +401,8 @@ int delta_protocol_drop(const struct table_protocol *from, const struct table_me
 	if (rc < 0)
 		return rc;
 	list_features(from, &nothing, out);
-	size_t kept = 0;
-	for (size_t i = 0; i < out->writer_feature_count; i++)
-		if (!mr_str_is(out->writer_features[i], name))
-			out->writer_features[kept++] = out->writer_features[i];
-	out->writer_feature_count = kept;
+	out->writer_feature_count = without(out->writer_features, out->writer_feature_count, name);
+	out->reader_feature_count = without(out->reader_features, out->reader_feature_count, name);
 	return 0;
 }
 

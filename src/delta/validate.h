@@ -1,8 +1,8 @@
 /* delta/validate.h - what every commit is held against before it gets its name.
  *
- * Tables of checks (validate.c and beside it), each with a name, over the very lines that are about to be put:
- * whatever made them, a commit that breaks the protocol does not become a version. Pure: the lines
- * and the state before them decide.
+ * Tables of checks (validate.c and beside it), each with a name, over the very lines that are about to be
+ * put: whatever made them, a commit that breaks the protocol does not become a version. Pure: the lines and
+ * the state before them decide.
  */
 #pragma once
 

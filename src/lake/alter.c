@@ -4,7 +4,7 @@
  *   ADD CONSTRAINT name CHECK (condition) | DROP CONSTRAINT [IF EXISTS] name
  *   {ALTER | CHANGE} [COLUMN] name {SET NOT NULL | DROP NOT NULL | COMMENT '...' | SET DEFAULT e |
  *                                   DROP DEFAULT | TYPE t}
- *   DROP FEATURE name
+ *   DROP FEATURE name [TRUNCATE HISTORY]
  *   CLUSTER BY {(a, ...) | NONE}
  *   RENAME COLUMN a TO b | DROP COLUMN[S] [IF EXISTS] a | (a, ...)
  * RENAME, DROP and TYPE take fields of nested columns too: a.b, a.element.b, a.value.b.
@@ -14,12 +14,14 @@
 #include "lake/change.h"
 #include "lake/cluster.h"
 #include "lake/define.h"
+#include "lake/retire.h"
 
 struct alteration {
 	struct change c;
 	struct definition def;
 	const char *operation;
 	struct clustering cluster;
+	bool waits; /* the feature goes with a later statement */
 };
 
 static mr_str quoted(struct arena *arena, mr_str text)
@@ -265,6 +267,17 @@ static int drop_feature(struct alteration *a, struct parser *p)
 	if (rc < 0)
 		return rc;
 	a->c.drops_feature = arena_copy(p->arena, name).ptr;
+	bool truncates = parser_take(p, "truncate history");
+	if (mr_str_is(name, "deletionVectors")) {
+		rc = retire_vectors(&a->c, &a->def, truncates, p->err);
+		if (rc == 1) {
+			a->operation = "REORG";
+			a->c.drops_feature = NULL;
+			a->waits = true;
+		}
+		if (rc != 0)
+			return rc < 0 ? rc : 0;
+	}
 	definition_unset(&a->def, arena_printf(p->arena, "delta.feature.%.*s", MR_FMT(name)));
 	return 0;
 }
@@ -348,6 +361,8 @@ int lake_alter(struct lake_session *s, struct parser *p, struct mr_buf *report)
 		rc = commit(&a, p->err);
 	definition_release(&a.def);
 	change_close(&a.c);
+	if (rc == 0 && a.waits)
+		rc = retire_wait(p->err);
 	if (rc == 0)
 		mr_buf_cstr(report, "SELECT true AS altered");
 	return rc < 0 ? rc : 1;

@@ -417,7 +417,23 @@ def test_features_are_dropped(t):
     t.run("sql", "-c", f"INSERT INTO {table} VALUES (2, 'a', 1)")
     assert ids(t, table) == [1, 2]
     t.run("sql", "-c", f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')")
-    refused(t, drop + "deletionVectors", "older versions")
+    # Readers have to know deletion vectors: as long as the log tells of them.
+    t.run("sql", "-c", f"INSERT INTO {table} SELECT range, 'v', 0 FROM range(10, 20); DELETE FROM {table} WHERE id IN (12, 13)")
+    refused(t, drop + "deletionVectors", "DELTA_FEATURE_DROP_WAIT_FOR_RETENTION_PERIOD")
+    assert not any(a.get("deletionVector") for a in actions(t, "t", 9, "add"))
+    kept = ids(t, table)
+    refused(t, drop + "deletionVectors", "DELTA_FEATURE_DROP_WAIT_FOR_RETENTION_PERIOD")
+    refused(t, drop + "deletionVectors TRUNCATE HISTORY", "DELTA_FEATURE_DROP_WAIT_FOR_RETENTION_PERIOD")
+    t.run("sql", "-c", f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.dropFeatureTruncateHistory.retentionDuration' = 'interval 0 hours')")
+    time.sleep(0.1)
+    t.run("sql", "-c", drop + "deletionVectors TRUNCATE HISTORY")
+    newest = max((t.folder / "t" / "_delta_log").glob("*.json"))
+    protocol = next(json.loads(line)["protocol"] for line in newest.read_text().splitlines() if '"protocol"' in line)
+    assert "deletionVectors" not in protocol["writerFeatures"] + protocol.get("readerFeatures", []), protocol
+    assert not any('"deletionVector":{' in log.read_text() for log in (t.folder / "t" / "_delta_log").glob("*.json"))
+    assert ids(t, table) == kept and t.sql(f"FSCK {table}") == []
+    t.run("sql", "-c", f"DELETE FROM {table} WHERE id = 14")
+    assert ids(t, table) == [i for i in kept if i != 14]
 
 
 def test_a_table_is_replaced_by_another_shape(t):

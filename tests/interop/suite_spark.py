@@ -175,6 +175,26 @@ def adopted_here(s, engines):
         engines.same(table, {"spark": "SELECT id, st.a AS a, st.b.cc AS c, ar[0].x AS x FROM $ ORDER BY id",
                              "ours": "SELECT id, st.a AS a, st.b.cc AS c, ar[1].x AS x FROM $ ORDER BY id"})
 
+    def retired():
+        table = engines.table("retired")
+        engines.spark(f"CREATE TABLE {table} (id BIGINT, s STRING) USING delta TBLPROPERTIES ('delta.enableDeletionVectors' = 'true', "
+                      "'delta.dropFeatureTruncateHistory.retentionDuration' = 'interval 0 hours')")
+        engines.spark(f"INSERT INTO {table} SELECT id, 'v' FROM range(1000)")
+        engines.spark(f"DELETE FROM {table} WHERE id % 3 = 0")
+        drop = f"ALTER TABLE {table} DROP FEATURE deletionVectors"
+        try:
+            engines.ours(drop)
+        except AssertionError as e:
+            assert "WAIT_FOR_RETENTION_PERIOD" in str(e), e
+        time.sleep(0.2)
+        engines.ours(drop + " TRUNCATE HISTORY")
+        engines.same(table, "SELECT id, s FROM $ ORDER BY id")
+        assert "deletionVectors" not in engines.session.sql(f"DESCRIBE DETAIL {table}").collect()[0]["tableFeatures"]
+        engines.spark(f"DELETE FROM {table} WHERE id < 100")
+        engines.ours(f"UPDATE {table} SET s = 'u' WHERE id > 900")
+        engines.same(table, "SELECT id, s FROM $ ORDER BY id")
+
+    s.check("Spark's deletion vectors dropped here, with their history", retired)
     s.check("fields of columns renamed, dropped and widened here", nested)
     s.check("CONVERT TO DELTA of Spark's Parquet", convert)
     s.check("both go on with it", convert_goes_on)
