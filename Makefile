@@ -39,10 +39,8 @@ test: debug release      ## unit, end-to-end and simulation tests; ends with "N 
 unit: debug              ## unit tests only: make unit T=log
 	@$(BUILD)/debug/tests/unit_tests $(T)
 
-torture: debug release   ## power loss and compaction from ten thousand seeds, kill -9 by the hundred; takes long
-	@MR_TEST_SCALE=$${MR_TEST_SCALE:-10} $(BUILD)/debug/tests/unit_tests test_power_loss test_log_compact
-	@MR_TEST_SCALE=$${KILL_SCALE:-3} python3 tests/run.py --debug $(BUILD)/debug --release $(BUILD)/release --only kill_
-	@MR_TEST_SCALE=$${WRITERS_SCALE:-100} python3 tests/run.py --debug $(BUILD)/debug --release $(BUILD)/release --only test_writers
+torture: debug release   ## power loss from ten thousand seeds, cuts at every call, kill -9 by the hundred; takes long
+	@python3 tests/torture.py --debug $(BUILD)/debug --release $(BUILD)/release
 
 fuzz: setup              ## libFuzzer (clang) on one decoder: make fuzz T=record_batch SECONDS=600
 	@test -n "$(T)" || { sed -n 's/^FUZZ(\(.*\))$$/T=\1/p' tests/fuzz/fuzz.def; exit 2; }

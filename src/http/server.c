@@ -299,6 +299,13 @@ static enum MHD_Result answer(struct http_server *server, struct http_connection
 	return result;
 }
 
+/* Then there is no use in waiting for the body. */
+static bool announces_too_much(struct MHD_Connection *mhd)
+{
+	const char *length = MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, "Content-Length");
+	return length && strtoull(length, NULL, 10) > HTTP_BODY_MAX;
+}
+
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const char *url, const char *method,
 				  const char *version, const char *data, size_t *size, void **state)
 {
@@ -309,7 +316,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
 		c->mhd = mhd;
 		mr_buf_init(&c->body, HTTP_BODY_MAX);
 		*state = c;
-		return MHD_YES;
+		c->body.overflow = announces_too_much(mhd);
+		return c->body.overflow ? answer(arg, c, url, method) : MHD_YES;
 	}
 	if (*size) {
 		mr_buf_append(&c->body, data, *size);

@@ -52,6 +52,8 @@ def test_kill_100_times(t):
             server = t.up(binary=t.release)
             if round % 10 == 9 or round == ROUNDS - 1:
                 check(t, had)
+            if round % 50 == 49:
+                print(f"killed {round + 1} of {ROUNDS} times, {len(had)} acknowledged events are there", flush=True)
     finally:
         load.kill()
         load.wait()

@@ -302,8 +302,11 @@ static void run_seeds(int rounds, bool faults)
 		run_seed(strtoull(one, NULL, 10), faults);
 		return;
 	}
-	for (int i = 0; i < rounds; i++)
+	for (int i = 0; i < rounds; i++) {
 		run_seed((uint64_t)i, faults);
+		test_progress(faults ? "seeds with faults and power loss" : "seeds with power loss", i + 1,
+			      rounds);
+	}
 }
 
 TEST(plain_power_loss_log)

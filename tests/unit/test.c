@@ -60,6 +60,13 @@ int test_rounds(int usual)
 	return rounds < 1 ? 1 : (int)rounds;
 }
 
+void test_progress(const char *what, int done, int all)
+{
+	int step = all / 10;
+	if (all > 1000 && step && done % step == 0)
+		fprintf(stderr, "%s: %d of %d\n", what, done, all);
+}
+
 static bool wanted(const struct test *test, int argc, char **argv)
 {
 	if (argc < 2)
@@ -78,7 +85,8 @@ static bool run_test(struct test *test)
 	fflush(NULL);
 	pid_t child = fork();
 	if (child == 0) {
-		alarm(300); /* a test that hangs is a failed test */
+		/* A test that hangs is a failed test; a long run may take longer in the same measure. */
+		alarm(test_rounds(300) > 300 ? (unsigned)test_rounds(300) : 300);
 		test->run();
 		exit(0);
 	}

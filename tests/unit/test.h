@@ -69,3 +69,5 @@ char *test_path(const char *fmt, ...) MR_PRINTF(1, 2);
 
 /* How often a randomised test goes round: `usual` times MR_TEST_SCALE (default 1). */
 int test_rounds(int usual);
+/* Says how far a test of more than a thousand rounds has come, ten times in all. */
+void test_progress(const char *what, int done, int all);
