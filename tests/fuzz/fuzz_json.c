@@ -6,6 +6,7 @@
 #include "codec/jmespath.h"
 #include "codec/json.h"
 #include "codec/jsonschema.h"
+#include "codec/template.h"
 #include "conf/yaml.h"
 #include "delta/action.h"
 #include "delta/internal.h"
@@ -315,3 +316,61 @@ static void feed_yaml(void *state, mr_str input)
 
 const struct fuzz_target fuzz_yaml = {
     .name = "yaml", .rounds = 8000, .files = "../examples/weblog", .texts = yaml_texts, .feed = feed_yaml};
+
+/* ---- the gateway's templates ---- */
+
+static const char *const template_texts[] = {
+    "{\"a\": \"{{status|int}}\", \"b\": \"x {{host|json}} {{uuid}}\", \"t\": \"{{time|clf}}\"}",
+    "t-{{a.b.c|lower}}-{{missing|default}}",
+    "{{a|dash|json}}{{{b}}",
+    NULL,
+};
+
+static int no_variables(void *arg, mr_str name)
+{
+	return -1;
+}
+
+static struct json_value document_of(void *arg)
+{
+	return *(struct json_value *)arg;
+}
+
+static void render(const struct template *template, struct json_value *document)
+{
+	struct mr_rng rng;
+	struct mr_buf out = {0};
+	rng_seed(&rng, 1);
+	struct template_context context = {
+	    .event = document_of, .event_arg = document, .rng = &rng, .now_ms = 1700000000000};
+	(void)template_render(template, &context, &out);
+	template_context_release(&context);
+	mr_buf_release(&out);
+}
+
+static void feed_template(void *state, mr_str input)
+{
+	static const char event[] =
+	    "{\"status\":\"200\",\"host\":\"h\\\"\",\"time\":\"10/Oct/2000:13:55:36 -0700\",\"a\":"
+	    "{\"b\":{\"c\":\"X\"}}}";
+	struct json_parser *other = json_parser_new();
+	struct arena arena = {0};
+	struct json_value document, v;
+	const struct template *template;
+	struct mr_error err;
+	CHECK_OK(json_parse(other, MR_STR(event), &document, &err), err);
+	if (template_compile(&arena, input, no_variables, NULL, &template, NULL) == 0)
+		render(template, &document);
+	if (json_parse(state, input, &v, NULL) == 0 &&
+	    template_compile_json(&arena, v, no_variables, NULL, &template, NULL) == 0)
+		render(template, &document);
+	arena_release(&arena);
+	json_parser_free(other);
+}
+
+const struct fuzz_target fuzz_template = {.name = "template",
+					  .rounds = 4000,
+					  .texts = template_texts,
+					  .start = start_parser,
+					  .feed = feed_template,
+					  .stop = stop_parser};

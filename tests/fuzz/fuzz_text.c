@@ -1,7 +1,9 @@
-/* What people write: SQL, pipelines, templates, cron expressions, DAG files; and zone files. */
+/* What people write: SQL, pipelines, templates, cron expressions, DAG files, project files; and zone files.
+ */
 #include "fuzz.h"
 
 #include "base/mem.h"
+#include "conf/project.h"
 #include "dag/civil.h"
 #include "dag/cron.h"
 #include "dag/load.h"
@@ -186,3 +188,37 @@ static void feed_timezone(void *state, mr_str input)
 
 const struct fuzz_target fuzz_timezone = {
     .name = "timezone", .rounds = 3000, .seed = seed_timezone, .feed = feed_timezone};
+
+/* ---- a project's file, with all that is checked about it ---- */
+
+static const char *const project_texts[] = {
+    "name: p\nkafka: {listen: 127.0.0.1:9092}\nhttp: {listen: 127.0.0.1:8080}\ntopics:\n"
+    "  a: {partitions: 4, retention: 7d, config: {segment.bytes: 1MiB}}\ningest:\n"
+    "  - {topic: a, table: bronze.a, partition_by: [date], commit: {every: 2s}}\nusers:\n"
+    "  - {name: anna, password: '${PASSWORD:-x}'}\n",
+    "gateway:\n  listen: [{tcp: 127.0.0.1:1514}, {udp: 127.0.0.1:1514}]\n  rules:\n"
+    "    - regex: '^(?<a>.*)$'\n      actions: [{merge: {b: '{{a}}'}}, {replace: '{{a|json}}'}, {forward: "
+    "'t-{{a}}'}, stop]\n",
+    NULL,
+};
+
+static void *start_project(void)
+{
+	return (void *)test_folder();
+}
+
+static void feed_project(void *state, mr_str input)
+{
+	struct mr_error err;
+	struct project *project;
+	char path[512];
+	snprintf(path, sizeof path, "%s/" CONF_PROJECT_FILE, (const char *)state);
+	CHECK_OK(disk_replace_file(disk_linux(), path, input, &err), err);
+	if (project_load(state, &project, &err) == 0)
+		project_free(project);
+	else
+		CHECK(err.message[0]);
+}
+
+const struct fuzz_target fuzz_project = {
+    .name = "project", .rounds = 1000, .texts = project_texts, .start = start_project, .feed = feed_project};
