@@ -27,6 +27,7 @@ struct changed_files {
 struct change {
 	struct arena *arena;
 	const struct delta_snapshot *snapshot;
+	struct json_parser *inner; /* for metadata inside of what is being read */
 	struct changed_files kinds[CHANGE_KINDS];
 	struct stamp stamp;
 	/* of the version that is being read */
@@ -35,11 +36,54 @@ struct change {
 	MR_VEC(struct delta_data_file) feed;
 };
 
+/* Rows of another version are shown by the snapshot's columns: added ones are null, renamed ones have their
+ * new names, those that are gone are left out. A column of another type is none of these, unless it was
+ * widened. */
+static int check_columns(const struct change *c, const struct table_meta *was, int64_t version,
+			 struct mr_error *err)
+{
+	const struct table_meta *now = c->snapshot->meta;
+	if (mr_str_is(delta_meta_property(now, "delta.enableTypeWidening"), "true"))
+		return 0;
+	for (size_t i = 0; i < was->column_count; i++)
+		for (size_t j = 0; j < now->column_count; j++) {
+			const struct table_column *before = &was->columns[i], *after = &now->columns[j];
+			if (before->nested || after->nested || mr_str_eq(before->sql_type, after->sql_type) ||
+			    !mr_str_eq(before->physical, after->physical))
+				continue;
+			mr_fail(
+			    err, MR_ERR_UNSUPPORTED,
+			    "DELTA_CHANGE_DATA_FEED_INCOMPATIBLE_SCHEMA_CHANGE: column %.*s of %s is %.*s in "
+			    "version %lld and was %.*s in version %lld",
+			    MR_FMT(now->defs[j].name), c->snapshot->path, MR_FMT(after->sql_type),
+			    (long long)c->snapshot->version, MR_FMT(before->sql_type), (long long)version);
+			return mr_hint(err, "ask for the versions before and after the change apart");
+		}
+	return 0;
+}
+
+static int check_metadata(const struct change *c, struct json_value body, struct mr_error *err)
+{
+	struct action_metadata action;
+	struct table_meta *meta;
+	struct mr_buf text = {0};
+	json_write_value(&text, body);
+	int rc = json_parse(c->inner, mr_buf_view(&text), &action.body, err);
+	if (rc == 0)
+		rc = delta_meta_parse(c->inner, &action, &meta, err);
+	if (rc == 0) {
+		rc = check_columns(c, meta, c->stamp.version, err);
+		delta_meta_unref(meta);
+	}
+	mr_buf_release(&text);
+	return rc;
+}
+
 static int note_metadata(struct change *c, struct json_value body, struct mr_error *err)
 {
 	mr_str on = json_str(json_get(json_get(body, "configuration"), "delta.enableChangeDataFeed"));
 	if (mr_str_is(on, "true"))
-		return 0;
+		return check_metadata(c, body, err);
 	return mr_fail(err, MR_ERR_INVALID, "%s: version %lld does not record changes", c->snapshot->path,
 		       (long long)c->stamp.version);
 }
@@ -213,7 +257,8 @@ static void put_changes(struct mr_buf *out, const struct change *c)
 	mr_buf_char(out, ')');
 }
 
-static int check_recorded(struct delta_table *table, int64_t from, struct mr_error *err)
+static int check_recorded(const struct change *c, struct delta_table *table, int64_t from,
+			  struct mr_error *err)
 {
 	struct delta_snapshot *first;
 	int rc = delta_snapshot_at(table, from, &first, err);
@@ -226,6 +271,8 @@ static int check_recorded(struct delta_table *table, int64_t from, struct mr_err
 		    err,
 		    "delta.enableChangeDataFeed has to be true from the first version on that is asked for");
 	}
+	if (rc == 0)
+		rc = check_columns(c, first->meta, from, err);
 	delta_snapshot_unref(first);
 	return rc;
 }
@@ -241,14 +288,15 @@ static void release(struct change *c)
 	mr_vec_release(&c->removes);
 	mr_vec_release(&c->feed);
 	arena_release(c->arena);
+	json_parser_free(c->inner);
 }
 
 int delta_changes_between_sql(struct delta_table *table, const struct delta_snapshot *snapshot, int64_t from,
 			      int64_t to, struct mr_buf *out, struct mr_error *err)
 {
 	struct arena arena = {0};
-	struct change c = {.arena = &arena, .snapshot = snapshot};
-	int rc = from <= to ? check_recorded(table, from, err) : 0;
+	struct change c = {.arena = &arena, .snapshot = snapshot, .inner = json_parser_new()};
+	int rc = from <= to ? check_recorded(&c, table, from, err) : 0;
 	pthread_mutex_lock(&table->lock);
 	for (int64_t version = from; version <= to && rc == 0; version++)
 		rc = read_version(table, &c, version, err);

@@ -615,3 +615,26 @@ def test_fields_inside_of_columns(t):
         {"a": 1, "c": 2, "x": 3, "v": 5}, {"a": 5000000000, "c": 20, "x": 30, "v": 50}]
     t.run("sql", "-c", f"OPTIMIZE {table}")
     assert t.value(f"SELECT sum(st.a) FROM {table}") == 5000000001
+
+
+def test_changes_over_other_columns(t):
+    path = f"{t.folder}/t"
+    table = make(t, "id BIGINT, n SMALLINT, s STRING", "TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true', "
+                 "'delta.columnMapping.mode' = 'name', 'delta.enableTypeWidening' = 'true')")
+    for text in ("INSERT INTO $ VALUES (1, 1, 'a')", "ALTER TABLE $ ADD COLUMNS (x DOUBLE)", "INSERT INTO $ VALUES (2, 2, 'b', 1.5)",
+                 "UPDATE $ SET s = 'u' WHERE id = 1", "ALTER TABLE $ ALTER COLUMN n TYPE BIGINT", "ALTER TABLE $ RENAME COLUMN s TO t",
+                 "INSERT INTO $ VALUES (3, 3000000000, 'c', 2.5)", "ALTER TABLE $ DROP COLUMN x", "DELETE FROM $ WHERE id = 2"):
+        t.run("sql", "-c", text.replace("$", table))
+    changes = "SELECT {} FROM table_changes_by_path('" + path + "', {}) ORDER BY _commit_version, _change_type DESC"
+    assert [tuple(r.values()) for r in t.sql(changes.format("id, n, t, _change_type AS c", "0"))] == [
+        (1, 1, "a", "insert"), (2, 2, "b", "insert"), (1, 1, "a", "update_preimage"), (1, 1, "u", "update_postimage"),
+        (3, 3000000000, "c", "insert"), (2, 2, "b", "delete")]
+    # By the columns of the last version that is asked for.
+    assert [tuple(r.values()) for r in t.sql(changes.format("id, s, x", "1, 3"))] == [(1, "a", None), (2, "b", 1.5)]
+    other = make(t, "id BIGINT, s STRING", "TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')", name="o")
+    t.run("sql", "-c", f"INSERT INTO {other} VALUES (1, 'x'); CREATE OR REPLACE TABLE {other} (id BIGINT, s INT) USING delta "
+                       f"TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true'); INSERT INTO {other} VALUES (3, 7)")
+    refused(t, f"SELECT * FROM table_changes_by_path('{t.folder}/o', 0)", "DELTA_CHANGE_DATA_FEED_INCOMPATIBLE_SCHEMA_CHANGE")
+    refused(t, f"SELECT * FROM table_changes_by_path('{t.folder}/o', 1)", "was VARCHAR in version 1")
+    assert t.value(f"SELECT count(*) FROM table_changes_by_path('{t.folder}/o', 3)") == 1
+    assert t.value(f"SELECT count(*) FROM table_changes_by_path('{t.folder}/o', 0, 1)") == 1
