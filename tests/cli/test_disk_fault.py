@@ -106,6 +106,29 @@ def test_failing_sync_of_the_journal(t):
     fence_and_recover(t, EIO, "sync", "/.millrace/", "Input/output error")
 
 
+def test_failing_reads(t):
+    """What cannot be read is an error with a name for whoever asks, and for nobody else."""
+    t.project(PROJECT)
+    disk = Disk(t)
+    t.kcat(disk.server, "-P", "-t", "events", input="".join(f"m{i}\n" for i in range(100)))
+    t.kcat(disk.server, "-P", "-t", "other", input="elsewhere\n")
+    assert disk.server.stop() == 0
+    disk = Disk(t)  # what was in memory is forgotten
+    server = disk.server
+    disk.fail(EIO, "read", "/log/events-0/")
+    _, error = t.run("sql", "-c", "SELECT count(*) FROM events", code=1)
+    assert "00000000000000000000.log" in error and "Input/output error" in error, error
+    with subprocess.Popen(["kcat", "-b", server.kafka, "-C", "-t", "events", "-o", "beginning", "-c", "1", "-u"],
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as consumer:
+        time.sleep(1)
+        consumer.kill()  # it asks again and again
+        assert consumer.stdout.read() == b""
+    assert consume(t, server, "other") == ["elsewhere"]
+    t.kcat(server, "-P", "-t", "events", input="m100\n")  # writes do not need what is there
+    disk.mend()
+    assert consume(t, server, "events") == [f"m{i}" for i in range(101)]
+
+
 def test_full_disk_under_group_offsets(t):
     t.project(PROJECT)
     disk = Disk(t)

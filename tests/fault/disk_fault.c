@@ -3,7 +3,8 @@
  * MR_DISK_FAULT names a control file of lines "ERRNO CALL WORD", read at each call:
  *   28 write /log/events-0/   writes to files whose path holds the word fail with ENOSPC
  *   5 sync /journal/          fsync and fdatasync fail with EIO
- * CALL is write (also what reserves or opens for writing anew) or sync. No file, no fault; so a test
+ *   5 read /log/events-0/     reads fail, sendfile's too
+ * CALL is write (also what reserves room), sync or read. No file, no fault; so a test
  * breaks a disk under a running server and mends it again. Paths come from /proc/self/fd.
  */
 #undef _FILE_OFFSET_BITS /* both names of a call are replaced, and this would make one of them of two */
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -77,3 +79,7 @@ REPLACE(int, fallocate, "write", (int fd, int mode, off_t at, off_t len), (fd, m
 REPLACE(int, fallocate64, "write", (int fd, int mode, off_t at, off_t len), (fd, mode, at, len), fd)
 REPLACE(int, fsync, "sync", (int fd), (fd), fd)
 REPLACE(int, fdatasync, "sync", (int fd), (fd), fd)
+REPLACE(ssize_t, pread, "read", (int fd, void *to, size_t len, off_t at), (fd, to, len, at), fd)
+REPLACE(ssize_t, pread64, "read", (int fd, void *to, size_t len, off_t at), (fd, to, len, at), fd)
+REPLACE(ssize_t, sendfile, "read", (int to, int from, off_t *at, size_t len), (to, from, at, len), from)
+REPLACE(ssize_t, sendfile64, "read", (int to, int from, off_t *at, size_t len), (to, from, at, len), from)
