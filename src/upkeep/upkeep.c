@@ -7,8 +7,10 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define ENGINE_BYTES ((int64_t)512 << 20)
+#define INTERRUPT_AGAIN_NS 20000000
 /* A server that is started anew each day vacuums all the same. */
 #define FIRST_VACUUM_MS ((int64_t)3600 * 1000)
 
@@ -32,7 +34,7 @@ struct upkeep {
 	bool started;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool stopping;                 /* under the lock, as are the rest */
+	bool stopping, ended;          /* under the lock, as are the rest */
 	struct sql_conn *interrupted;  /* runs a chore: to be interrupted at a stop */
 	struct upkeep_record *records; /* a ring */
 	size_t record_count;
@@ -48,7 +50,11 @@ void upkeep_new(const struct upkeep_options *options, struct upkeep **out)
 	u->count = options->table_count;
 	u->records = mr_calloc(UPKEEP_RECORDS_MAX, sizeof *u->records);
 	pthread_mutex_init(&u->lock, NULL);
-	pthread_cond_init(&u->changed, NULL);
+	pthread_condattr_t attr;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&u->changed, &attr);
+	pthread_condattr_destroy(&attr);
 	int64_t now = clock_wall_ms(u->env->clock);
 	for (size_t i = 0; i < u->count; i++) {
 		const struct upkeep_policy *policy = &options->tables[i].policy;
@@ -86,6 +92,13 @@ static int no_queries(void *arg, mr_str spark, struct arena *arena, mr_str *out,
 	return 0;
 }
 
+static void allow_interrupt(struct upkeep *u, bool running)
+{
+	pthread_mutex_lock(&u->lock);
+	u->interrupted = running ? u->conn : NULL;
+	pthread_mutex_unlock(&u->lock);
+}
+
 static int open_engine(struct upkeep *u, struct mr_error *err)
 {
 	if (u->session)
@@ -97,6 +110,8 @@ static int open_engine(struct upkeep *u, struct mr_error *err)
 		rc = sql_engine_install(u->engine, spark_macros(), err);
 	if (rc == 0)
 		rc = sql_connect(u->engine, &u->conn, err);
+	if (rc == 0)
+		allow_interrupt(u, true);
 	if (rc == 0)
 		u->session = lake_session_new(u->lake, u->conn, no_queries, NULL);
 	return rc;
@@ -125,7 +140,10 @@ static int set_properties(struct upkeep *u, struct kept *kept, const struct delt
 	put_property(&properties, snapshot, "delta.logRetentionDuration", policy->log_retention_ms, true);
 	put_property(&properties, snapshot, "delta.checkpointInterval", policy->checkpoint_every, false);
 	int rc = 1;
-	if (properties.len && !kept->is.derived) {
+	bool needed = properties.len && !kept->is.derived;
+	if (needed)
+		rc = open_engine(u, err);
+	if (needed && rc == 0) {
 		mr_buf_cstr(&sql, "ALTER TABLE ");
 		sql_quote_path(&sql, mr_str_from(kept->is.name));
 		mr_buf_printf(&sql, " SET TBLPROPERTIES (%s)", properties.ptr);
@@ -146,10 +164,10 @@ static int carry_out(struct upkeep *u, struct kept *kept, enum chore chore,
 	struct lake_compaction how = {.target_bytes = policy->target_file_bytes,
 				      .small_bytes = upkeep_small_bytes(policy)};
 	int64_t files, bytes;
-	int rc = open_engine(u, err);
+	/* A server whose tables need nothing has no second engine. */
+	int rc = chore == CHORE_PROPERTIES ? 0 : open_engine(u, err);
 	if (rc < 0)
 		return rc;
-	lake_session_reset(u->session);
 	switch (chore) {
 	case CHORE_PROPERTIES:
 		rc = set_properties(u, kept, snapshot, err);
@@ -163,7 +181,8 @@ static int carry_out(struct upkeep *u, struct kept *kept, enum chore chore,
 	case CHORE_NONE:
 		break;
 	}
-	lake_session_reset(u->session);
+	if (u->session)
+		lake_session_reset(u->session);
 	return rc;
 }
 
@@ -204,13 +223,6 @@ static void note_done(struct kept *kept, enum chore chore, int64_t now_ms, int64
 		state->vacuumed_ms = now_ms;
 	if (chore == CHORE_OPTIMIZE)
 		state->files_at_look = files;
-}
-
-static void allow_interrupt(struct upkeep *u, bool running)
-{
-	pthread_mutex_lock(&u->lock);
-	u->interrupted = running ? u->conn : NULL;
-	pthread_mutex_unlock(&u->lock);
 }
 
 /* 1: done and recorded; 0: there was nothing to do after all. */
@@ -306,13 +318,15 @@ static void *upkeep_thread(void *arg)
 		pthread_mutex_lock(&u->lock);
 		u->tables[table].moved |= rc > 0;
 	}
+	u->ended = true;
+	pthread_cond_broadcast(&u->changed);
 	pthread_mutex_unlock(&u->lock);
 	return NULL;
 }
 
 void upkeep_start(struct upkeep *u)
 {
-	u->stopping = false;
+	u->stopping = u->ended = false;
 	int rc = pthread_create(&u->thread, NULL, upkeep_thread, u);
 	MR_ASSERT(rc == 0);
 	u->started = true;
@@ -322,9 +336,18 @@ void upkeep_stop(struct upkeep *u)
 {
 	pthread_mutex_lock(&u->lock);
 	u->stopping = true;
-	if (u->interrupted)
-		sql_interrupt(u->interrupted);
 	pthread_cond_broadcast(&u->changed);
+	/* A chore is several queries: an interrupt may fall between two of them. */
+	while (u->started && !u->ended) {
+		struct timespec until;
+		if (u->interrupted)
+			sql_interrupt(u->interrupted);
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_nsec += INTERRUPT_AGAIN_NS;
+		until.tv_sec += until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+		pthread_cond_timedwait(&u->changed, &u->lock, &until);
+	}
 	pthread_mutex_unlock(&u->lock);
 	if (u->started)
 		pthread_join(u->thread, NULL);
