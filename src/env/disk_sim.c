@@ -452,6 +452,8 @@ static int remove_name(struct mr_disk *base, const char *path, bool is_dir, stru
 			rc = mr_fail(err, MR_ERR_IO, "cannot remove %s", path);
 		else
 			change_dir(parent, last, NULL, NULL);
+		if (rc == 0 && disk->space >= 0)
+			disk->space += (int64_t)inode->data.len;
 		free(last);
 	}
 	pthread_mutex_unlock(&disk->lock);

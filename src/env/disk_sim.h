@@ -25,7 +25,8 @@ void sim_disk_set_clock(struct mr_disk *disk, struct mr_clock *clock);
 /* Power is lost and returns. Files that are open read and write nothing that lasts any more. */
 void sim_disk_crash(struct mr_disk *disk);
 
-/* From now on `bytes` more can be added to files, then MR_ERR_NO_SPACE; -1: no limit. */
+/* From now on `bytes` more can be added to files, then MR_ERR_NO_SPACE; -1: no limit. A file that is
+ * unlinked gives its bytes back. */
 void sim_disk_set_space(struct mr_disk *disk, int64_t bytes);
 /* The nth file_sync from now fails with MR_ERR_IO (1: the next); 0: none. */
 void sim_disk_fail_sync(struct mr_disk *disk, int nth);

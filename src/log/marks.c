@@ -119,9 +119,12 @@ static int delete_before(struct log_partition *partition, int64_t offset, struct
 	partition->start_offset = offset;
 	pthread_mutex_unlock(&partition->lock);
 	rc = marks_write(partition->topic->store, err);
+	/* A full disk is why one deletes: whole segments need no room to go, and leave some for the mark. */
+	if (rc == MR_ERR_NO_SPACE && drop_segments_before_start(partition, err) == 0)
+		rc = marks_write(partition->topic->store, err);
 	if (rc < 0) {
 		pthread_mutex_lock(&partition->lock);
-		partition->start_offset = before;
+		partition->start_offset = mr_max_i64(before, partition->segments.items[0]->base);
 		pthread_mutex_unlock(&partition->lock);
 		return rc;
 	}

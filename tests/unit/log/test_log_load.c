@@ -261,6 +261,32 @@ TEST(log_full_disk_fences_and_recovers)
 	sim_disk_free(sick.disk);
 }
 
+TEST(log_full_disk_is_trimmed)
+{
+	struct mr_error err;
+	struct sick sick;
+	struct log_topic *topic;
+	struct log_topic_config config;
+	sick_open(&sick);
+	log_topic_config_default(&config);
+	config.segment_bytes = 64 << 10;
+	CHECK_OK(log_topic_create(sick.store, MR_STR("small"), &config, &topic, &err), err);
+	struct log_partition *p = log_partition_at(topic, 0);
+	for (int i = 0; i < 200; i++)
+		kit_append(p, "some records, of which there are many", 20);
+	CHECK_OK(log_store_commit(sick.store, &err), err);
+	sim_disk_set_space(sick.disk, 0);
+	int64_t low = 0, end = log_stable_offset(p);
+	CHECK_INT(log_delete_records(p, 1, &low, &err), MR_ERR_NO_SPACE); /* no whole segment goes */
+	CHECK_INT(log_start_offset(p), 0);
+	CHECK_OK(log_delete_records(p, end - 1, &low, &err), err);
+	CHECK_INT(low, end - 1);
+	CHECK_INT(log_start_offset(p), end - 1);
+	CHECK(log_size_bytes(p) < 64 << 10);
+	log_store_close(sick.store);
+	sim_disk_free(sick.disk);
+}
+
 TEST(log_failed_journal_sync_acknowledges_nothing)
 {
 	struct mr_error err;
