@@ -3,6 +3,7 @@
 #include "api/json.h"
 #include "api/watch.h"
 #include "base/log.h"
+#include "task/airflow.h"
 #include "task/context.h"
 #include "task/notify.h"
 #include "task/task.h"
@@ -22,6 +23,7 @@ struct dags {
 	struct vault *vault;
 	struct hub *hub;
 	struct dag_load_options load;
+	struct airflow_cache airflow;
 	struct task_services services;
 	struct scheduler *scheduler; /* NULL: not started */
 	struct dag_executor *process, *engine;
@@ -333,7 +335,9 @@ int dags_open(const struct dags_options *options, struct dags **out, struct mr_e
 	dags->folder = mr_strdup(options->folder);
 	const char *own = options->scratch ? options->scratch : options->data;
 	dags->store_path = mr_asprintf("%s/dags.db", own);
-	dags->task_folder = mr_asprintf("%s/dag", own);
+	char *here = own[0] == '/' ? NULL : getcwd(NULL, 0); /* tasks run in folders of their own */
+	dags->task_folder = mr_asprintf("%s%s%s/dag", here ? here : "", here ? "/" : "", own);
+	free(here);
 	dags->vault_folder = mr_asprintf("%s/dag", options->data);
 	dags->logs = mr_asprintf("%s/dag/logs", own);
 	dags->tables = mr_asprintf("%s/tables", options->data);
@@ -341,8 +345,13 @@ int dags_open(const struct dags_options *options, struct dags **out, struct mr_e
 		snprintf(dags->hostname, sizeof dags->hostname, "localhost");
 	pthread_mutex_init(&dags->lock, NULL);
 	pthread_mutex_init(&dags->calling, NULL);
-	dags->load = (struct dag_load_options){options->env->disk, task_check_template, pool_exists, dags,
-					       dags->options.only};
+	dags->load = (struct dag_load_options){.disk = options->env->disk,
+					       .check_template = task_check_template,
+					       .pool_exists = pool_exists,
+					       .arg = dags,
+					       .read_scripts = airflow_read,
+					       .scripts_arg = &dags->airflow,
+					       .only = dags->options.only};
 	int rc = open_parts(dags, err);
 	if (rc < 0) {
 		dags_free(dags);
@@ -467,6 +476,7 @@ void dags_free(struct dags *dags)
 	mr_vec_release(&dags->faults);
 	hub_free(dags->hub);
 	vault_free(dags->vault);
+	airflow_cache_release(&dags->airflow);
 	if (dags->store)
 		dags->store->ops->free(dags->store);
 	pthread_mutex_destroy(&dags->lock);

@@ -11,6 +11,7 @@
 #include "dag/state.h"
 #include "dag/timetable.h"
 #include "env/env.h"
+#include "task/airflow.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,12 +21,15 @@
 static int load_project(const struct args *args, struct dag_set *set, struct mr_error *err)
 {
 	const char *project = args_get(args, "project") ? args_get(args, "project") : ".";
-	struct dag_load_options load_options = {.disk = env_linux()->disk};
+	struct airflow_cache airflow = {0};
+	struct dag_load_options load_options = {
+	    .disk = env_linux()->disk, .read_scripts = airflow_read, .scripts_arg = &airflow};
 	char *folder = mr_asprintf("%s/dags", project);
 	memset(set, 0, sizeof *set);
 	int rc = dag_load_folder(&load_options, folder, set, err);
 	if (rc == 0)
 		dag_set_finish(&load_options, set);
+	airflow_cache_release(&airflow);
 	free(folder);
 	return rc;
 }
@@ -46,6 +50,13 @@ static int find_dag(const struct dag_set *set, const char *id, struct dag **out,
 		names[i] = set->dags.items[i]->id.ptr;
 	const char *near = conf_nearest(mr_str_from(id), names, set->dags.len);
 	mr_fail(err, MR_ERR_NOT_FOUND, "no DAG is called '%s'", id);
+	for (size_t i = 0; !near && i < set->faults.len; i++)
+		if (!set->faults.items[i].dag_id[0]) {
+			free(names);
+			mr_hint(err, "unless it is in what cannot be read: %s",
+				set->faults.items[i].error.message);
+			return MR_ERR_NOT_FOUND;
+		}
 	mr_hint(err, near ? "did you mean '%s'?" : "'millrace dag list' shows them%s", near ? near : "");
 	free(names);
 	return MR_ERR_NOT_FOUND;

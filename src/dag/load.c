@@ -210,7 +210,7 @@ static int build_dag(struct build *b, const struct yaml_node *defaults, const st
 	return rc == 0 ? set_version(b, defaults, node, err) : rc;
 }
 
-static void add_fault(struct dag_set *set, const char *file, mr_str dag_id, const struct mr_error *err)
+void load_fault(struct dag_set *set, const char *file, mr_str dag_id, const struct mr_error *err)
 {
 	struct dag_fault fault = {.file = mr_strdup(file), .dag_id = mr_strndup(dag_id), .error = *err};
 	mr_vec_push(&set->faults, fault);
@@ -250,7 +250,7 @@ static void load_one(const struct dag_load_options *options, struct arena *scrat
 		mr_vec_push(&set->dags, dag);
 		return;
 	}
-	add_fault(set, file, key->text, &err);
+	load_fault(set, file, key->text, &err);
 	dag_unref(dag);
 }
 
@@ -298,7 +298,7 @@ void dag_load_text(const struct dag_load_options *options, const char *file, mr_
 	if (rc == 0 && pools)
 		rc = read_pools(&b, pools, set, &err);
 	if (rc < 0)
-		add_fault(set, file, MR_STR(""), &err);
+		load_fault(set, file, MR_STR(""), &err);
 	for (size_t i = 0; rc == 0 && i < root->count; i++)
 		if (root->items[i] != defaults && root->items[i] != pools)
 			load_one(options, &scratch, file, defaults, root->keys[i], root->items[i], set);
@@ -312,6 +312,7 @@ struct listing {
 	struct arena *arena;
 	const char *folder;
 	MR_VEC(char *) files;
+	MR_VEC(char *) scripts; /* .py */
 	MR_VEC(char *) folders;
 };
 
@@ -321,12 +322,16 @@ static int take_entry(void *arg, const char *name, const struct file_info *info)
 	mr_str s = mr_str_from(name);
 	char *path =
 	    arena_strdup(listing->arena, arena_printf(listing->arena, "%s/%s", listing->folder, name).ptr);
-	if (name[0] == '.' || listing->files.len >= FILES_MAX)
+	if (name[0] == '.' || listing->files.len + listing->scripts.len >= FILES_MAX)
 		return 0;
-	if (info->is_dir)
+	bool yaml = mr_str_ends(s, MR_STR(".yml")) || mr_str_ends(s, MR_STR(".yaml"));
+	if (info->is_dir) {
 		mr_vec_push(&listing->folders, path);
-	else if (mr_str_ends(s, MR_STR(".yml")) || mr_str_ends(s, MR_STR(".yaml"))) {
-		mr_vec_push(&listing->files, path);
+	} else if (yaml || mr_str_ends(s, MR_STR(".py"))) {
+		if (yaml)
+			mr_vec_push(&listing->files, path);
+		else
+			mr_vec_push(&listing->scripts, path);
 		struct mr_buf text = {0};
 		mr_buf_printf(&text, "%s %lld %lld", path, (long long)info->size, (long long)info->mtime_ms);
 		listing->mark += mr_hash(mr_buf_view(&text)) | 1;
@@ -345,7 +350,7 @@ static void load_file(const struct dag_load_options *options, const char *path, 
 	struct mr_buf text = {0};
 	struct mr_error err;
 	if (disk_read_file(options->disk, path, YAML_BYTES_MAX, &text, &err) < 0)
-		add_fault(set, path, MR_STR(""), &err);
+		load_fault(set, path, MR_STR(""), &err);
 	else
 		dag_load_text(options, path, mr_buf_view(&text), set);
 	mr_buf_release(&text);
@@ -362,12 +367,15 @@ static int list_files(struct mr_disk *disk, struct listing *listing, struct mr_e
 	}
 	if (rc == 0 && listing->files.len)
 		qsort(listing->files.items, listing->files.len, sizeof(char *), by_text);
+	if (rc == 0 && listing->scripts.len)
+		qsort(listing->scripts.items, listing->scripts.len, sizeof(char *), by_text);
 	return rc;
 }
 
 static void listing_release(struct listing *listing)
 {
 	mr_vec_release(&listing->files);
+	mr_vec_release(&listing->scripts);
 	mr_vec_release(&listing->folders);
 	arena_release(listing->arena);
 }
@@ -380,6 +388,8 @@ int dag_load_folder(const struct dag_load_options *options, const char *folder, 
 	int rc = list_files(options->disk, &listing, err);
 	for (size_t i = 0; rc == 0 && i < listing.files.len; i++)
 		load_file(options, listing.files.items[i], set);
+	if (rc == 0 && options->read_scripts)
+		load_scripts(options, folder, listing.scripts.items, listing.scripts.len, set);
 	listing_release(&listing);
 	return rc;
 }
@@ -478,7 +488,7 @@ void dag_set_finish(const struct dag_load_options *options, struct dag_set *set)
 			set->dags.items[kept++] = dag;
 			continue;
 		}
-		add_fault(set, dag->file.ptr, dag->id, &err);
+		load_fault(set, dag->file.ptr, dag->id, &err);
 		dag_unref(dag);
 	}
 	set->dags.len = kept;

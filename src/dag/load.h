@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/types.h"
 #include "base/vec.h"
@@ -46,6 +47,13 @@ struct dag_load_options {
 	/* A pool that no file names but that exists; NULL: none does but default_pool. */
 	bool (*pool_exists)(void *arg, mr_str name);
 	void *arg;
+	/* What the scripts (.py below the folder that mention Airflow and a DAG) hold: a line of JSON for
+	 * each,
+	 * {"file", "dags": a DAG file of ours, "faults": [{"dag_id", "line", "message"}]}. NULL: scripts are
+	 * not looked at. */
+	int (*read_scripts)(void *scripts_arg, const char *folder, char *const *files, size_t count,
+			    struct mr_buf *lines, struct mr_error *err);
+	void *scripts_arg;
 	/* Not empty: this DAG alone, as if it had no schedule: to be run by hand. */
 	mr_str only;
 };
@@ -53,7 +61,8 @@ struct dag_load_options {
 /* One file's text into the set; what is wrong is in set->faults. Call dag_set_finish at the end. */
 void dag_load_text(const struct dag_load_options *options, const char *file, mr_str text,
 		   struct dag_set *set);
-/* All .yml and .yaml files below the folder, sorted by path. A folder that is not there is no DAG. */
+/* All .yml and .yaml files below the folder, sorted by path, then the scripts. A folder that is not there is
+ * no DAG. */
 MR_NODISCARD int dag_load_folder(const struct dag_load_options *options, const char *folder,
 				 struct dag_set *set, struct mr_error *err);
 /* Changes when a DAG file of the folder does: a hash of names, sizes and times. */

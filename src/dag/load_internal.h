@@ -77,3 +77,8 @@ int load_tasks(struct build *b, const struct yaml_node *tasks, struct mr_error *
 bool load_task_key_known(mr_str name);
 /* load_graph.c: groups, dependencies, order, weights. */
 int load_graph(struct build *b, const struct yaml_node *groups, struct mr_error *err);
+/* load.c */
+void load_fault(struct dag_set *set, const char *file, mr_str dag_id, const struct mr_error *err);
+/* load_python.c: the DAGs of the scripts, read by options->read_scripts. */
+void load_scripts(const struct dag_load_options *options, const char *folder, char *const *files,
+		  size_t count, struct dag_set *set);

@@ -26,6 +26,14 @@ static const struct operator_argument python_arguments[] = {
     {"env", OPERATOR_MAP, .templated = true, .help = "variables of the process's environment"},
 };
 
+static const struct operator_argument airflow_arguments[] = {
+    {"dag_file", OPERATOR_STR, .required = true, .help = "the Airflow DAG file that has this task"},
+    {"item1", OPERATOR_ANY, .help = "what a mapped task counts"},
+    {"item2", OPERATOR_ANY, .help = "likewise"},
+    {"item3", OPERATOR_ANY, .help = "likewise"},
+    {"item4", OPERATOR_ANY, .help = "likewise"},
+};
+
 static const struct operator_argument branch_arguments[] = {
     {"follow", OPERATOR_LIST, .required = true, .templated = true, .help = "ids of the tasks to go on with"},
 };
@@ -164,6 +172,10 @@ static const struct operator operators[] = {
      .place = OPERATOR_PROCESS,
      ARGUMENTS(bash_arguments),
      .help = "a shell command in a process of its own"},
+    {.name = "AirflowOperator",
+     .place = OPERATOR_PROCESS,
+     ARGUMENTS(airflow_arguments),
+     .help = "a task of an Airflow DAG file, run by Airflow's own task runner"},
     {.name = "PythonOperator",
      .place = OPERATOR_PROCESS,
      ARGUMENTS(python_arguments),

@@ -5,6 +5,7 @@
 
 static const struct task_op ops[] = {
     {.name = "BashOperator", .command = bash_command, .finish = bash_finish},
+    {.name = "AirflowOperator", .command = airflow_command, .finish = airflow_finish},
     {.name = "PythonOperator", .command = python_command, .finish = python_finish},
     {.name = "BranchPythonOperator", .command = python_command, .finish = python_finish},
     {.name = "BranchOperator", .run = branch_run},

@@ -32,7 +32,9 @@ struct op_call {
 struct op_result {
 	enum dag_outcome outcome;
 	mr_str reason;
-	mr_str xcom_json; /* of return_value; empty: none */
+	mr_str xcom_json;       /* of return_value; empty: none */
+	struct dag_xcom *xcoms; /* of a process: more, whatever its outcome */
+	size_t xcom_count;
 	enum dag_follow follow;
 	mr_str *follow_ids;
 	size_t follow_count;
@@ -101,6 +103,8 @@ MR_NODISCARD int op_query_truth(struct op_call *call, mr_str sql, bool *truth, s
 /* op_*.c */
 int bash_command(struct op_call *, struct op_command *, struct mr_error *);
 int bash_finish(struct op_call *, const struct op_end *, struct op_result *, struct mr_error *);
+int airflow_command(struct op_call *, struct op_command *, struct mr_error *);
+int airflow_finish(struct op_call *, const struct op_end *, struct op_result *, struct mr_error *);
 int python_command(struct op_call *, struct op_command *, struct mr_error *);
 int python_finish(struct op_call *, const struct op_end *, struct op_result *, struct mr_error *);
 int branch_run(struct op_call *, struct op_result *, struct mr_error *);

@@ -344,8 +344,8 @@ static void report_end(struct process_executor *executor, struct running *runnin
 	    .follow = result.follow,
 	    .follow_ids = result.follow_ids,
 	    .follow_count = result.follow_count,
-	    .xcoms = &xcom,
-	    .xcom_count = push,
+	    .xcoms = result.xcom_count ? result.xcoms : &xcom,
+	    .xcom_count = result.xcom_count ? result.xcom_count : push,
 	};
 	task_log_line(&call.log, result.outcome == DAG_FAILED ? "ERROR" : "INFO", "%s%s%.*s",
 		      result.outcome == DAG_SUCCEEDED ? "succeeded"

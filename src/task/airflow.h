@@ -1,0 +1,26 @@
+/* task/airflow.h - Airflow's DAG files, read by Airflow itself in the project's Python (docs/airflow.md).
+ *
+ * One process reads all files, each in a fork with a time-out and a memory limit. Nothing of a DAG file
+ * ever runs in this process.
+ *
+ * The Python: $MILLRACE_AIRFLOW_PYTHON, else .venv/bin/python3 beside the DAGs' folder, else python3.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/error.h"
+
+extern const char airflow_helper[]; /* airflow_helper.py */
+
+struct airflow_cache { /* what was read last: a changed YAML file does not run the scripts again */
+	uint64_t mark;
+	struct mr_buf lines;
+};
+void airflow_cache_release(struct airflow_cache *cache);
+
+/* The Python that has Airflow, by the rule above; the caller frees it. */
+char *airflow_python(const char *dags_folder);
+/* Fits dag_load_options.read_scripts; cache is a struct airflow_cache, zero at first. Blocks until the
+ * files are read, or for 30 s a file. MR_ERR_UNSUPPORTED when there is no Airflow. One thread a cache. */
+int airflow_read(void *cache, const char *folder, char *const *files, size_t count, struct mr_buf *lines,
+		 struct mr_error *err);
