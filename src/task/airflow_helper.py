@@ -346,9 +346,7 @@ class Supervisor:
                     self.write(ours, number, None, {"type": "ErrorResponse", "error": "GENERIC_ERROR",
                                                     "detail": {"message": f"{body['type']} is not answered by this scheduler"}})
                 else:
-                    said = answer(body)
-                    failed = bool(said) and said["type"] == "ErrorResponse"
-                    self.write(ours, number, None if failed else said, said if failed else None)
+                    self.write(ours, number, answer(body))
         except (BrokenPipeError, ConnectionResetError):
             pass
         return runner.wait()
