@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "base/buf.h"
+#include "base/mem.h"
 #include "codec/json.h"
 #include "dag/asset.h"
 #include "dag/civil.h"
@@ -221,4 +222,69 @@ TEST(load_survives_hostile_text)
 		free(copy);
 	}
 	mr_buf_release(&text);
+}
+
+static int fake_scripts(void *arg, const char *folder, char *const *files, size_t count, struct mr_buf *lines,
+			struct mr_error *err)
+{
+	int *asked = arg;
+	(void)folder;
+	*asked += (int)count;
+	if (!strstr(files[0], "etl.py"))
+		return mr_fail(err, MR_ERR_INVALID, "not the file that has DAGs");
+	mr_buf_printf(lines,
+		      "{\"file\": \"%s\", \"dags\": {\"etl\": {\"schedule\": null, \"tasks\": "
+		      "{\"a\": {\"operator\": \"EmptyOperator\"}, \"g.b\": {\"operator\": "
+		      "\"AirflowOperator\", \"dag_file\": \"/x.py\", \"dependencies\": [\"a\"], "
+		      "\"expand\": {\"item1\": \"+a\"}}}}}, \"faults\": [{\"dag_id\": \"other\", "
+		      "\"line\": 7, \"message\": \"uses a thing\"}]}\n",
+		      files[0]);
+	return 0;
+}
+
+static int no_airflow(void *arg, const char *folder, char *const *files, size_t count, struct mr_buf *lines,
+		      struct mr_error *err)
+{
+	(void)arg, (void)folder, (void)files, (void)count, (void)lines;
+	return mr_fail(err, MR_ERR_UNSUPPORTED, "no Airflow here");
+}
+
+static void put_file(const char *folder, const char *name, const char *text)
+{
+	struct mr_error err;
+	char *path = mr_asprintf("%s/%s", folder, name);
+	CHECK_OK(disk_replace_file(env_linux()->disk, path, mr_str_from(text), &err), err);
+	free(path);
+}
+
+TEST(load_scripts_become_dags_and_faults_and_others_go_on)
+{
+	struct mr_error err;
+	int asked = 0;
+	const char *folder = test_folder();
+	struct dag_load_options options = {
+	    .disk = env_linux()->disk, .read_scripts = fake_scripts, .scripts_arg = &asked};
+	put_file(folder, "etl.py", "from airflow.sdk import dag\n");
+	put_file(folder, "helper.py", "print('neither word')\n");
+	put_file(folder, "y.yml", "plain: {schedule: null, tasks: {t: {operator: EmptyOperator}}}\n");
+	struct dag_set set = {0};
+	CHECK_OK(dag_load_folder(&options, folder, &set, &err), err);
+	dag_set_finish(&options, &set);
+	CHECK_INT(asked, 1);
+	CHECK_INT(set.dags.len, 2);
+	CHECK_INT(set.faults.len, 1);
+	CHECK(strcmp(set.faults.items[0].dag_id, "other") == 0);
+	CHECK(strstr(set.faults.items[0].error.where, "etl.py:7:1"));
+	struct dag *dag = dag_set_find(&set, MR_STR("etl"));
+	CHECK(dag && dag_task_find(dag, MR_STR("g.b")) && dag_task_mapped(dag_task_find(dag, MR_STR("g.b"))));
+	dag_set_release(&set);
+
+	options.read_scripts = no_airflow;
+	memset(&set, 0, sizeof set);
+	CHECK_OK(dag_load_folder(&options, folder, &set, &err), err);
+	dag_set_finish(&options, &set);
+	CHECK_INT(set.dags.len, 1);
+	CHECK_INT(set.faults.len, 1);
+	CHECK(strcmp(set.faults.items[0].error.message, "no Airflow here") == 0);
+	dag_set_release(&set);
 }
