@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 SETUP ?= tools/setup.sh
 SECONDS ?= 600
 
-.PHONY: all debug release tsan demo test unit torture fuzz fuzz-all lint format bench bench-broker bench-dag interop install clean setup
+.PHONY: all debug release tsan demo test unit torture fuzz fuzz-all lint format bench bench-broker bench-dag bench-delta interop install clean setup
 
 all: release
 
@@ -63,6 +63,9 @@ bench-broker: release    ## beside Apache Kafka (Maven), in turn, by the same lo
 
 bench-dag: release       ## beside Apache Airflow (PyPI) with PostgreSQL (Debian); prints the marks
 	@python3 bench/dag.py --build $(BUILD)/release
+
+bench-delta: release     ## Delta tables beside delta-rs and DuckDB (PyPI); prints the marks
+	@python3 bench/delta.py --build $(BUILD)/release
 
 interop: release         ## other people's programs against ours (PyPI, Maven, npm, Go): make interop T=kafka
 	@python3 tests/interop/run.py --build $(BUILD)/release $(T)
