@@ -175,6 +175,8 @@ static void seed_classic(struct mr_buf *out)
 static bool seed_group_records(void *state, size_t n, struct mr_buf *out)
 {
 	static const char member[] = "\x05\0\0\0\0\2c\2h\3\1t\1\0\0\x75\x30\0\0";
+	static const char classic[] = "\x05\0\0\0\0\2c\3/h\2\2t\0\0\0\x3a\x98\0\1\0\x1b\0\0\x27\x10"
+				      "\2\6range\x0e\0\0\0\0\0\1\0\1t\xff\xff\xff\xff\0\0";
 	static const char current[] = "\x08\0\0\0\0\0\5\0\0\0\4\0\2ABCDEFGHIJKLMNOP\3\0\0\0\0\0\0\0\1\0\1\0";
 	struct group_offset offset = {.offset = 12345, .leader_epoch = 3, .commit_ms = 1700000000000};
 	if (n < 7) {
@@ -189,8 +191,10 @@ static bool seed_group_records(void *state, size_t n, struct mr_buf *out)
 		mr_buf_append(out, member, sizeof member - 1);
 	} else if (n == 10) {
 		mr_buf_append(out, current, sizeof current - 1);
+	} else if (n == 11) {
+		mr_buf_append(out, classic, sizeof classic - 1);
 	}
-	return n <= 10;
+	return n <= 11;
 }
 
 const struct fuzz_target fuzz_group_records = {
