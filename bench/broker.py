@@ -28,6 +28,7 @@ from kafka_peer import Kafka, cpu_seconds  # noqa: E402
 
 
 CONNECTIONS = 2000
+PARTITIONS = 10_000
 
 
 def memory_mb(pid):
@@ -58,6 +59,9 @@ class Millrace:
         self.folder.mkdir(parents=True)
         (self.folder / "millrace.yml").write_text("kafka: {listen: 127.0.0.1:0, max_connections: 5000}\n"
                                                    "http: {listen: 127.0.0.1:0}\n")
+        return self.start()
+
+    def start(self):
         run = self.folder / ".millrace/run.json"
         started = time.monotonic()
         self.process = subprocess.Popen([self.binary, "up", self.folder], stdout=subprocess.DEVNULL,
@@ -169,6 +173,26 @@ class Bench:
         for s in sockets:
             s.close()
 
+    def many(self, broker, side):
+        """10,000 partitions of one topic: what it takes to make them, to write to each, to keep them, to start again."""
+        pid, memory, started = broker.process.pid, memory_mb(broker.process.pid), time.monotonic()
+        topic = self.topic(broker, PARTITIONS)
+        note = {"create_s": time.monotonic() - started,
+                "idle_kb_each": (memory_mb(pid) - memory) / PARTITIONS * 1024}
+        self.call("kafka_load", "-b", broker.kafka, "-t", topic, "-p", PARTITIONS, "-n", PARTITIONS * 2, "-s", 100)
+        note["written_kb_each"] = (memory_mb(pid) - memory) / PARTITIONS * 1024
+        note["descriptors"] = len(os.listdir(f"/proc/{pid}/fd"))
+        time.sleep(3)
+        cpu, seconds = cpu_seconds(pid), 5 if self.options.quick else 20
+        time.sleep(seconds)
+        note["cpu_percent"] = (cpu_seconds(pid) - cpu) / seconds * 100
+        for how, end in (("restart_s", broker.process.terminate), ("restart_killed_s", None)):
+            (end or broker.process.kill)()
+            broker.process.wait(60)
+            broker.start()
+            note[how] = broker.ready_seconds
+        self.note(f"{PARTITIONS:,} partitions", side, note)
+
     def idle(self, broker, side):
         time.sleep(3)
         cpu, seconds = cpu_seconds(broker.process.pid), 5 if self.options.quick else 20
@@ -190,6 +214,8 @@ class Bench:
             self.produce(broker, side, 1000, 400_000 // scale, 256)
             for partitions in (1, 256):
                 self.steady(broker, side, partitions)
+        if wanted("many") and side == "millrace":
+            self.many(broker, side)
         if wanted("connections") and not fsync:
             self.connections(broker, side)
         if wanted("latency"):
