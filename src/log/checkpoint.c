@@ -101,6 +101,20 @@ static void flush_index(struct log_partition *partition, struct segment *segment
 	pthread_mutex_unlock(&partition->lock);
 }
 
+/* A partition that nobody writes to holds neither memory for batches nor a file. */
+static void release_idle(struct log_partition *partition, struct segment *segment)
+{
+	pthread_mutex_lock(&partition->lock);
+	struct shared_file *file = segment->file;
+	segment->file = NULL;
+	if (partition->pending.len == 0)
+		mr_buf_release(&partition->pending);
+	if (partition->flight.len == 0)
+		mr_buf_release(&partition->flight);
+	pthread_mutex_unlock(&partition->lock);
+	shared_file_drop(file);
+}
+
 void checkpoint_tidy(struct log_partition *partition)
 {
 	size_t count = partition->segments.len;
@@ -108,15 +122,9 @@ void checkpoint_tidy(struct log_partition *partition)
 	for (size_t i = count; i-- > 0;) {
 		struct segment *segment = partition->segments.items[i];
 		flush_index(partition, segment);
-		if (i + 1 == count)
-			continue;
-		if (!segment->file)
+		if (i + 1 < count && !segment->file)
 			break; /* older ones have been closed by an earlier checkpoint */
-		pthread_mutex_lock(&partition->lock);
-		struct shared_file *file = segment->file;
-		segment->file = NULL;
-		pthread_mutex_unlock(&partition->lock);
-		shared_file_drop(file);
+		release_idle(partition, segment);
 	}
 }
 

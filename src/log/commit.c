@@ -17,6 +17,7 @@
 #define DIRECT_PARTITIONS_MAX 2
 #define DIRECT_BYTES_MIN ((size_t)256 << 10)
 #define DIRECT_BYTES_SCANNED_MAX ((int64_t)256 << 20)
+#define OPEN_PARTITIONS_MAX 4096
 
 static void take_queue(struct log_store *store)
 {
@@ -227,9 +228,10 @@ int commit_round(struct log_store *store, struct mr_error *err)
 			fail(store->round.items[i], err);
 	}
 	publish(store);
-	/* Recovery reads what was synced in place since the checkpoint: keep that short. */
-	if (store->direct_bytes > DIRECT_BYTES_SCANNED_MAX && !flush_under_way(store) &&
-	    flush_begin(store, err) < 0)
+	/* Recovery reads what was synced in place since the checkpoint: keep that short; and so the number of
+	 * files that are open, for each partition holds one from its first write to the next checkpoint. */
+	bool due = store->direct_bytes > DIRECT_BYTES_SCANNED_MAX || store->dirty.len > OPEN_PARTITIONS_MAX;
+	if (due && !flush_under_way(store) && flush_begin(store, err) < 0)
 		fault = err->code;
 	return rc < 0 ? rc : fault;
 }

@@ -41,7 +41,7 @@ struct segment {
 	int64_t synced_size;
 	int64_t created_ms;       /* wall clock; decides segment.ms */
 	int64_t max_timestamp;    /* -1 none, SEGMENT_TIME_UNKNOWN until somebody needs it */
-	struct shared_file *file; /* NULL while sealed and idle */
+	struct shared_file *file; /* NULL while sealed or idle */
 	struct index_tail index;
 };
 

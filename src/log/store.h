@@ -213,7 +213,7 @@ int partition_unfence(struct log_partition *partition, struct mr_error *err);
 /* checkpoint.c: sync all segments, write DIR/checkpoint, begin a new journal generation; every earlier
  * one is void. */
 int checkpoint_write(struct log_store *store, struct mr_error *err);
-void checkpoint_tidy(struct log_partition *partition); /* index tails to their files; sealed files closed */
+void checkpoint_tidy(struct log_partition *partition); /* index tails to their files; files closed */
 void checkpoint_record(struct log_store *store, struct mr_buf *out); /* what DIR/checkpoint is to hold */
 int checkpoint_replace(struct log_store *store, mr_str bytes, struct mr_error *err);
 int checkpoint_load(struct log_store *store, struct mr_error *err);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "env/disk_sim.h"
 
+#include <dirent.h>
 #include <pthread.h>
 
 TEST(log_one_sync_for_256_partitions)
@@ -354,5 +355,53 @@ TEST(log_relaxed_topics_do_not_sync)
 	kit_append_wait(log_partition_at(topic, 0), "v", 1);
 	log_store_stats(store, &after);
 	CHECK(after.syncs > before.syncs);
+	log_store_close(store);
+}
+
+static int open_descriptors(void)
+{
+	int count = 0;
+	DIR *dir = opendir("/proc/self/fd");
+	while (dir && readdir(dir))
+		count++;
+	if (dir)
+		closedir(dir);
+	return count;
+}
+
+/* A file a partition while it is written to, none after the next checkpoint; and it is opened again. */
+TEST(log_idle_partitions_hold_no_file)
+{
+	struct mr_error err;
+	struct log_store *store;
+	struct log_store_options options = {
+	    .env = env_linux(), .dir = test_folder(), .journal_bytes = 1 << 20, .manual = true};
+	CHECK_OK(log_store_open(&options, &store, &err), err);
+	int before = open_descriptors();
+	struct log_topic *idle = kit_topic(store, "idle", 300);
+	struct log_partition *busy = log_partition_at(kit_topic(store, "busy", 1), 0);
+	for (int32_t i = 0; i < 300; i++)
+		kit_append(log_partition_at(idle, i), "a", 1);
+	CHECK_OK(log_store_commit(store, &err), err);
+	CHECK(open_descriptors() >= before + 300);
+	struct log_stats stats;
+	log_store_stats(store, &stats);
+	for (uint64_t first = stats.checkpoints; stats.checkpoints < first + 2;) {
+		struct mr_buf batch = kit_batch("b", 1, 1, 100 << 10);
+		struct log_append out;
+		CHECK_OK(log_append(busy, mr_buf_view(&batch), &out, &err), err);
+		mr_buf_release(&batch);
+		CHECK_OK(log_store_commit(store, &err), err);
+		log_store_stats(store, &stats);
+	}
+	CHECK(open_descriptors() <= before + 4);
+	for (int32_t i = 0; i < 300; i++)
+		kit_append(log_partition_at(idle, i), "c", 1);
+	CHECK_OK(log_store_commit(store, &err), err);
+	for (int32_t i = 0; i < 300; i++) {
+		struct mr_buf values = kit_values(log_partition_at(idle, i), 0);
+		CHECK_STR(mr_buf_view(&values), "a.0 c.0");
+		mr_buf_release(&values);
+	}
 	log_store_close(store);
 }
