@@ -26,12 +26,15 @@ static void say(struct doctor *d, bool ok, const char *what, const char *detail,
 static void check_engine(struct doctor *d)
 {
 	struct mr_error err;
-	struct sql_engine *engine;
+	struct sql_engine *engine = NULL;
+	struct sql_conn *conn = NULL;
 	int rc = sql_engine_open(NULL, &engine, &err);
+	if (rc == 0)
+		rc = sql_connect(engine, &conn, &err);
 	say(d, rc == 0, "DuckDB", rc == 0 ? sql_engine_version() : err.message,
 	    "run tools/setup.sh and build again");
-	if (rc == 0)
-		sql_engine_close(engine);
+	sql_disconnect(conn);
+	sql_engine_close(engine);
 }
 
 static void check_limits(struct doctor *d)

@@ -23,13 +23,15 @@ static int enter_catalog(struct sql_conn *conn, struct mr_error *err)
 
 int sql_connect(struct sql_engine *engine, struct sql_conn **out, struct mr_error *err)
 {
+	int rc = sql_engine_ready(engine, err);
+	if (rc < 0)
+		return rc;
 	struct sql_conn *conn = mr_calloc(1, sizeof *conn);
 	conn->engine = engine;
 	conn->parser = json_parser_new();
 	pthread_mutex_lock(&engine->lock);
 	conn->catalog = ++engine->next_catalog;
 	pthread_mutex_unlock(&engine->lock);
-	int rc = 0;
 	if (duckdb_connect(engine->db, &conn->handle) != DuckDBSuccess)
 		rc = mr_fail(err, MR_ERR_INTERNAL, "DuckDB gives no connection");
 	if (rc == 0)

@@ -23,6 +23,8 @@ struct sql_engine_options {
 	const char *temp_dir;     /* spill; NULL: none */
 };
 
+/* Nothing of DuckDB runs before the first sql_connect, which opens the database and does what was installed
+ * and registered until then; what fails there fails each sql_connect, with the same error. */
 MR_NODISCARD int sql_engine_open(const struct sql_engine_options *options, struct sql_engine **out,
 				 struct mr_error *err);
 void sql_engine_close(struct sql_engine *engine);

@@ -80,7 +80,7 @@ static void on_call(duckdb_function_info info, duckdb_data_chunk input, duckdb_v
 			 duckdb_data_chunk_get_size(input), duckdb_vector_get_data(output));
 }
 
-static duckdb_state register_function(struct sql_engine *engine, struct registered_filter *r)
+int sql_filter_add(duckdb_connection admin, struct registered_filter *r, struct mr_error *err)
 {
 	duckdb_scalar_function function = duckdb_create_scalar_function();
 	duckdb_logical_type text = duckdb_create_logical_type(DUCKDB_TYPE_VARCHAR);
@@ -94,12 +94,14 @@ static duckdb_state register_function(struct sql_engine *engine, struct register
 	duckdb_scalar_function_set_extra_info(function, &r->filter, NULL);
 	duckdb_scalar_function_set_bind(function, on_bind);
 	duckdb_scalar_function_set_function(function, on_call);
-	duckdb_state state = duckdb_register_scalar_function(engine->admin, function);
+	duckdb_state state = duckdb_register_scalar_function(admin, function);
 	duckdb_destroy_scalar_function(&function);
 	duckdb_destroy_logical_type(&text);
 	duckdb_destroy_logical_type(&number);
 	duckdb_destroy_logical_type(&yes_no);
-	return state;
+	if (state != DuckDBSuccess)
+		return mr_fail(err, MR_ERR_EXISTS, "there is a function %s already", r->filter.name);
+	return 0;
 }
 
 int sql_register_filter(struct sql_engine *engine, const struct sql_filter *filter, struct mr_error *err)
@@ -113,8 +115,7 @@ int sql_register_filter(struct sql_engine *engine, const struct sql_filter *filt
 		r->filter = *filter;
 		r->next = engine->filters;
 		engine->filters = r; /* kept even when refused: DuckDB may hold the pointer */
-		if (register_function(engine, r) != DuckDBSuccess)
-			rc = mr_fail(err, MR_ERR_EXISTS, "there is a function %s already", filter->name);
+		rc = sql_engine_apply(engine, (struct sql_setup){.filter = r}, err);
 	}
 	pthread_mutex_unlock(&engine->lock);
 	return rc;

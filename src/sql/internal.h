@@ -2,23 +2,39 @@
 #pragma once
 
 #include "base/mem.h"
+#include "base/vec.h"
 #include "codec/json.h"
 #include "sql/engine.h"
 
 #include <duckdb.h>
 #include <pthread.h>
 
-struct registered_source;
+struct registered_source {
+	struct sql_source source;
+	char *name;
+	struct registered_source *next;
+};
 
 struct registered_filter {
 	struct sql_filter filter;
 	struct registered_filter *next;
 };
 
+/* What is done to the database when it is opened, in the order it was asked for: one of the three. */
+struct sql_setup {
+	char *statements;
+	struct registered_source *source;
+	struct registered_filter *filter;
+};
+
 struct sql_engine {
+	struct sql_engine_options options; /* temp_dir is ours */
+	pthread_mutex_t lock;              /* all below */
 	duckdb_database db;
-	duckdb_connection admin; /* registrations; under `lock` */
-	pthread_mutex_t lock;
+	duckdb_connection admin; /* NULL until the database is open and set up */
+	int failed;              /* the code of `failure`: opening it is not tried twice */
+	struct mr_error failure;
+	MR_VEC(struct sql_setup) setup; /* until it is open */
 	int64_t next_catalog;
 	struct registered_source *sources; /* freed after the database is closed */
 	struct registered_filter *filters; /* likewise */
@@ -67,5 +83,13 @@ void sql_value_json(const struct sql_type *type, duckdb_vector vector, idx_t row
 /* Prepare one statement; *out is the caller's. */
 int sql_prepare(struct sql_conn *conn, mr_str sql, duckdb_prepared_statement *out, struct mr_error *err);
 
+/* To the database when it is open, else into the setup; under the engine's lock. A failure says what DuckDB
+ * said. */
+int sql_engine_apply(struct sql_engine *engine, struct sql_setup step, struct mr_error *err);
+/* Open the database, if it is not yet, and set it up. */
+int sql_engine_ready(struct sql_engine *engine, struct mr_error *err);
+
+int sql_source_add(duckdb_connection admin, struct registered_source *source, struct mr_error *err);
+int sql_filter_add(duckdb_connection admin, struct registered_filter *filter, struct mr_error *err);
 void sql_sources_free(struct registered_source *sources);
 void sql_filters_free(struct registered_filter *filters);

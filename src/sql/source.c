@@ -11,12 +11,6 @@
 
 #include <stdlib.h>
 
-struct registered_source {
-	struct sql_source source;
-	char *name;
-	struct registered_source *next;
-};
-
 struct bound_source {
 	const struct sql_source *source;
 	struct arena arena;
@@ -239,7 +233,12 @@ static void on_next(duckdb_function_info info, duckdb_data_chunk output)
 	duckdb_data_chunk_set_size(output, rows);
 }
 
-static duckdb_state register_function(struct sql_engine *engine, struct registered_source *r)
+static int already_there(const char *name, struct mr_error *err)
+{
+	return mr_fail(err, MR_ERR_EXISTS, "there is a table function %s already", name);
+}
+
+int sql_source_add(duckdb_connection admin, struct registered_source *r, struct mr_error *err)
 {
 	duckdb_table_function function = duckdb_create_table_function();
 	duckdb_table_function_set_name(function, r->name);
@@ -252,9 +251,9 @@ static duckdb_state register_function(struct sql_engine *engine, struct register
 	duckdb_table_function_set_init(function, on_init);
 	duckdb_table_function_set_function(function, on_next);
 	duckdb_table_function_supports_projection_pushdown(function, true);
-	duckdb_state state = duckdb_register_table_function(engine->admin, function);
+	duckdb_state state = duckdb_register_table_function(admin, function);
 	duckdb_destroy_table_function(&function);
-	return state;
+	return state == DuckDBSuccess ? 0 : already_there(r->name, err);
 }
 
 int sql_register_source(struct sql_engine *engine, const struct sql_source *source, struct mr_error *err)
@@ -267,13 +266,12 @@ int sql_register_source(struct sql_engine *engine, const struct sql_source *sour
 	bool taken = false; /* DuckDB would take a second one as an overload */
 	for (struct registered_source *s = engine->sources; s && !taken; s = s->next)
 		taken = strcmp(s->name, r->name) == 0;
-	duckdb_state state = taken ? DuckDBError : register_function(engine, r);
+	int rc = taken ? already_there(r->name, err)
+		       : sql_engine_apply(engine, (struct sql_setup){.source = r}, err);
 	r->next = engine->sources;
 	engine->sources = r; /* kept even when refused: DuckDB may hold the pointer */
 	pthread_mutex_unlock(&engine->lock);
-	if (state != DuckDBSuccess)
-		return mr_fail(err, MR_ERR_EXISTS, "there is a table function %s already", source->name);
-	return 0;
+	return rc;
 }
 
 void sql_sources_free(struct registered_source *sources)
