@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Airflow's own example DAGs (its packages ship them) run by us, and under Airflow itself: the same end states.
+
+What Airflow says is made once (airflow_dag_states.py) and kept in build/peers/airflow-dags. random.choice takes the
+first of all choices on both sides, so that branches go the same way. A DAG that is not run is named, with the reason.
+"""
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import peers
+import suite as interop
+
+HERE = Path(__file__).resolve().parent
+PACKAGES = ("apache-airflow==3.3.2", "apache-airflow-providers-postgres==7.1.1", "psycopg2-binary==2.9.13", "asyncpg==0.32.0")
+LIMIT = 120  # seconds, of a DAG
+PAIRS = 3    # DAGs at a time
+STEADY = "import random\n\nrandom.choice = lambda items: items[0]\n"
+# Not run on either side, and why.
+LEFT_OUT = {
+    "example_asset_with_watchers.py": "watches a file by Airflow's triggerer for assets",
+    "example_kubernetes_executor.py": "needs the Kubernetes provider",
+    "example_local_kubernetes_executor.py": "needs the Kubernetes provider",
+    "example_hitl_operator.py": "waits for a person",
+    "tutorial_objectstorage.py": "needs the network",
+    "tutorial_taskflow_api_virtualenv.py": "needs virtualenv and the network",
+    "example_branch_python_dop_operator_3.py": "needs a run before it to depend on",
+}
+
+
+def example_files(python, folder):
+    """Airflow's example DAGs and what they import, in one folder; the names of the files."""
+    site = Path(interop.call(python, "-c", "import airflow; print(airflow.__path__[0])").strip().splitlines()[-1])
+    shutil.copytree(site / "example_dags", folder, ignore=shutil.ignore_patterns("__*"))
+    for file in (site / "providers/standard/example_dags").glob("example_*.py"):
+        shutil.copy(file, folder)
+    (folder / "plugins").rename(folder.parent / "plugins")
+    for name in LEFT_OUT:
+        (folder / name).unlink(missing_ok=True)
+    return sorted(folder.glob("*.py"))
+
+
+def airflows_states(python, files, folder):
+    """How each DAG ends under Airflow: asked once for these files."""
+    mark = hashlib.sha256(b"".join([(HERE / "airflow_dag_states.py").read_bytes(), *[f.read_bytes() for f in files]]))
+    kept = interop.PEERS / "airflow-dags" / f"{mark.hexdigest()[:16]}.json"
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with open(kept.with_suffix(".log"), "w") as log, open(kept.with_suffix(".new"), "w") as out:
+            subprocess.run([python, HERE / "airflow_dag_states.py", files[0].parent, str(LIMIT)], check=True,
+                           stdout=out, stderr=log, timeout=60 * LIMIT,
+                           env=os.environ | {"AIRFLOW_HOME": str(folder / "airflow-home")})
+        kept.with_suffix(".new").rename(kept)
+    return json.loads(kept.read_text())
+
+
+class Api:
+    def __init__(self, server):
+        self.base = server.http + "/api/v2"
+
+    def ask(self, method, path, body=None):
+        request = urllib.request.Request(self.base + path, method=method, headers={"Content-Type": "application/json"},
+                                         data=None if body is None else json.dumps(body).encode())
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()[:500]}") from error
+
+    def run(self, dag_id):
+        """One run by hand to its end: its state, and {"task[index]": state}."""
+        self.ask("PATCH", f"/dags/{dag_id}", {"is_paused": False})
+        try:
+            run_id = self.ask("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": None})["dag_run_id"]
+            path = f"/dags/{dag_id}/dagRuns/{urllib.request.quote(run_id, safe='')}"
+            until = time.monotonic() + 2 * LIMIT
+            while (state := self.ask("GET", path)["state"]) not in ("success", "failed"):
+                if time.monotonic() > until:
+                    break
+                time.sleep(0.2)
+        finally:
+            self.ask("PATCH", f"/dags/{dag_id}", {"is_paused": True})
+        instances = self.ask("GET", path + "/taskInstances?limit=1000")["task_instances"]
+        return {"run": state, "tasks": {
+            one["task_id"] + (f"[{one['map_index']}]" if one["map_index"] >= 0 else ""): str(one["state"])
+            for one in instances}}
+
+
+def differences(ours, theirs):
+    if "error" in theirs:
+        return [f"Airflow itself: {theirs['error']}"]
+    lines = [] if ours["run"] == theirs["run"] else [f"the run: {ours['run']}, Airflow: {theirs['run']}"]
+    for task in sorted(ours["tasks"].keys() | theirs["tasks"].keys()):
+        mine, other = ours["tasks"].get(task, "absent"), theirs["tasks"].get(task, "absent")
+        if mine != other:
+            lines.append(f"{task}: {mine}, Airflow: {other}")
+    return lines
+
+
+def compare(found, theirs):
+    if isinstance(found, Exception):
+        raise found
+    lines = differences(found, theirs)
+    assert not lines, "; ".join(lines)
+
+
+def main(suite):
+    python = peers.python("airflow", *PACKAGES)
+    folder = Path(suite.folder)
+    (folder / "steady").mkdir()
+    (folder / "steady/sitecustomize.py").write_text(STEADY)
+    (folder / "ours").mkdir()
+    files = example_files(python, folder / "ours/dags")
+    os.environ |= {"MILLRACE_AIRFLOW_PYTHON": str(python), "PYTHONPATH": str(folder / "steady"),
+                   "AIRFLOW__CORE__PLUGINS_FOLDER": str(folder / "ours/plugins")}
+    theirs = airflows_states(python, files, folder)
+    for name, why in LEFT_OUT.items():
+        print(f"left out {name}: {why}")
+    with suite.broker(name="ours") as server:
+        api = Api(server)
+        known = {dag["dag_id"] for dag in api.ask("GET", "/dags?limit=1000")["dags"]}
+        faults = api.ask("GET", "/importErrors?limit=1000")["import_errors"]
+        for fault in faults:
+            print(f"import error {Path(fault['filename']).name}: {fault['stack_trace'][:300]}")
+        wanted = [dag_id for dag_id in sorted(theirs) if suite.wanted(dag_id)]
+        def attempt(dag_id):
+            try:
+                return api.run(dag_id) if dag_id in known else AssertionError("not taken over")
+            except Exception as error:  # told by the check
+                return error
+        with ThreadPoolExecutor(PAIRS) as pool:
+            for dag_id, found in zip(wanted, pool.map(attempt, wanted)):
+                suite.check(dag_id, compare, found, theirs[dag_id])
+
+
+if __name__ == "__main__":
+    interop.run(__doc__, main)
