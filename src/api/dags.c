@@ -1,6 +1,7 @@
 #include "api/dags.h"
 
 #include "api/json.h"
+#include "api/task_channel.h"
 #include "api/watch.h"
 #include "base/log.h"
 #include "task/airflow.h"
@@ -29,6 +30,7 @@ struct dags {
 	struct dag_executor *process, *engine;
 	struct notifier *notifier;
 	struct watch *watch;
+	struct task_channel *channel;
 	pthread_mutex_t calling; /* not started: one core at a time */
 	pthread_mutex_t lock;
 	/* Below: under the lock. */
@@ -433,6 +435,8 @@ int dags_start(struct dags *dags, struct mr_error *err)
 	if (rc == 0)
 		rc = start_executors(dags, err);
 	if (rc == 0)
+		rc = task_channel_new(dags, dags->task_folder, &dags->channel, err);
+	if (rc == 0)
 		rc = scheduler_start(dags->scheduler, err);
 	if (rc == 0)
 		rc = watch_new(&watch, &dags->watch, err);
@@ -452,6 +456,8 @@ void dags_stop(struct dags *dags)
 {
 	watch_free(dags->watch);
 	dags->watch = NULL;
+	task_channel_free(dags->channel);
+	dags->channel = NULL;
 	hub_close(dags->hub);
 	if (dags->scheduler)
 		scheduler_stop(dags->scheduler);

@@ -470,6 +470,15 @@ static void push_xcoms(struct instance *instance, const struct dag_report *repor
 	}
 }
 
+/* What the try itself says of an asset counts instead of the outlet. */
+static bool told_of(const struct dag_report *report, mr_str uri)
+{
+	for (size_t i = 0; i < report->asset_event_count; i++)
+		if (mr_str_eq(report->asset_events[i].uri, uri))
+			return true;
+	return false;
+}
+
 static void succeeded(struct instance *instance, const struct dag_report *report)
 {
 	struct core *core = instance->run->core;
@@ -477,7 +486,8 @@ static void succeeded(struct instance *instance, const struct dag_report *report
 	if (instance->row.state != TASK_RESTARTING) {
 		follow(instance, report);
 		for (size_t i = 0; i < task->outlet_count; i++)
-			task_asset(core, task->outlets[i], MR_STR("{}"), -1, instance);
+			if (!told_of(report, task->outlets[i]))
+				task_asset(core, task->outlets[i], MR_STR("{}"), -1, instance);
 		for (size_t i = 0; i < report->asset_event_count; i++)
 			task_asset(core, report->asset_events[i].uri, report->asset_events[i].extra_json, -1,
 				   instance);

@@ -9,8 +9,9 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "env/disk.h"
 
-extern const char airflow_helper[]; /* airflow_helper.py */
+extern const char airflow_helper[]; /* airflow_helper.py and the parts after it */
 
 struct airflow_cache { /* what was read last: a changed YAML file does not run the scripts again */
 	uint64_t mark;
@@ -24,3 +25,6 @@ char *airflow_python(const char *dags_folder);
  * files are read, or for 30 s a file. MR_ERR_UNSUPPORTED when there is no Airflow. One thread a cache. */
 int airflow_read(void *cache, const char *folder, char *const *files, size_t count, struct mr_buf *lines,
 		 struct mr_error *err);
+/* Is this the token of a try that is not over? work: the folder of the tries' own folders (op_airflow.c
+ * makes them). Any thread. */
+bool airflow_token_is(struct mr_disk *disk, const char *work, mr_str id, mr_str token);

@@ -2,10 +2,14 @@
 
 parse FOLDER FILE…   one line of JSON a file: {"file", "dags": {id: DAG in our shape}, "faults": […]}
 run JOB              one try: the supervisor of Airflow's task runner. The end is the exit code (0, 1: may be
-                     retried, 98: final, 99: skipped) and $MILLRACE_XCOM: {"xcoms": {…}, "skip": [task, …]}
+                     retried, 97: to be resumed, 98: final, 99: skipped) and $MILLRACE_XCOM: {"xcoms": {…},
+                     "skip": [task, …], "events": [{"uri", "extra"}], "reschedule": time, "defer": {…}}
 
 Each file is parsed in a fork with limits, so a file that loops or eats memory costs only itself.
 """
+import fcntl
+import hashlib
+import itertools
 import json
 import os
 import resource
@@ -17,10 +21,11 @@ import sys
 import tempfile
 import time
 import traceback
+import urllib.parse
 
 PARSE_SECONDS = 30  # Airflow's dagbag_import_timeout
 PARSE_BYTES = 4 << 30
-SKIPPED, FINAL = 99, 98
+DEFERRED, FINAL, SKIPPED = 97, 98, 99
 RUNNER = "from airflow.sdk.execution_time import task_runner; task_runner.main()"
 
 
@@ -213,203 +218,3 @@ def parse(folder, files):
             parse_limited(path, out)
     finally:
         shutil.rmtree(home, ignore_errors=True)
-
-
-# ---- one try ----
-
-class Supervisor:
-    """Answers the task runner: frames of four bytes of length and msgpack [id, body, error]."""
-
-    def __init__(self, job):
-        import msgspec
-        self.job, self.msgpack = job, msgspec.msgpack
-        self.xcoms, self.skip, self.end = {}, [], None
-        self.encoder = msgspec.msgpack.Encoder()
-
-    def write(self, sock, number, body, error=None):
-        frame = self.encoder.encode([number, body, error])
-        sock.sendall(len(frame).to_bytes(4, "big") + frame)
-
-    def read_exactly(self, sock, count):
-        data = bytearray()
-        while len(data) < count:
-            part = sock.recv(count - len(data))
-            if not part:
-                return None
-            data += part
-        return bytes(data)
-
-    def requests(self, sock):
-        while head := self.read_exactly(sock, 4):
-            frame = self.read_exactly(sock, int.from_bytes(head, "big"))
-            if frame is None:
-                return
-            number, body, *_ = self.msgpack.decode(frame)
-            yield number, body
-
-    def pulled(self, body):
-        """(found, value) of what another task of the run pushed; a mapped task's is the list of all."""
-        if body["dag_id"] != self.job["dag_id"] or body["run_id"] != self.job["run_id"]:
-            return False, None
-        if body["task_id"] == self.job["task_id"]:
-            return body["key"] in self.xcoms, self.xcoms.get(body["key"])
-        keys = self.job["xcoms"].get(body["task_id"], {})
-        if body["key"] not in keys:
-            return False, None
-        value, index = keys[body["key"]], body.get("map_index")
-        if body["task_id"] in self.job["mapped"] and index is not None and index >= 0:
-            return (index < len(value), value[index] if index < len(value) else None)
-        return True, value
-
-    def listed(self, body):
-        found, value = self.pulled(body)
-        if not found:
-            return []
-        return value if body["task_id"] in self.job["mapped"] and isinstance(value, list) else [value]
-
-    # one method a request: the answer's body, or None
-    def GetXCom(self, body):
-        return {"type": "XComResult", "key": body["key"], "value": self.pulled(body)[1]}
-
-    def GetXComCount(self, body):
-        return {"type": "XComCountResponse", "len": len(self.listed(body))}
-
-    def GetXComSequenceItem(self, body):
-        values, offset = self.listed(body), body["offset"]
-        if not -len(values) <= offset < len(values):
-            return {"type": "ErrorResponse", "error": "XCOM_NOT_FOUND", "detail": {"offset": offset}}
-        return {"type": "XComSequenceIndexResult", "root": values[offset]}
-
-    def GetXComSequenceSlice(self, body):
-        part = slice(body["start"], body["stop"], body["step"])
-        return {"type": "XComSequenceSliceResult", "root": self.listed(body)[part]}
-
-    def SetXCom(self, body):
-        self.xcoms[body["key"]] = body["value"]
-
-    def DeleteXCom(self, body):
-        self.xcoms.pop(body["key"], None)
-
-    def SkipDownstreamTasks(self, body):
-        self.skip += [one if isinstance(one, str) else one[0] for one in body["tasks"]]
-
-    def GetPreviousDagRun(self, body):
-        return {"type": "PreviousDagRunResult", "dag_run": None}
-
-    def GetPrevSuccessfulDagRun(self, body):
-        return {"type": "PrevSuccessfulDagRunResult"}
-
-    def GetTaskRescheduleStartDate(self, body):
-        return {"type": "TaskRescheduleStartDate", "start_date": None}
-
-    def GetVariable(self, body):
-        return {"type": "ErrorResponse", "error": "VARIABLE_NOT_FOUND", "detail": {"key": body["key"]}}
-
-    def GetConnection(self, body):
-        return {"type": "ErrorResponse", "error": "CONNECTION_NOT_FOUND", "detail": {"conn_id": body["conn_id"]}}
-
-    def ValidateInletsAndOutlets(self, body):
-        return {"type": "InactiveAssetsResult", "inactive_assets": []}
-
-    def quiet(self, body):
-        return None
-
-    SetRenderedFields = SetRenderedMapIndex = MaskSecret = quiet
-
-    def ended(self, body):
-        self.end = body
-
-    TaskState = SucceedTask = DeferTask = RetryTask = RescheduleTask = ended
-
-    def startup(self, resumed):
-        job = self.job
-        context = {"dag_run": job["dag_run"], "max_tries": job["max_tries"], "task_reschedule_count": 0,
-                   "should_retry": job["try_number"] <= job["max_tries"], **resumed}
-        return {"type": "StartupDetails", "dag_rel_path": os.path.relpath(job["file"], job["folder"]),
-                "bundle_info": {"name": "dags-folder", "version": None}, "start_date": job["start_date"],
-                "sentry_integration": "", "ti_context": context,
-                "ti": {"id": job["id"], "task_id": job["task_id"], "dag_id": job["dag_id"], "run_id": job["run_id"],
-                       "try_number": job["try_number"], "dag_version_id": job["id"], "map_index": job["map_index"],
-                       "hostname": socket.gethostname(), "queue": "default"}}
-
-    def stretch(self, resumed):
-        """Start the task runner and answer it until it is gone; its exit code."""
-        ours, theirs = socket.socketpair()
-        runner = subprocess.Popen([sys.executable, "-u", "-c", RUNNER], stdin=theirs)
-        theirs.close()
-        self.write(ours, 0, self.startup(resumed))
-        try:
-            for number, body in self.requests(ours):
-                answer = getattr(self, body["type"], None)
-                if answer is None:
-                    print(f"{body['type']}: not answered by this scheduler", flush=True)
-                    self.write(ours, number, None, {"type": "ErrorResponse", "error": "GENERIC_ERROR",
-                                                    "detail": {"message": f"{body['type']} is not answered by this scheduler"}})
-                else:
-                    self.write(ours, number, answer(body))
-        except (BrokenPipeError, ConnectionResetError):
-            pass
-        return runner.wait()
-
-
-def first_event(body):
-    """Run the trigger of a DeferTask here until it has an event."""
-    import asyncio
-    from airflow.sdk._shared.module_loading import import_string
-    from airflow.sdk.serde import deserialize
-
-    async def wait():
-        kwargs = body["trigger_kwargs"]
-        kwargs = json.loads(kwargs) if isinstance(kwargs, str) else kwargs
-        trigger = import_string(body["classpath"])(**(deserialize(kwargs) or {}))
-        async for event in trigger.run():
-            return event.payload
-
-    return asyncio.run(wait())
-
-
-def until(moment):
-    from datetime import datetime, timezone
-    moment = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-    return max(0.0, (moment - datetime.now(timezone.utc)).total_seconds())
-
-
-def supervise(job):
-    supervisor, resumed = Supervisor(job), {}
-    while True:
-        supervisor.end = None
-        code = supervisor.stretch(resumed)
-        end = supervisor.end or {}
-        kind = end.get("type")
-        if kind == "RescheduleTask":
-            time.sleep(until(end["reschedule_date"]))
-        elif kind == "DeferTask":
-            from airflow.sdk.serde import serialize
-            kwargs = end.get("next_kwargs") or {}
-            kwargs["event"] = serialize(first_event(end))
-            resumed = {"next_method": end["next_method"], "next_kwargs": kwargs}
-        else:
-            return supervisor, end, code
-
-
-def run(path):
-    with open(path) as file:
-        job = json.load(file)
-    home = os.path.dirname(path)
-    configure(job["folder"], home)
-    supervisor, end, code = supervise(job)
-    with open(os.environ["MILLRACE_XCOM"], "w") as out:
-        json.dump({"xcoms": supervisor.xcoms, "skip": supervisor.skip}, out, default=str)
-    kind = end.get("type")
-    if kind == "TaskState":
-        sys.exit(SKIPPED if end["state"] == "skipped" else FINAL)
-    sys.exit(0 if kind == "SucceedTask" or (kind is None and supervisor.skip and code == 0) else 1)
-
-
-if __name__ == "__main__":
-    try:
-        import airflow  # noqa: F401
-    except ImportError:
-        print("Airflow is not installed in " + sys.executable, file=sys.stderr)
-        sys.exit(3)
-    parse(sys.argv[2], sys.argv[3:]) if sys.argv[1] == "parse" else run(sys.argv[2])

@@ -38,6 +38,10 @@ struct op_result {
 	enum dag_follow follow;
 	mr_str *follow_ids;
 	size_t follow_count;
+	struct dag_asset_event *events; /* of a process: beside its outlets', or instead */
+	size_t event_count;
+	bool retry_delay_given; /* instead of the task's */
+	int64_t retry_delay_us;
 	bool deferred, reschedule;
 	int64_t until_us; /* NO_TIME */
 	mr_str event, resume_json;

@@ -1,8 +1,7 @@
-/* AirflowOperator: a task of an Airflow DAG file. The helper (airflow_helper.py) is the supervisor of
- * Airflow's own task runner; it gets a job as JSON, with what the tasks above pushed, and leaves the XComs
- * and the tasks to skip in $MILLRACE_XCOM. Exit code 99: skipped; 98: failed for good.
- *
- * A task's XComs under other keys than return_value are listed under KEYS, so that they are found again.
+/* AirflowOperator: a task of an Airflow DAG file. The helper (airflow_supervisor.py) is the supervisor of
+ * Airflow's own task runner; it gets a job as JSON, asks for the rest with the try's token
+ * (api/task_channel.h), and leaves in $MILLRACE_XCOM what its end means: XComs, tasks to skip, events of
+ * assets, or when to be resumed. Exit code 97: to be resumed; 98: failed for good; 99: skipped.
  */
 #include "task/op.h"
 
@@ -10,11 +9,13 @@
 #include "task/airflow.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-enum { EXIT_FAIL_FINAL = 98, EXIT_SKIP = 99 };
+enum { EXIT_DEFERRED = 97, EXIT_FAIL_FINAL = 98, EXIT_SKIP = 99 };
 
-#define KEYS "_keys"
-#define RETURNED "return_value"
+#define UUID_CHARS (DAG_UUID_BYTES - 1)
+#define TOKEN_BYTES (2 * UUID_CHARS + 1)
+#define TOKEN_FILE "token"
 
 static void put_time(struct json_writer *w, const char *name, int64_t us)
 {
@@ -43,74 +44,62 @@ static void put_run(const struct dag_try *try, struct json_writer *w)
 	put_time(w, "end_date", NO_TIME);
 	json_key(w, "conf");
 	json_put_raw(w, run->conf_json.len ? run->conf_json : MR_STR("{}"));
-	json_key(w, "consumed_asset_events");
-	json_put_raw(w, MR_STR("[]"));
+	json_key(w, "asset_events");
+	json_put_raw(w, run->asset_events_json.len ? run->asset_events_json : MR_STR("{}"));
 	json_key(w, "partition_key");
 	json_put_null(w);
 	json_end_object(w);
 }
 
-/* 1: there is none. */
-static int put_xcom(struct op_call *call, struct json_writer *w, mr_str task_id, mr_str key,
-		    struct mr_error *err)
+/* Two uuids of 122 random bits each, in a file of the try's folder: who can read it is the try. */
+static int make_token(struct op_call *call, char out[TOKEN_BYTES], struct mr_error *err)
 {
-	struct mr_buf json = {0};
-	int rc = dag_sink_xcom(call->services->sink, call->try, task_id, -1, key, &json, err);
-	if (rc == 0) {
-		json_key_str(w, key);
-		json_put_raw(w, mr_buf_view(&json));
-	}
-	mr_buf_release(&json);
+	const struct env *env = call->services->env;
+	char *path = (char *)arena_printf(&call->arena, "%s/" TOKEN_FILE, call->folder).ptr;
+	struct mr_file *file;
+	rng_uuid(env->rng, out);
+	rng_uuid(env->rng, out + UUID_CHARS);
+	int rc =
+	    disk_open(env->disk, path, FILE_WRITE | FILE_CREATE | FILE_TRUNCATE | FILE_PRIVATE, &file, err);
+	if (rc < 0)
+		return rc;
+	rc = file_write_at(file, out, TOKEN_BYTES - 1, 0, err);
+	file_close(file);
 	return rc;
 }
 
-static int put_task_xcoms(struct op_call *call, struct json_writer *w, const struct dag_task *task,
-			  struct mr_error *err)
+static bool is_uuid(mr_str id)
 {
-	struct mr_buf keys = {0};
-	json_key_str(w, task->id);
-	json_begin_object(w);
-	int rc = put_xcom(call, w, task->id, MR_STR(RETURNED), err);
-	if (rc >= 0 && !dag_task_mapped(task))
-		rc = dag_sink_xcom(call->services->sink, call->try, task->id, -1, MR_STR(KEYS), &keys, err);
-	if (rc == 0 && keys.len) {
-		struct json_parser *parser = json_parser_new();
-		struct json_value list;
-		rc = json_parse(parser, mr_buf_view(&keys), &list, err);
-		for (struct json_iter it = json_iter(list); rc >= 0 && json_next(&it);)
-			rc = put_xcom(call, w, task->id, json_str(it.value), err);
-		json_parser_free(parser);
-	}
-	json_end_object(w);
-	mr_buf_release(&keys);
-	return rc < 0 ? rc : 0;
+	for (size_t i = 0; i < id.len; i++)
+		if (!strchr("0123456789abcdef-", id.ptr[i]))
+			return false;
+	return id.len == UUID_CHARS;
 }
 
-static int put_xcoms(struct op_call *call, struct json_writer *w, struct mr_error *err)
+bool airflow_token_is(struct mr_disk *disk, const char *work, mr_str id, mr_str token)
 {
-	const struct dag *dag = call->try->dag;
-	bool *above = arena_calloc(&call->arena, dag->task_count, sizeof *above);
-	int rc = 0;
-	dag_mark_upstream(dag, (int32_t)(call->try->task - dag->tasks), above);
-	json_key(w, "xcoms");
-	json_begin_object(w);
-	for (size_t i = 0; rc == 0 && i < dag->task_count; i++)
-		if (above[i])
-			rc = put_task_xcoms(call, w, &dag->tasks[i], err);
-	json_end_object(w);
-	json_key(w, "mapped");
-	json_begin_array(w);
-	for (size_t i = 0; i < dag->task_count; i++)
-		if (above[i] && dag_task_mapped(&dag->tasks[i]))
-			json_put_str(w, dag->tasks[i].id);
-	json_end_array(w);
-	return rc;
+	struct mr_buf kept = {0};
+	if (!is_uuid(id) || token.len != TOKEN_BYTES - 1)
+		return false;
+	char *path = mr_asprintf("%s/%.*s/" TOKEN_FILE, work, MR_FMT(id));
+	int rc = disk_read_file(disk, path, TOKEN_BYTES, &kept, NULL);
+	unsigned differ = rc != 0 || kept.len != token.len;
+	for (size_t i = 0; !rc && i < token.len && i < kept.len;
+	     i++) /* in the same time, wherever it differs */
+		differ |= (unsigned char)(kept.ptr[i] ^ token.ptr[i]);
+	mr_buf_release(&kept);
+	free(path);
+	return !differ;
 }
 
 static int put_job(struct op_call *call, struct mr_buf *json, struct mr_error *err)
 {
 	const struct dag_try *try = call->try;
 	struct json_writer w = json_writer(json);
+	char token[TOKEN_BYTES];
+	int rc = make_token(call, token, err);
+	if (rc < 0)
+		return rc;
 	json_begin_object(&w);
 	char *folder = realpath(call->services->dags_folder, NULL);
 	json_member_cstr(&w, "folder", folder ? folder : call->services->dags_folder);
@@ -124,10 +113,15 @@ static int put_job(struct op_call *call, struct mr_buf *json, struct mr_error *e
 	json_member_int(&w, "try_number", try->try_number);
 	json_member_int(&w, "max_tries", try->max_tries);
 	put_time(&w, "start_date", clock_wall_us(call->services->env->clock));
+	put_time(&w, "first_start_date", try->poke ? try->first_start_us : NO_TIME);
+	json_member_int(&w, "poke", try->poke);
+	json_key(&w, "resume");
+	json_put_raw(&w, try->resume_json.len ? try->resume_json : MR_STR("{}"));
+	json_member_cstr(&w, "channel", call->services->folder);
+	json_member_cstr(&w, "token", token);
 	put_run(try, &w);
-	int rc = put_xcoms(call, &w, err);
 	json_end_object(&w);
-	return rc;
+	return 0;
 }
 
 int airflow_command(struct op_call *call, struct op_command *out, struct mr_error *err)
@@ -157,27 +151,40 @@ int airflow_command(struct op_call *call, struct op_command *out, struct mr_erro
 
 /* ---- its end ---- */
 
+static mr_str json_text(struct op_call *call, struct json_value v)
+{
+	struct mr_buf text = {0};
+	json_write_value(&text, v);
+	mr_str copy = arena_copy(&call->arena, mr_buf_view(&text));
+	mr_buf_release(&text);
+	return copy;
+}
+
 static void take_xcoms(struct op_call *call, struct json_value xcoms, struct op_result *out)
 {
-	struct mr_buf keys = {0};
-	struct json_writer w = json_writer(&keys);
-	size_t count = json_count(xcoms);
-	out->xcoms = arena_calloc(&call->arena, count + 1, sizeof *out->xcoms);
-	json_begin_array(&w);
-	for (struct json_iter it = json_iter(xcoms); json_next(&it);) {
-		struct mr_buf json = {0};
-		json_write_value(&json, it.value);
-		out->xcoms[out->xcom_count++] = (struct dag_xcom){
-		    arena_copy(&call->arena, it.key), arena_copy(&call->arena, mr_buf_view(&json))};
-		if (!mr_str_is(it.key, RETURNED))
-			json_put_str(&w, it.key);
-		mr_buf_release(&json);
-	}
-	json_end_array(&w);
-	if (keys.len > 2)
+	out->xcoms = arena_calloc(&call->arena, json_count(xcoms) + 1, sizeof *out->xcoms);
+	for (struct json_iter it = json_iter(xcoms); json_next(&it);)
 		out->xcoms[out->xcom_count++] =
-		    (struct dag_xcom){MR_STR(KEYS), arena_copy(&call->arena, mr_buf_view(&keys))};
-	mr_buf_release(&keys);
+		    (struct dag_xcom){arena_copy(&call->arena, it.key), json_text(call, it.value)};
+}
+
+static void take_events(struct op_call *call, struct json_value events, struct op_result *out)
+{
+	out->events = arena_calloc(&call->arena, json_count(events) + 1, sizeof *out->events);
+	for (struct json_iter it = json_iter(events); json_next(&it);)
+		out->events[out->event_count++] =
+		    (struct dag_asset_event){arena_copy(&call->arena, json_str(json_get(it.value, "uri"))),
+					     json_text(call, json_get(it.value, "extra"))};
+}
+
+static int take_reschedule(struct json_value at, struct op_result *out, struct mr_error *err)
+{
+	if (!civil_parse(json_str(at), NULL, &out->until_us))
+		return mr_fail(err, MR_ERR_INVALID,
+			       "Airflow's runner asks to be resumed at '%.*s', which is no time",
+			       MR_FMT(json_str(at)));
+	out->deferred = out->reschedule = true;
+	return 0;
 }
 
 static bool names(struct json_value list, mr_str id)
@@ -213,6 +220,13 @@ int airflow_finish(struct op_call *call, const struct op_end *end, struct op_res
 	if (rc == 0) {
 		take_xcoms(call, json_get(left, "xcoms"), out);
 		take_skips(call, json_get(left, "skip"), out);
+		take_events(call, json_get(left, "events"), out);
+		struct json_value delay = json_get(left, "retry_delay");
+		out->retry_delay_given = json_present(delay) && json_type(delay) != JSON_NULL;
+		if (out->retry_delay_given)
+			out->retry_delay_us = (int64_t)(json_double(delay) * 1e6);
+		if (end->exit_code == EXIT_DEFERRED)
+			rc = take_reschedule(json_get(left, "reschedule"), out, err);
 		out->outcome = end->exit_code == 0                 ? DAG_SUCCEEDED
 			       : end->exit_code == EXIT_SKIP       ? DAG_SKIPPED
 			       : end->exit_code == EXIT_FAIL_FINAL ? DAG_FAILED_FINAL

@@ -317,6 +317,16 @@ static int conclude(struct op_call *call, struct json_value message, struct op_r
 	return rc;
 }
 
+static void log_end(struct task_log *log, const struct op_result *result)
+{
+	const char *what = result->deferred                   ? "waits to be resumed"
+			   : result->outcome == DAG_SUCCEEDED ? "succeeded"
+			   : result->outcome == DAG_SKIPPED   ? "skipped"
+							      : "failed";
+	task_log_line(log, !result->deferred && result->outcome == DAG_FAILED ? "ERROR" : "INFO", "%s%s%.*s",
+		      what, result->reason.len ? ": " : "", MR_FMT(result->reason));
+}
+
 static void report_end(struct process_executor *executor, struct running *running, struct json_value message)
 {
 	struct op_call call;
@@ -334,7 +344,7 @@ static void report_end(struct process_executor *executor, struct running *runnin
 	bool push =
 	    result.outcome == DAG_SUCCEEDED && result.xcom_json.len && running->try->task->do_xcom_push;
 	struct dag_report report = {
-	    .kind = DAG_REPORT_FINISHED,
+	    .kind = result.deferred ? DAG_REPORT_DEFERRED : DAG_REPORT_FINISHED,
 	    .id = running->try->id,
 	    .at_us = json_int(json_get(message, "at")),
 	    .outcome = result.outcome,
@@ -346,12 +356,16 @@ static void report_end(struct process_executor *executor, struct running *runnin
 	    .follow_count = result.follow_count,
 	    .xcoms = result.xcom_count ? result.xcoms : &xcom,
 	    .xcom_count = result.xcom_count ? result.xcom_count : push,
+	    .asset_events = result.events,
+	    .asset_event_count = result.event_count,
+	    .retry_delay_given = result.retry_delay_given,
+	    .retry_delay_us = result.retry_delay_us,
+	    .until_us = result.until_us,
+	    .event = result.event,
+	    .resume_json = result.resume_json,
+	    .reschedule = result.reschedule,
 	};
-	task_log_line(&call.log, result.outcome == DAG_FAILED ? "ERROR" : "INFO", "%s%s%.*s",
-		      result.outcome == DAG_SUCCEEDED ? "succeeded"
-		      : result.outcome == DAG_SKIPPED ? "skipped"
-						      : "failed",
-		      result.reason.len ? ": " : "", MR_FMT(result.reason));
+	log_end(&call.log, &result);
 	dag_sink_report(executor->services->sink, &report);
 	op_call_release(&call);
 	remove_folder(executor, running->try->id);

@@ -43,7 +43,7 @@ def read_all(files):
 def tested(dag):
     run = dag.test()
     return {"run": str(run.state), "tasks": {
-        ti.task_id + (f"[{ti.map_index}]" if ti.map_index >= 0 else ""): str(ti.state and ti.state.value)
+        ti.task_id + (f"[{ti.map_index}]" if ti.map_index >= 0 else ""): str(ti.state)
         for ti in run.get_task_instances()}}
 
 

@@ -1,0 +1,9 @@
+# What the program does when it is run: the last of its parts.
+
+if __name__ == "__main__":
+    try:
+        import airflow  # noqa: F401
+    except ImportError:
+        print("Airflow is not installed in " + sys.executable, file=sys.stderr)
+        sys.exit(3)
+    parse(sys.argv[2], sys.argv[3:]) if sys.argv[1] == "parse" else run(sys.argv[2])
