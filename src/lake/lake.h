@@ -68,6 +68,10 @@ void lake_session_free(struct lake_session *session); /* NULL is fine */
 /* Forget the last statement's snapshots. */
 void lake_session_reset(struct lake_session *session);
 
+/* How often the running statement has begun anew, because another writer's commit came first. What was bound
+ * for an earlier attempt is out of date then. */
+size_t lake_session_attempt(const struct lake_session *session);
+
 /* 1: the statement was the lake's and is done; a query that shows its outcome is appended to
  * report. 0: it is not the lake's, nothing was done. */
 MR_NODISCARD int lake_execute(struct lake_session *session, mr_str statement, struct mr_buf *report,

@@ -19,6 +19,11 @@ void lake_session_reset(struct lake_session *session)
 	arena_reset(&session->arena);
 }
 
+size_t lake_session_attempt(const struct lake_session *session)
+{
+	return session->overtaken;
+}
+
 void lake_session_free(struct lake_session *session)
 {
 	if (!session)

@@ -8,8 +8,10 @@
 #include <stdlib.h>
 
 struct captured {
-	struct catalog_entry *entry;     /* NULL: made by CREATE TABLE */
+	struct catalog_entry *entry;     /* NULL: made by CREATE TABLE, and then */
+	struct delta_table *made;        /* its handle */
 	struct delta_snapshot *snapshot; /* NULL: the table does not exist yet, or is a view */
+	bool bound;                      /* by its own name */
 };
 
 struct binding {
@@ -80,7 +82,7 @@ static void reach(struct binding *b, struct catalog_entry *entry)
 	if (!entry || captured_find(b, entry))
 		return;
 	struct captured *c = mr_alloc(sizeof *c);
-	*c = (struct captured){entry, NULL};
+	*c = (struct captured){.entry = entry};
 	mr_vec_push(&b->captured, c);
 	if (!reads_through(b, entry))
 		return;
@@ -414,8 +416,15 @@ static int put_relation(struct binding *b, struct captured *c, const struct sql_
 
 /* ---- the public face ---- */
 
-static const struct sql_predicate *predicate_of(const struct binding *b, mr_str schema, mr_str table)
+/* Parts of a statement are bound one by one, by the same names: what the part before asked of a table
+ * says nothing of what this one needs. */
+static const struct sql_predicate *predicate_of(const struct binding *b, struct captured *c, mr_str schema,
+						mr_str table)
 {
+	bool again = c->bound;
+	c->bound = true;
+	if (again)
+		return NULL;
 	for (size_t i = 0; i < b->predicate_count; i++)
 		if (mr_str_eq(b->predicates[i].schema, schema) && mr_str_eq(b->predicates[i].table, table))
 			return b->predicates[i].predicate;
@@ -426,8 +435,9 @@ static int bind_entry(struct binding *b, struct catalog_entry *entry, struct mr_
 {
 	struct mr_buf relation = {0};
 	mr_str schema, table;
+	struct captured *c = captured_find(b, entry);
 	split_name(mr_str_from(entry->name), &schema, &table);
-	int rc = put_relation(b, captured_find(b, entry), predicate_of(b, schema, table), &relation, err);
+	int rc = put_relation(b, c, predicate_of(b, c, schema, table), &relation, err);
 	if (rc == 0)
 		rc = create_view(b, schema, table, mr_buf_view(&relation), err);
 	mr_buf_release(&relation);
@@ -451,6 +461,24 @@ static int bind_system(struct binding *b, const struct system_table *table, stru
 	return create_view(b, MR_STR("sys"), mr_str_from(table->name), mr_str_from(relation), err);
 }
 
+static int capture_made(struct binding *b, struct delta_table *table, struct captured **out,
+			struct mr_error *err)
+{
+	struct delta_snapshot *snapshot;
+	for (size_t i = 0; i < b->captured.len; i++) {
+		*out = b->captured.items[i];
+		if ((*out)->made == table)
+			return 0;
+	}
+	int rc = delta_snapshot(table, &snapshot, err);
+	if (rc < 0)
+		return rc;
+	*out = mr_alloc(sizeof **out);
+	**out = (struct captured){.made = table, .snapshot = snapshot};
+	mr_vec_push(&b->captured, *out);
+	return 0;
+}
+
 /* A topic, or a table that CREATE TABLE made; what is neither is left to the engine to report. */
 static int bind_other(struct binding *b, mr_str name, struct mr_error *err)
 {
@@ -459,18 +487,15 @@ static int bind_other(struct binding *b, mr_str name, struct mr_error *err)
 	if (topic)
 		return bind_topic(b, topic, err);
 	struct delta_table *table;
-	struct delta_snapshot *snapshot;
+	struct captured *c;
 	if (lake_find(catalog_lake(b->catalog), name, &table, NULL) < 0)
 		return 0;
-	int rc = delta_snapshot(table, &snapshot, err);
+	int rc = capture_made(b, table, &c, err);
 	if (rc == 0) {
 		struct mr_buf relation = {0};
 		mr_str schema, bare;
-		struct captured *c = mr_alloc(sizeof *c);
-		*c = (struct captured){NULL, snapshot};
-		mr_vec_push(&b->captured, c);
 		split_name(name, &schema, &bare);
-		delta_scan_where_sql(snapshot, predicate_of(b, schema, bare), &relation);
+		delta_scan_where_sql(c->snapshot, predicate_of(b, c, schema, bare), &relation);
 		rc = create_view(b, schema, bare, mr_buf_view(&relation), err);
 		mr_buf_release(&relation);
 	}

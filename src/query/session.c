@@ -11,6 +11,7 @@ struct session {
 	struct sql_conn *conn;
 	struct lake_session *lake;
 	struct binding *binding; /* of the running statement */
+	size_t attempt;          /* that it is for */
 	struct arena arena;
 };
 
@@ -101,13 +102,21 @@ static bool asks_of_rows(mr_str sql)
 	return false;
 }
 
-/* A statement as it is written, made ready for the engine; what it names is bound. Of a part of a statement
- * (whole: false) tables by name stay whole: another part may name them too. */
-static int bind_part(struct session *session, bool whole, mr_str text, struct arena *arena, mr_str *out,
-		     struct mr_error *err)
+static void begin(struct session *session)
 {
+	binding_free(session->binding);
+	session->binding = binding_new(session->catalog, session->conn, BIND_FRESH);
+	session->attempt = lake_session_attempt(session->lake);
+}
+
+/* A statement as it is written, or a part of one, made ready for the engine; what it names is bound. */
+static int bind_text(void *arg, mr_str text, struct arena *arena, mr_str *out, struct mr_error *err)
+{
+	struct session *session = arg;
 	struct sql_table_predicate *predicates = NULL;
 	size_t count = 0;
+	if (session->attempt != lake_session_attempt(session->lake))
+		begin(session);
 	int rc = lake_rewrite(session->lake, text, arena, &text, err);
 	if (rc == 0)
 		rc = spark_translate(text, arena, out, err);
@@ -117,16 +126,11 @@ static int bind_part(struct session *session, bool whole, mr_str text, struct ar
 		count = 0;
 	if (rc == 0)
 		rc = lake_make_views(session->lake, predicates, count, err);
-	bind_predicates(session->binding, predicates, whole ? count : 0);
+	bind_predicates(session->binding, predicates, count);
 	if (rc == 0)
 		rc = bind_statement(session, *out, err);
 	bind_predicates(session->binding, NULL, 0);
 	return rc;
-}
-
-static int bind_text(void *arg, mr_str text, struct arena *arena, mr_str *out, struct mr_error *err)
-{
-	return bind_part(arg, false, text, arena, out, err);
 }
 
 int session_take(struct session_pool *pool, struct session **out, struct mr_error *err)
@@ -181,8 +185,7 @@ int session_run(struct session *session, mr_str *text, struct sql_result **out, 
 {
 	arena_reset(&session->arena);
 	lake_session_reset(session->lake);
-	binding_free(session->binding);
-	session->binding = binding_new(session->catalog, session->conn, BIND_FRESH);
+	begin(session);
 	mr_str statement = statement_next(text), sql;
 	if (!statement.len)
 		return 0;
@@ -191,7 +194,7 @@ int session_run(struct session *session, mr_str *text, struct sql_result **out, 
 	if (rc == 1) {
 		rc = sql_query(session->conn, mr_buf_view(&report), out, err);
 	} else if (rc == 0) {
-		rc = bind_part(session, true, shown_tables(statement), &session->arena, &sql, err);
+		rc = bind_text(session, shown_tables(statement), &session->arena, &sql, err);
 		if (rc == 0)
 			rc = sql_query(session->conn, sql, out, err);
 	}

@@ -147,6 +147,25 @@ def test_merge_touches_only_files_that_match(t):
     assert t.value(f"SELECT count(*) FROM {table} WHERE s = 'y'") == 1 and len(ids(t, table)) == 20
 
 
+def test_parts_of_a_statement_read_the_files_they_need(t):
+    t.project("name: p\n")
+    t.run("sql", "-c", "CREATE TABLE a.source (id INT) USING delta; CREATE TABLE a.target (id INT, s STRING) USING delta; "
+                       "INSERT INTO a.source SELECT range FROM range(10); INSERT INTO a.source SELECT range FROM range(100, 110)")
+    # Each part of a statement names the table in its own way: what one leaves out the other may need.
+    t.run("sql", "-c", "INSERT INTO a.target SELECT id, 'x' FROM a.source WHERE id < 3")
+    t.run("sql", "-c", "MERGE INTO a.target t USING (SELECT * FROM a.source WHERE id < 5) s ON t.id = s.id "
+                       "WHEN MATCHED AND t.id + 100 IN (SELECT id FROM a.source WHERE id > 101) THEN UPDATE SET s = 'late' "
+                       "WHEN NOT MATCHED THEN INSERT (id) VALUES (s.id + (SELECT min(id) FROM a.source WHERE id > 103))")
+    assert t.sql("SELECT * FROM a.target ORDER BY id") == [
+        {"id": 0, "s": "x"}, {"id": 1, "s": "x"}, {"id": 2, "s": "late"}, {"id": 107, "s": None}, {"id": 108, "s": None}]
+    for file in (t.folder / ".millrace/tables/a/source").glob("*.parquet"):
+        if t.value(f"SELECT max(id) FROM read_parquet('{file}')") > 100:
+            file.unlink()
+    t.run("sql", "-c", "INSERT INTO a.target SELECT id, 'y' FROM a.source WHERE id = 7")
+    t.run("sql", "-c", "INSERT OVERWRITE a.target SELECT * FROM a.target WHERE s = 'y' AND id IN (SELECT id FROM a.source WHERE id < 9)")
+    assert t.sql("SELECT * FROM a.target") == [{"id": 7, "s": "y"}]
+
+
 def test_what_a_table_asks_of_rows(t):
     table = make(t, columns="id BIGINT NOT NULL, s STRING DEFAULT 'none', p INT, "
                             "twice BIGINT GENERATED ALWAYS AS (id * 2)", clauses="")
