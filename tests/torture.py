@@ -25,6 +25,7 @@ def parts(options):
         ("compaction, power cuts before every call of it too", SCALE, [*unit, "test_log_compact"]),
         ("groups, transactions and ingest with power loss", SCALE,
          [*unit, "groups_survive_power_cuts", "txns_power_cut", "txns_outlive", "ingest_survives"]),
+        (f"{int(1008 * SCALE)} statements on Delta tables ended by power loss or kill", 42 * SCALE, [*unit, "delta_survives"]),
         (f"{100 * KILL_SCALE} times kill -9 under idempotent load, {15 * KILL_SCALE} under transactions", KILL_SCALE,
          [*cli, "test_kill:"]),
     ]
