@@ -13,6 +13,8 @@
 
 extern const char airflow_helper[]; /* airflow_helper.py and the parts after it */
 
+extern const char airflow_stub[]; /* airflow_stub.py */
+
 struct airflow_cache { /* what was read last: a changed YAML file does not run the scripts again */
 	uint64_t mark;
 	struct mr_buf lines;
@@ -28,3 +30,10 @@ int airflow_read(void *cache, const char *folder, char *const *files, size_t cou
 /* Is this the token of a try that is not over? work: the folder of the tries' own folders (op_airflow.c
  * makes them). Any thread. */
 bool airflow_token_is(struct mr_disk *disk, const char *work, mr_str id, mr_str token);
+
+/* The name, in `folder` (DATA/dag), of the socket of the warm Airflow for a Python; one for each version of
+ * the program too. The caller frees it. */
+char *airflow_warm_socket(const char *python);
+/* See to it that there is one, or that one comes; what stands in the way is logged, and tries do without.
+ * Any thread. */
+void airflow_warm_start(const char *python, const char *folder, const char *socket, const char *dags_folder);

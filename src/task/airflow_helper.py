@@ -5,6 +5,8 @@ run JOB              one try: the supervisor of Airflow's task runner. The end i
                      retried, 97: to be resumed, 98: final, 99: skipped) and $MILLRACE_XCOM: {"xcoms": {…},
                      "skip": [task, …], "events": [{"uri", "extra"}], "reschedule": time, "defer": {…}}
 
+warm FOLDER NAME DAGS   the process that forks for each try (airflow_warm.py)
+
 Each file is parsed in a fork with limits, so a file that loops or eats memory costs only itself.
 """
 import fcntl

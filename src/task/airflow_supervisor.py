@@ -476,12 +476,17 @@ def instant(moment):
     return (datetime.fromisoformat(moment) if isinstance(moment, str) else moment).timestamp()
 
 
+def new_runner(requests):
+    """Starts a task runner in a Python of its own, with its requests as standard input. Returns what waits for it."""
+    return subprocess.Popen([sys.executable, "-u", "-c", RUNNER], stdin=requests).wait
+
+
 class Supervisor:
     """Starts the task runner and answers it: frames of four bytes of length and msgpack [id, body, error]."""
 
-    def __init__(self, job, answers):
+    def __init__(self, job, answers, start):
         import msgspec
-        self.job, self.answers = job, answers
+        self.job, self.answers, self.start = job, answers, start
         self.decode, self.encode = msgspec.msgpack.decode, msgspec.msgpack.Encoder().encode
 
     def write(self, sock, number, body, error=None):
@@ -523,7 +528,7 @@ class Supervisor:
     def supervise(self):
         """The exit code of the task runner."""
         ours, theirs = socket.socketpair()
-        runner = subprocess.Popen([sys.executable, "-u", "-c", RUNNER], stdin=theirs)
+        wait = self.start(theirs)
         theirs.close()
         try:
             self.write(ours, 0, self.startup())
@@ -531,7 +536,7 @@ class Supervisor:
                 self.answer(ours, number, body)
         except (BrokenPipeError, ConnectionResetError):
             pass
-        return runner.wait()
+        return wait()
 
 
 def outlet_events(end):
@@ -593,19 +598,20 @@ def resumed(defer):
     return {"next_method": defer["next_method"], "next_kwargs": kwargs}
 
 
-def run(path):
+def run(path, start=new_runner):
+    """The exit code of a try; start is as new_runner."""
     with open(path) as file:
         job = json.load(file)
-    configure(job["folder"], os.path.dirname(path))
+    configure(job["folder"], os.path.join(job["channel"], "airflow-home"))
     channel = Channel(job["channel"], {"id": job["id"], "token": job["token"]})
     answers = Answers(job, Store(channel), States(os.path.join(job["channel"], "airflow-state")))
     job["resumed"] = {}
     while True:
-        code, left = result_of(answers, Supervisor(job, answers).supervise())
+        code, left = result_of(answers, Supervisor(job, answers, start).supervise())
         if "defer" not in left:
             break
         job["resumed"] = resumed(left["defer"])
         answers.end = None
     with open(os.environ["MILLRACE_XCOM"], "w") as out:
         json.dump(left, out, default=str)
-    sys.exit(code)
+    return code

@@ -141,9 +141,20 @@ int airflow_command(struct op_call *call, struct op_command *out, struct mr_erro
 	if (rc < 0)
 		return rc;
 	char *found = airflow_python(call->services->dags_folder);
-	const char *python = arena_strdup(&call->arena, found);
+	char *python = arena_strdup(&call->arena, found);
 	free(found);
-	const char *const argv[] = {python, "-u", "-c", airflow_helper, "run", path};
+	if (call->try->task->memory_bytes_max >
+	    0) { /* it is watched by its session: not a fork of another's */
+		const char *const cold[] = {python, "-u", "-c", airflow_helper, "run", path};
+		for (size_t i = 0; i < MR_COUNT(cold); i++)
+			mr_vec_push(&out->argv, (char *)cold[i]);
+		return 0;
+	}
+	char *name = airflow_warm_socket(python);
+	airflow_warm_start(python, call->services->folder, name, call->services->dags_folder);
+	const char *socket = arena_printf(&call->arena, "%s/%s", call->services->folder, name).ptr;
+	free(name);
+	const char *const argv[] = {python, "-ISu", "-c", airflow_stub, socket, path, airflow_helper};
 	for (size_t i = 0; i < MR_COUNT(argv); i++)
 		mr_vec_push(&out->argv, (char *)argv[i]);
 	return 0;
