@@ -435,13 +435,16 @@ int dags_start(struct dags *dags, struct mr_error *err)
 	if (rc == 0)
 		rc = start_executors(dags, err);
 	if (rc == 0)
-		rc = task_channel_new(dags, dags->task_folder, &dags->channel, err);
+		rc = task_channel_new(dags, scheduler_sink(dags->scheduler), dags->task_folder,
+				      &dags->channel, err);
 	if (rc == 0)
 		rc = scheduler_start(dags->scheduler, err);
 	if (rc == 0)
 		rc = watch_new(&watch, &dags->watch, err);
 	if (rc < 0)
 		dags_stop(dags);
+	else
+		airflow_triggers_start(dags->task_folder, dags->folder);
 	return rc;
 }
 

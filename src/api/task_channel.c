@@ -28,6 +28,7 @@ struct client {
 
 struct task_channel {
 	struct dags *dags;
+	struct dag_sink *sink;
 	char *folder, *work;
 	int listen_fd;
 	pthread_t thread;
@@ -151,10 +152,13 @@ static bool is_known(struct task_channel *channel, struct json_value hello)
 static int answer(struct client *client, struct json_value message, bool *known, struct mr_error *err)
 {
 	struct mr_buf out = {0};
-	mr_str secret = json_str(json_get(message, "secret"));
+	mr_str secret = json_str(json_get(message, "secret")), event = json_str(json_get(message, "event"));
 	if (!*known) {
 		*known = is_known(client->channel, message);
 		put_answer(&out, *known ? 200 : 403, MR_STR(""));
+	} else if (event.len) {
+		dag_sink_event(client->channel->sink, event, MR_STR("null"));
+		put_answer(&out, 200, MR_STR(""));
 	} else if (secret.len) {
 		answer_secret(client->channel->dags, secret, json_str(json_get(message, "name")), &out);
 	} else {
@@ -273,13 +277,14 @@ static int open_socket(const char *folder, int *out, struct mr_error *err)
 	return rc;
 }
 
-int task_channel_new(struct dags *dags, const char *folder, struct task_channel **out, struct mr_error *err)
+int task_channel_new(struct dags *dags, struct dag_sink *sink, const char *folder, struct task_channel **out,
+		     struct mr_error *err)
 {
 	int fd, rc = open_socket(folder, &fd, err);
 	if (rc < 0)
 		return rc;
 	struct task_channel *channel = mr_calloc(1, sizeof *channel);
-	*channel = (struct task_channel){.dags = dags, .listen_fd = fd};
+	*channel = (struct task_channel){.dags = dags, .sink = sink, .listen_fd = fd};
 	channel->folder = mr_strdup(folder);
 	channel->work = mr_asprintf("%s/work", folder);
 	pthread_mutex_init(&channel->lock, NULL);

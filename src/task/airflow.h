@@ -37,3 +37,5 @@ char *airflow_warm_socket(const char *python);
 /* See to it that there is one, or that one comes; what stands in the way is logged, and tries do without.
  * Any thread. */
 void airflow_warm_start(const char *python, const char *folder, const char *socket, const char *dags_folder);
+/* See to it that the triggers in DATA/dag/triggers run. For a start of the server too. Any thread. */
+void airflow_triggers_start(const char *folder, const char *dags_folder);

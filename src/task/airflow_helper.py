@@ -5,7 +5,8 @@ run JOB              one try: the supervisor of Airflow's task runner. The end i
                      retried, 97: to be resumed, 98: final, 99: skipped) and $MILLRACE_XCOM: {"xcoms": {…},
                      "skip": [task, …], "events": [{"uri", "extra"}], "reschedule": time, "defer": {…}}
 
-warm FOLDER NAME DAGS   the process that forks for each try (airflow_warm.py)
+warm FOLDER NAME DAGS        the process that forks for each try (airflow_warm.py)
+triggerer FOLDER NAME DAGS   the process that runs the triggers of deferred tasks (airflow_triggerer.py)
 
 Each file is parsed in a fork with limits, so a file that loops or eats memory costs only itself.
 """
@@ -46,6 +47,9 @@ def configure(folder, home):
 
 # ---- DAG files into our shape ----
 
+ALIAS = "x-airflow-alias:"  # the asset that an AssetAlias is to our scheduler
+
+
 class Refused(Exception):
     """Something that a DAG uses and that is not taken over."""
 
@@ -56,6 +60,8 @@ def seconds(delta):
 
 def asset_condition(kind):
     name = type(kind).__name__
+    if name in ("AssetAlias", "_AssetAliasCondition"):
+        return ALIAS + kind.name
     if hasattr(kind, "objects"):
         return {"__or__" if name == "AssetAny" else "__and__": [asset_condition(one) for one in kind.objects]}
     if not hasattr(kind, "uri"):

@@ -2,6 +2,8 @@
 
 if __name__ == "__main__" and sys.argv[1] == "warm":
     warm(*sys.argv[2:])
+elif __name__ == "__main__" and sys.argv[1] == "triggerer":
+    triggerer(*sys.argv[2:])
 elif __name__ == "__main__":
     try:
         import airflow  # noqa: F401

@@ -144,9 +144,6 @@ class States:
             os.replace(path + ".new", path)
 
 
-ALIAS = "x-airflow-alias:"  # the asset that an AssetAlias is to our scheduler
-
-
 def asset_event(row):
     """A row of /assets/events as an AssetEventResponse. An alias's event carries the asset that it was."""
     extra, name, uri = row["extra"] or {}, row["name"], row["uri"]
@@ -519,11 +516,22 @@ class Supervisor:
                        "try_number": job["try_number"], "dag_version_id": job["id"], "map_index": job["map_index"],
                        "hostname": socket.gethostname(), "queue": "default"}}
 
+    def send_log(self, sock, number):
+        """A Python that the task started wants to log here."""
+        pipe = LogPipe()
+        frame = self.encode([number, {"type": "SentFDs", "fds": [pipe.writing]}, None])
+        socket.send_fds(sock, [len(frame).to_bytes(4, "big") + frame], [pipe.writing])
+        os.close(pipe.writing)
+
     def answer(self, sock, number, body):
+        if body["type"] == "ResendLoggingFD":
+            self.send_log(sock, number)
+            return
         try:
             self.write(sock, number, getattr(self.answers, body["type"], self.answers.refused)(body))
         except Failed as failure:
-            self.write(sock, number, None, failure.body)
+            found_out = failure.body["error"].endswith(("NOT_FOUND", "EXISTS"))  # an answer, not a failure
+            self.write(sock, number, *([failure.body] if found_out else [None, failure.body]))
 
     def supervise(self):
         """The exit code of the task runner."""
@@ -568,34 +576,29 @@ def result_of(answers, code):
     if kind == "RescheduleTask":
         return DEFERRED, {**left, "reschedule": iso(end["reschedule_date"])}
     if kind == "DeferTask":
-        return DEFERRED, {**left, "defer": {name: end.get(name) for name in
-                                           ("classpath", "trigger_kwargs", "trigger_timeout", "next_method", "next_kwargs")}}
+        return DEFERRED, {**left, "defer": end}
     if kind == "RetryTask":
         return 1, {**left, "retry_delay": end.get("retry_delay_seconds")}
     return (0 if answers.skip and code == 0 else 1), left
 
 
-def first_event(defer):
-    """Run a trigger here until it has an event."""
-    import asyncio
-    from airflow.sdk._shared.module_loading import import_string
-    from airflow.sdk.serde import deserialize
+class LogPipe:
+    """Lines of JSON of a Python that a task started, into the task's log."""
 
-    async def wait():
-        kwargs = defer["trigger_kwargs"]
-        kwargs = json.loads(kwargs) if isinstance(kwargs, str) else kwargs
-        trigger = import_string(defer["classpath"])(**(deserialize(kwargs) or {}))
-        async for event in trigger.run():
-            return event.payload
+    def __init__(self):
+        import threading
+        reading, self.writing = os.pipe()
+        threading.Thread(target=self.copy, args=(reading,), daemon=True).start()
 
-    return asyncio.run(wait())
-
-
-def resumed(defer):
-    from airflow.sdk.serde import serialize
-    kwargs = defer["next_kwargs"] or {}
-    kwargs["event"] = serialize(first_event(defer))
-    return {"next_method": defer["next_method"], "next_kwargs": kwargs}
+    @staticmethod
+    def copy(reading):
+        with os.fdopen(reading) as lines:
+            for line in lines:
+                try:
+                    said = json.loads(line)
+                    print(said.get("timestamp", ""), f"[{said.get('level', 'info')}]", said.get("event", ""), flush=True)
+                except (ValueError, AttributeError):
+                    print(line, end="", flush=True)
 
 
 def run(path, start=new_runner):
@@ -605,13 +608,14 @@ def run(path, start=new_runner):
     configure(job["folder"], os.path.join(job["channel"], "airflow-home"))
     channel = Channel(job["channel"], {"id": job["id"], "token": job["token"]})
     answers = Answers(job, Store(channel), States(os.path.join(job["channel"], "airflow-state")))
-    job["resumed"] = {}
-    while True:
-        code, left = result_of(answers, Supervisor(job, answers, start).supervise())
-        if "defer" not in left:
-            break
-        job["resumed"] = resumed(left["defer"])
-        answers.end = None
+    triggers = os.path.join(job["channel"], "triggers")
+    told = take_event(triggers, job["resume"]) if job["resume"] else ("", {})
+    if isinstance(told, str):  # the trigger ended the task
+        return {"success": 0, "skipped": SKIPPED}.get(told, 1)
+    job["resumed"] = {"next_method": told[0], "next_kwargs": told[1]} if told[0] else {}
+    code, left = result_of(answers, Supervisor(job, answers, start).supervise())
+    if "defer" in left:
+        left["defer"] = put_trigger(triggers, job, left["defer"])
     with open(os.environ["MILLRACE_XCOM"], "w") as out:
         json.dump(left, out, default=str)
     return code

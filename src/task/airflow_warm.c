@@ -1,10 +1,12 @@
-/* The warm Airflow (airflow_warm.py): is there one, and starting it. */
+/* The processes beside the tasks' own: the warm Airflow (airflow_warm.py) and the triggerer
+ * (airflow_triggerer.py). One that is there already keeps its lock, and a second one ends at once. */
 #include "task/airflow.h"
 
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -57,18 +59,45 @@ static int spawn(const char *const *argv, const char *log, struct mr_error *err)
 	return 0;
 }
 
-void airflow_warm_start(const char *python, const char *folder, const char *socket_name,
-			const char *dags_folder)
+static void start(const char *role, const char *python, const char *folder, const char *name,
+		  const char *dags_folder)
 {
 	struct mr_error err;
-	if (answers(folder, socket_name))
-		return;
 	char *dags = realpath(dags_folder, NULL);
-	char *log = mr_asprintf("%s/%s.log", folder, socket_name);
+	char *log = mr_asprintf("%s/%s.log", folder, name);
 	const char *const argv[] = {
-	    python, "-u", "-c", airflow_helper, "warm", folder, socket_name, dags ? dags : dags_folder, NULL};
+	    python, "-u", "-c", airflow_helper, role, folder, name, dags ? dags : dags_folder, NULL};
 	if (spawn(argv, log, &err) < 0)
 		mr_log_error("dags", &err);
 	free(log);
 	free(dags);
+}
+
+void airflow_warm_start(const char *python, const char *folder, const char *socket_name,
+			const char *dags_folder)
+{
+	if (!answers(folder, socket_name))
+		start("warm", python, folder, socket_name, dags_folder);
+}
+
+static bool any_triggers(const char *folder)
+{
+	char *path = mr_asprintf("%s/triggers", folder);
+	DIR *dir = opendir(path);
+	bool any = false;
+	for (struct dirent *entry; dir && !any && (entry = readdir(dir));)
+		any = entry->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	free(path);
+	return any;
+}
+
+void airflow_triggers_start(const char *folder, const char *dags_folder)
+{
+	if (!any_triggers(folder))
+		return;
+	char *python = airflow_python(dags_folder);
+	start("triggerer", python, folder, "airflow-triggerer", dags_folder);
+	free(python);
 }

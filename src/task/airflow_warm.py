@@ -16,8 +16,7 @@ def die_with(stub, runner):
                 os.kill(runner, signal.SIGTERM)
             except ProcessLookupError:
                 pass
-    os.kill(runner, signal.SIGKILL)
-    kill_orphans()
+    kill_orphans()  # the runner first of all
     os._exit(1)
 
 
@@ -201,20 +200,28 @@ class Warm:
             self.reap()
 
 
-def warm(folder, name, dags_folder):
-    """FOLDER/NAME is the socket, FOLDER/NAME.lock is held while there is one that serves it, or will."""
+def become_daemon(folder, name):
+    """FOLDER/NAME.lock, held by a process that is nobody's child; None where there is one that has it."""
     lock = open(os.path.join(folder, name + ".lock"), "w")
-    for patience in range(20):  # a stub that looks holds it for a moment
+    for _ in range(20):  # a stub that looks holds it for a moment
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             break
         except OSError:
             time.sleep(0.01)
     else:
-        return
+        return None
     if os.fork() != 0:
         os._exit(0)  # the server waits for nobody
     os.setsid()
+    return lock
+
+
+def warm(folder, name, dags_folder):
+    """FOLDER/NAME is the socket; the lock is held while there is one that serves it, or will."""
+    lock = become_daemon(folder, name)
+    if lock is None:
+        return
     configure(dags_folder, os.path.join(folder, "airflow-home"))
     import gc
 

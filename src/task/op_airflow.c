@@ -198,6 +198,20 @@ static int take_reschedule(struct json_value at, struct op_result *out, struct m
 	return 0;
 }
 
+/* Its trigger runs in the triggerer; see airflow_triggerer.py. */
+static void take_defer(struct op_call *call, struct json_value defer, struct op_result *out)
+{
+	struct json_value patience = json_get(defer, "seconds");
+	out->deferred = true;
+	out->event =
+	    arena_printf(&call->arena, "airflow-trigger:%.*s", MR_FMT(json_str(json_get(defer, "name"))));
+	out->resume_json = json_text(call, defer);
+	if (json_present(patience) && json_type(patience) != JSON_NULL)
+		out->until_us =
+		    clock_wall_us(call->services->env->clock) + (int64_t)(json_double(patience) * 1e6);
+	airflow_triggers_start(call->services->folder, call->services->dags_folder);
+}
+
 static bool names(struct json_value list, mr_str id)
 {
 	for (struct json_iter it = json_iter(list); json_next(&it);)
@@ -236,7 +250,9 @@ int airflow_finish(struct op_call *call, const struct op_end *end, struct op_res
 		out->retry_delay_given = json_present(delay) && json_type(delay) != JSON_NULL;
 		if (out->retry_delay_given)
 			out->retry_delay_us = (int64_t)(json_double(delay) * 1e6);
-		if (end->exit_code == EXIT_DEFERRED)
+		if (json_present(json_get(left, "defer")))
+			take_defer(call, json_get(left, "defer"), out);
+		else if (end->exit_code == EXIT_DEFERRED)
 			rc = take_reschedule(json_get(left, "reschedule"), out, err);
 		out->outcome = end->exit_code == 0                 ? DAG_SUCCEEDED
 			       : end->exit_code == EXIT_SKIP       ? DAG_SKIPPED

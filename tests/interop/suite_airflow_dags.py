@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 from pathlib import Path
 
 import peers
@@ -29,9 +30,21 @@ LEFT_OUT = {
     "example_kubernetes_executor.py": "needs the Kubernetes provider",
     "example_local_kubernetes_executor.py": "needs the Kubernetes provider",
     "example_hitl_operator.py": "waits for a person",
+    "example_sensors.py": "waits for times of the day and the week",
+    "example_external_task_child_deferrable.py": "waits for a run of another DAG at the same moment",
+    "example_external_task_parent_deferrable.py": "waits for a run of another DAG at the same moment",
+    "example_external_task_marker_dag.py": "waits for a run of another DAG at the same moment",
     "tutorial_objectstorage.py": "needs the network",
     "tutorial_taskflow_api_virtualenv.py": "needs virtualenv and the network",
     "example_branch_python_dop_operator_3.py": "needs a run before it to depend on",
+}
+
+# How Airflow's own test run differs from its scheduler, or from us on purpose.
+KNOWN = {
+    "asset_with_extra_by_context": "two files give one URI two names: Airflow makes the asset inactive, we know URIs only",
+    "asset_with_extra_by_yield": "the same",
+    "asset_with_extra_from_classic_operator": "the same",
+    "example_params_ui_tutorial": "a required param is not given: Airflow refuses the run, we fail its task",
 }
 
 
@@ -78,7 +91,7 @@ class Api:
         """One run by hand to its end: its state, and {"task[index]": state}."""
         self.ask("PATCH", f"/dags/{dag_id}", {"is_paused": False})
         try:
-            run_id = self.ask("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": None})["dag_run_id"]
+            run_id = self.ask("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": datetime.now(timezone.utc).isoformat()})["dag_run_id"]
             path = f"/dags/{dag_id}/dagRuns/{urllib.request.quote(run_id, safe='')}"
             until = time.monotonic() + 2 * LIMIT
             while (state := self.ask("GET", path)["state"]) not in ("success", "failed"):
@@ -129,7 +142,10 @@ def main(suite):
         faults = api.ask("GET", "/importErrors?limit=1000")["import_errors"]
         for fault in faults:
             print(f"import error {Path(fault['filename']).name}: {fault['stack_trace'][:300]}")
-        wanted = [dag_id for dag_id in sorted(theirs) if suite.wanted(dag_id)]
+        for dag_id, why in KNOWN.items():
+            print(f"not compared {dag_id}: {why}")
+        wanted = [dag_id for dag_id in sorted(theirs) if suite.wanted(dag_id) and dag_id not in KNOWN]
+
         def attempt(dag_id):
             try:
                 return api.run(dag_id) if dag_id in known else AssertionError("not taken over")
