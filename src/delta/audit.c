@@ -42,12 +42,13 @@ static void compare_files(struct audit *a, const struct delta_log_state *from,
 	for (struct file_entry *entry; (entry = delta_file_cursor_next(&cursor));) {
 		if (entry->removed != VERSION_NEVER)
 			continue;
-		const struct file_entry *same = delta_live_get(&other->live, other->files, entry->path);
+		mr_str path = delta_file_path(from->files, entry, &a->arena);
+		const struct file_entry *same = delta_live_get(&other->live, other->files, path);
 		const char *differs = same && contents ? file_difference(entry, same) : NULL;
 		if (!same)
-			tell(a, arena_printf(&a->arena, "%s %.*s", missing, MR_FMT(entry->path)));
+			tell(a, arena_printf(&a->arena, "%s %.*s", missing, MR_FMT(path)));
 		else if (differs)
-			tell(a, arena_printf(&a->arena, "has %s of %.*s", differs, MR_FMT(entry->path)));
+			tell(a, arena_printf(&a->arena, "has %s of %.*s", differs, MR_FMT(path)));
 	}
 }
 

@@ -89,7 +89,7 @@ static void put_state(struct mr_buf *out, const struct delta_log_state *state)
 
 static bool lives_again(const struct delta_log_state *state, const struct file_entry *entry)
 {
-	const struct file_entry *live = delta_live_get(&state->live, state->files, entry->path);
+	const struct file_entry *live = delta_live_same(&state->live, state->files, entry);
 	return live && delta_dv_same(file_entry_dv(live), file_entry_dv(entry));
 }
 
@@ -97,24 +97,25 @@ static bool lives_again(const struct delta_log_state *state, const struct file_e
 static int64_t put_files(struct mr_buf *out, const struct delta_log_state *state, int64_t now_ms)
 {
 	int64_t adds = 0, keep_ms = delta_tombstones_ms(state->meta);
-	struct arena arena = {0};
+	struct arena arena = {0}, scratch = {0};
 	mr_str *stats = delta_stats_texts(state->files, state->files->count, NULL, &arena);
 	struct file_cursor cursor = file_cursor(state->files, state->files->count);
 	for (struct file_entry *entry; (entry = delta_file_cursor_next(&cursor));) {
 		struct json_writer w = json_writer(out);
+		arena_reset(&scratch);
+		mr_str path = delta_file_path(state->files, entry, &scratch);
 		if (entry->removed == VERSION_NEVER) {
-			struct file_entry whole = *entry;
-			whole.stats = stats[cursor.at - 1];
-			delta_file_add_write(&w, state->meta, &whole, false);
+			delta_file_add_write(&w, state->meta, entry, path, stats[cursor.at - 1], false);
 			adds++;
 		} else if (entry->removed_ms >= now_ms - keep_ms && !lives_again(state, entry)) {
-			delta_file_remove_write(&w, state->meta, entry, entry->removed_ms,
+			delta_file_remove_write(&w, state->meta, entry, path, entry->removed_ms,
 						entry->data_change);
 		} else {
 			continue;
 		}
 		mr_buf_char(out, '\n');
 	}
+	arena_release(&scratch);
 	arena_release(&arena);
 	return adds;
 }

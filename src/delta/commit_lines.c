@@ -134,9 +134,12 @@ static void write_cdc(struct json_writer *w, const struct table_meta *meta, cons
 static void remove_line(struct mr_buf *out, const struct delta_log_state *state,
 			const struct file_entry *entry, int64_t now_ms, bool data_change)
 {
+	struct arena arena = {0};
 	struct json_writer w = json_writer(out);
-	delta_file_remove_write(&w, state->meta, entry, now_ms, data_change);
+	mr_str path = delta_file_path(state->files, entry, &arena);
+	delta_file_remove_write(&w, state->meta, entry, path, now_ms, data_change);
 	mr_buf_char(out, '\n');
+	arena_release(&arena);
 }
 
 static void remove_lines(struct mr_buf *out, const struct delta_log_state *state,
@@ -171,14 +174,12 @@ static void add_line(struct mr_buf *out, const struct delta_table *table, struct
 				   .default_row_commit_version = file->row_ids ? file->row_ids->version : -1};
 	int64_t rows = delta_stats_rows(file->stats_json); /* in the file, deleted ones too */
 	delta_row_tracking_assign(frame, live_entry(table, file->path), rows, &extra);
-	struct file_entry entry = {.path = file->path,
-				   .partition_values = file->partition_values,
+	struct file_entry entry = {.partition_values = file->partition_values,
 				   .size = file->size,
 				   .modified_ms = frame->now_ms,
-				   .stats = file->stats_json,
 				   .extra = &extra};
 	struct json_writer w = json_writer(out);
-	delta_file_add_write(&w, frame->meta, &entry, data_change);
+	delta_file_add_write(&w, frame->meta, &entry, file->path, file->stats_json, data_change);
 	mr_buf_char(out, '\n');
 }
 
@@ -210,17 +211,17 @@ static void backfill_lines(struct mr_buf *out, const struct delta_log_state *sta
 	mr_str *stats = delta_stats_texts(state->files, state->files->count, NULL, &arena);
 	struct file_cursor cursor = file_cursor(state->files, state->files->count);
 	for (struct file_entry *entry; (entry = delta_file_cursor_next(&cursor));) {
-		if (entry->removed != VERSION_NEVER || goes(commit, entry->path))
+		mr_str path = delta_file_path(state->files, entry, &arena);
+		if (entry->removed != VERSION_NEVER || goes(commit, path))
 			continue;
 		struct file_extra extra = {.base_row_id = -1, .default_row_commit_version = -1};
 		struct file_entry whole = *entry;
 		if (entry->extra)
 			extra = *entry->extra;
-		whole.stats = stats[cursor.at - 1];
 		whole.extra = &extra;
-		delta_row_tracking_assign(frame, entry, delta_stats_rows(whole.stats), &extra);
+		delta_row_tracking_assign(frame, entry, delta_stats_rows(stats[cursor.at - 1]), &extra);
 		struct json_writer w = json_writer(out);
-		delta_file_add_write(&w, frame->meta, &whole, false);
+		delta_file_add_write(&w, frame->meta, &whole, path, stats[cursor.at - 1], false);
 		mr_buf_char(out, '\n');
 	}
 	arena_release(&arena);

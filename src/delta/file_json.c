@@ -100,30 +100,30 @@ void delta_file_place_write(struct json_writer *w, const struct table_meta *meta
 }
 
 void delta_file_add_write(struct json_writer *w, const struct table_meta *meta, const struct file_entry *file,
-			  bool data_change)
+			  mr_str path, mr_str stats, bool data_change)
 {
 	json_begin_object(w);
 	json_key(w, "add");
 	json_begin_object(w);
-	write_path(w, file->path);
+	write_path(w, path);
 	write_partition_values(w, meta, file->partition_values);
 	json_member_int(w, "size", file->size);
 	json_member_int(w, "modificationTime", file->modified_ms);
 	json_member_bool(w, "dataChange", data_change);
-	if (file->stats.len)
-		json_member_str(w, "stats", file->stats);
+	if (stats.len)
+		json_member_str(w, "stats", stats);
 	write_extra(w, file->extra);
 	json_end_object(w);
 	json_end_object(w);
 }
 
 void delta_file_remove_write(struct json_writer *w, const struct table_meta *meta,
-			     const struct file_entry *file, int64_t now_ms, bool data_change)
+			     const struct file_entry *file, mr_str path, int64_t now_ms, bool data_change)
 {
 	json_begin_object(w);
 	json_key(w, "remove");
 	json_begin_object(w);
-	write_path(w, file->path);
+	write_path(w, path);
 	json_member_int(w, "deletionTimestamp", now_ms);
 	json_member_bool(w, "dataChange", data_change);
 	json_member_bool(w, "extendedFileMetadata", true);

@@ -1,7 +1,7 @@
 /* delta/files.c - the data files that snapshots share, and which of them live; see internal.h.
  *
- * A table may have a million files, so an entry costs its 96 bytes, its path's, and 12 in the index
- * by path; partition values are shared by all files of a partition.
+ * A table may have a million files, so an entry costs its 80 bytes, some 35 of its packed path, and 12 in
+ * the index by path; partition values are shared by all files of a partition.
  */
 #include "delta/internal.h"
 
@@ -31,6 +31,8 @@ void delta_file_set_unref(struct file_set *set)
 	for (size_t i = 0; i < set->source_count; i++)
 		delta_stats_source_free(set->sources[i]);
 	mr_map_release(&set->tuples);
+	mr_map_release(&set->word_ids);
+	mr_buf_release(&set->packed);
 	arena_release(&set->arena);
 	free(set);
 }
@@ -142,15 +144,16 @@ static uint32_t path_hash(mr_str path)
 	return (uint32_t)(h >> 32);
 }
 
-/* The path's slot, or the free one where the search ends. */
+/* The packed path's slot, or the free one where the search ends. */
 static struct live_slot *find_slot(const struct live_files *live, const struct file_set *set, mr_str path,
 				   uint32_t hash)
 {
 	size_t mask = live->slot_count - 1;
 	for (size_t i = hash & mask;; i = (i + 1) & mask) {
 		struct live_slot *slot = &live->slots[i];
-		if (!slot->index || (slot->hash == hash && slot->index != SLOT_GONE &&
-				     mr_str_eq(delta_file_set_at(set, slot->index - 1)->path, path)))
+		if (!slot->index ||
+		    (slot->hash == hash && slot->index != SLOT_GONE &&
+		     mr_str_eq(delta_file_packed(delta_file_set_at(set, slot->index - 1)), path)))
 			return slot;
 	}
 }
@@ -175,19 +178,29 @@ void delta_live_reserve(struct live_files *live, size_t files)
 	*live = bigger;
 }
 
-struct file_entry *delta_live_get(const struct live_files *live, const struct file_set *set, mr_str path)
+static struct file_entry *get_packed(const struct live_files *live, const struct file_set *set, mr_str packed)
 {
-	if (!live->len)
-		return NULL;
-	struct live_slot *slot = find_slot(live, set, path, path_hash(path));
+	struct live_slot *slot = find_slot(live, set, packed, path_hash(packed));
 	return slot->index ? delta_file_set_at(set, slot->index - 1) : NULL;
+}
+
+struct file_entry *delta_live_get(const struct live_files *live, struct file_set *set, mr_str path)
+{
+	mr_str packed;
+	return live->len && delta_path_pack(set, path, false, &packed) ? get_packed(live, set, packed) : NULL;
+}
+
+struct file_entry *delta_live_same(const struct live_files *live, const struct file_set *set,
+				   const struct file_entry *entry)
+{
+	return live->len ? get_packed(live, set, delta_file_packed(entry)) : NULL;
 }
 
 struct file_entry *delta_live_put(struct live_files *live, const struct file_set *set, size_t index)
 {
 	if ((live->used + 1) * 4 > live->slot_count * 3)
 		delta_live_reserve(live, live->len * 2);
-	mr_str path = delta_file_set_at(set, index)->path;
+	mr_str path = delta_file_packed(delta_file_set_at(set, index));
 	uint32_t hash = path_hash(path);
 	struct live_slot *slot = find_slot(live, set, path, hash);
 	struct file_entry *before = slot->index ? delta_file_set_at(set, slot->index - 1) : NULL;
@@ -197,10 +210,11 @@ struct file_entry *delta_live_put(struct live_files *live, const struct file_set
 	return before;
 }
 
-void delta_live_remove(struct live_files *live, const struct file_set *set, mr_str path)
+void delta_live_remove(struct live_files *live, const struct file_set *set, const struct file_entry *entry)
 {
 	if (!live->len)
 		return;
+	mr_str path = delta_file_packed(entry);
 	struct live_slot *slot = find_slot(live, set, path, path_hash(path));
 	if (!slot->index)
 		return;

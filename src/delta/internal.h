@@ -112,10 +112,10 @@ struct file_extra {
 };
 
 struct file_entry {
-	mr_str path;                     /* decoded; relative, or absolute when another table's */
+	const uint8_t *name;             /* packed_path.c; relative, or absolute when another table's */
 	mr_str *partition_values;        /* in the order of partition columns; ptr NULL: null; shared */
 	int64_t size, rows, modified_ms; /* rows: those that live; -1: unknown, or in the stats */
-	mr_str stats;                    /* empty: none, or left in the log (stats_source.c) */
+	const char *stats;               /* NULL: none, or left in the log (stats_source.c) */
 	int64_t added : 62;              /* version; that of the checkpoint when it came with one */
 	bool data_change : 1;
 	bool stats_later : 1;    /* a stats_source has them */
@@ -123,6 +123,12 @@ struct file_entry {
 	int64_t removed_ms;
 	struct file_extra *extra; /* NULL: nothing of it */
 };
+
+/* Statistics that an entry keeps; empty: none. */
+static inline mr_str file_entry_stats(const struct file_entry *entry)
+{
+	return entry->stats ? mr_str_from(entry->stats) : MR_STR_NULL;
+}
 
 static inline const struct delta_dv *file_entry_dv(const struct file_entry *entry)
 {
@@ -133,6 +139,10 @@ static inline const struct delta_dv *file_entry_dv(const struct file_entry *entr
  * whoever saw an entry of it counted. */
 #define FILE_CHUNK_FIRST 256
 #define FILE_CHUNKS 24
+
+/* Folders and ends that paths share. */
+#define FILE_WORDS_MAX ((size_t)65536)
+#define FILE_WORDS_BLOCK ((size_t)256)
 
 /* Where statistics are that were not kept: in the log's files, and read when a query asks. */
 #define STATS_SOURCES 1024
@@ -146,6 +156,10 @@ struct file_set {
 	size_t text_left;
 	struct mr_map tuples; /* partition values, each combination once; the writer's alone */
 	const mr_str *last_tuple;
+	struct mr_map word_ids; /* word -> its number + 1; the writer's alone */
+	struct mr_buf packed;   /* the writer's */
+	mr_str *words[FILE_WORDS_MAX / FILE_WORDS_BLOCK];
+	size_t word_count;
 	struct stats_source *sources[STATS_SOURCES];
 	_Atomic size_t source_count;
 };
@@ -181,10 +195,23 @@ struct live_files {
 
 void delta_live_release(struct live_files *live);
 void delta_live_reserve(struct live_files *live, size_t files); /* room for so many */
-struct file_entry *delta_live_get(const struct live_files *live, const struct file_set *set, mr_str path);
+struct file_entry *delta_live_get(const struct live_files *live, struct file_set *set, mr_str path);
 /* The entry `index` is now its path's. Returns the one that was, or NULL. */
 struct file_entry *delta_live_put(struct live_files *live, const struct file_set *set, size_t index);
-void delta_live_remove(struct live_files *live, const struct file_set *set, mr_str path);
+/* The one of the same path. */
+struct file_entry *delta_live_same(const struct live_files *live, const struct file_set *set,
+				   const struct file_entry *entry);
+void delta_live_remove(struct live_files *live, const struct file_set *set, const struct file_entry *entry);
+
+/* ---- packed_path.c ---- */
+
+/* The entry's path from now on. */
+void delta_path_keep(struct file_set *set, struct file_entry *entry, mr_str path);
+mr_str delta_file_path(const struct file_set *set, const struct file_entry *entry, struct arena *arena);
+/* The same bytes for the same path in the same set. *out is valid until the next call; false: no entry of the
+ * set has that path (add: that cannot be). */
+bool delta_path_pack(struct file_set *set, mr_str path, bool add, mr_str *out);
+mr_str delta_file_packed(const struct file_entry *entry);
 
 /* ---- stats_source.c ---- */
 
@@ -338,6 +365,11 @@ char *delta_store_commit_path(const struct delta_table *table, int64_t version);
 /* The bytes of N.json, appended; MR_ERR_NOT_FOUND when there is none. */
 int delta_store_read_commit(struct delta_table *table, int64_t version, struct mr_buf *out,
 			    struct mr_error *err);
+/* The lines of a file of the log, a piece of whole ones at a time, `at` bytes into it; MR_ERR_NOT_FOUND when
+ * there is none. A positive answer of fn ends it. */
+typedef int (*store_lines_fn)(void *arg, mr_str lines, size_t at, struct mr_error *err);
+int delta_store_visit_lines(struct delta_table *table, const char *path, store_lines_fn fn, void *arg,
+			    struct mr_error *err);
 /* N.json whole and durable, or MR_ERR_EXISTS and nothing changed. */
 int delta_store_put_commit(struct delta_table *table, int64_t version, mr_str bytes, struct mr_error *err);
 /* N.crc whole, not synced; MR_ERR_EXISTS when there is one. */
@@ -379,10 +411,11 @@ int delta_data_file_read(const struct delta_snapshot *snapshot, const struct act
 /* The members path and partitionValues. */
 void delta_file_place_write(struct json_writer *w, const struct table_meta *meta, mr_str path,
 			    const mr_str *partition_values);
+/* stats: empty, none are written. */
 void delta_file_add_write(struct json_writer *w, const struct table_meta *meta, const struct file_entry *file,
-			  bool data_change);
+			  mr_str path, mr_str stats, bool data_change);
 void delta_file_remove_write(struct json_writer *w, const struct table_meta *meta,
-			     const struct file_entry *file, int64_t now_ms, bool data_change);
+			     const struct file_entry *file, mr_str path, int64_t now_ms, bool data_change);
 
 /* ---- frame.c ---- */
 

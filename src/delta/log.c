@@ -21,39 +21,27 @@ static int apply_one(void *arg, const struct action *action, struct mr_error *er
 	return delta_state_apply(apply->state, apply->parser, action, err);
 }
 
-/* A large commit's statistics stay in it. (A checkpoint as JSON comes here too, and is no commit.) */
-static int apply_files(struct delta_table *table, struct apply *apply, mr_str bytes, const char *name,
-		       bool is_commit, struct mr_error *err)
+static bool has_metadata(mr_str bytes)
 {
-	bool is_large = is_commit && bytes.len >= LARGE_COMMIT_BYTES &&
-			apply->state->version != apply->state->checkpoint_version;
-	if (is_large) {
-		char *path = delta_store_commit_path(table, apply->state->version);
-		delta_state_begin_later(apply->state, table, mr_str_from(path), false);
-		free(path);
-	}
-	int rc = delta_actions_parse(table->parser, bytes, name, apply_one, apply, err);
-	if (is_large && rc == 0)
-		delta_state_end_later(apply->state);
-	return rc;
+	return memmem(bytes.ptr, bytes.len, "\"metaData\"", strlen("\"metaData\"")) != NULL;
 }
 
 static int apply_lines(struct delta_table *table, struct delta_log_state *state, mr_str bytes,
-		       const char *name, int64_t version, bool is_commit, struct mr_error *err)
+		       const char *name, int64_t version, struct mr_error *err)
 {
 	state->version = version;
 	state->commit_ms = -1;
 	struct apply apply = {.state = state, .parser = table->parser};
 	int rc = 0;
 	/* Actions of a commit have no order, but files are read by the commit's own schema. */
-	if (memmem(bytes.ptr, bytes.len, "\"metaData\"", strlen("\"metaData\""))) {
+	if (has_metadata(bytes)) {
 		apply.metadata_only = true;
 		rc = delta_actions_parse(table->parser, bytes, name, apply_one, &apply, err);
 		apply.metadata_only = false;
 		apply.without_metadata = true;
 	}
 	if (rc == 0)
-		rc = apply_files(table, &apply, bytes, name, is_commit, err);
+		rc = delta_actions_parse(table->parser, bytes, name, apply_one, &apply, err);
 	if (rc == 0)
 		rc = delta_state_check(state, err);
 	if (rc < 0)
@@ -66,17 +54,63 @@ int delta_log_apply_commit(struct delta_table *table, struct delta_log_state *st
 {
 	char name[32];
 	snprintf(name, sizeof name, "%020lld.json", (long long)version);
-	return apply_lines(table, state, bytes, name, version, true, err);
+	return apply_lines(table, state, bytes, name, version, err);
+}
+
+/* ---- a large commit: in pieces, and its statistics stay in it ---- */
+
+struct large {
+	struct delta_table *table;
+	struct apply apply;
+};
+
+static int apply_piece(void *arg, mr_str lines, size_t at, struct mr_error *err)
+{
+	struct large *large = arg;
+	char name[64];
+	if (large->apply.metadata_only && !has_metadata(lines))
+		return 0;
+	snprintf(name, sizeof name, "%020lld.json, from byte %zu on", (long long)large->apply.state->version,
+		 at);
+	return delta_actions_parse(large->table->parser, lines, name, apply_one, &large->apply, err);
+}
+
+static int apply_large(struct delta_table *table, struct delta_log_state *state, int64_t version,
+		       const char *path, struct mr_error *err)
+{
+	struct large large = {table, {.state = state, .parser = table->parser, .metadata_only = true}};
+	state->version = version;
+	state->commit_ms = -1;
+	int rc = delta_store_visit_lines(table, path, apply_piece, &large, err);
+	if (rc == 0) {
+		large.apply.metadata_only = false;
+		large.apply.without_metadata = true;
+		delta_state_begin_later(state, table, mr_str_from(path), false);
+		rc = delta_store_visit_lines(table, path, apply_piece, &large, err);
+	}
+	if (rc == 0) {
+		delta_state_end_later(state);
+		rc = delta_state_check(state, err);
+	}
+	return rc < 0 ? mr_error_wrap(err, rc, "%s", table->path), rc : 0;
 }
 
 static int read_and_apply(struct delta_table *table, struct delta_log_state *state, int64_t version,
 			  struct mr_error *err)
 {
 	struct mr_buf bytes = {0};
-	int rc = delta_store_read_commit(table, version, &bytes, err);
-	if (rc == 0)
-		rc = delta_log_apply_commit(table, state, mr_buf_view(&bytes), version, err);
+	struct file_info info;
+	char *path = delta_store_commit_path(table, version);
+	int rc = disk_stat(table->env->disk, path, &info, err);
+	if (rc == 0 && (size_t)info.size >= LARGE_COMMIT_BYTES) {
+		rc = apply_large(table, state, version, path, err);
+	} else if (rc == 0) {
+		rc = delta_store_read_commit(table, version, &bytes, err);
+		if (rc == 0)
+			rc = delta_log_apply_commit(table, state, mr_buf_view(&bytes), version, err);
+	}
 	mr_buf_release(&bytes);
+	free(path);
 	return rc;
 }
 
@@ -141,7 +175,7 @@ static int take_compacted(struct delta_table *table, struct delta_log_state *sta
 	struct mr_buf bytes = {0};
 	int rc = delta_store_read_compacted(table, from, to, &bytes, NULL);
 	if (rc == 0)
-		rc = apply_lines(table, state, mr_buf_view(&bytes), "compacted", to, false, NULL);
+		rc = apply_lines(table, state, mr_buf_view(&bytes), "compacted", to, NULL);
 	if (rc < 0)
 		state->version = from - 1;
 	mr_buf_release(&bytes);

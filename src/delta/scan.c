@@ -280,12 +280,15 @@ static void put_scan(struct mr_buf *out, const struct scan *scan)
 void delta_scan_entries_sql(const struct delta_snapshot *snapshot, const bool *keep, struct mr_buf *out)
 {
 	struct scan scan = {.table_path = snapshot->path, .meta = snapshot->meta};
+	struct arena arena = {0};
 	struct file_cursor cursor = file_cursor(snapshot->files, snapshot->entry_count);
 	for (struct file_entry *entry; (entry = delta_snapshot_next_file(snapshot, &cursor));)
 		if (!keep || keep[cursor.at - 1])
-			mr_vec_push(&scan.files, (struct scan_file){entry->path, entry->partition_values,
-								    file_entry_dv(entry)});
+			mr_vec_push(&scan.files,
+				    (struct scan_file){delta_file_path(snapshot->files, entry, &arena),
+						       entry->partition_values, file_entry_dv(entry)});
 	put_scan(out, &scan);
+	arena_release(&arena);
 	mr_vec_release(&scan.files);
 }
 

@@ -82,14 +82,11 @@ static mr_str *partition_values_json(struct delta_log_state *state, struct json_
 	return tuple;
 }
 
+/* Valid until the next action. */
 static int decode_path(struct delta_log_state *state, mr_str encoded, mr_str *out, struct mr_error *err)
 {
-	mr_str path;
 	arena_reset(&state->scratch);
-	int rc = delta_path_decode(encoded, &state->scratch, &path, err);
-	if (rc == 0)
-		*out = delta_file_set_text(state->files, path);
-	return rc;
+	return delta_path_decode(encoded, &state->scratch, out, err);
 }
 
 void delta_state_begin_later(struct delta_log_state *state, struct delta_table *table, mr_str path,
@@ -114,8 +111,8 @@ static void keep_stats(struct delta_log_state *state, struct file_entry *entry, 
 		entry->stats_later = true;
 		return;
 	}
-	entry->stats = stats.len ? arena_copy(&state->files->arena, stats) : MR_STR_NULL;
-	entry->rows = delta_stats_rows(entry->stats);
+	entry->stats = stats.len ? arena_copy(&state->files->arena, stats).ptr : NULL;
+	entry->rows = delta_stats_rows(stats);
 	const struct delta_dv *dv = file_entry_dv(entry);
 	if (dv && entry->rows >= 0)
 		entry->rows -= dv->cardinality;
@@ -131,7 +128,7 @@ int delta_state_add_file(struct delta_log_state *state, const struct file_arriva
 	if (rc < 0)
 		return rc;
 	struct file_entry *entry = delta_file_set_add(state->files);
-	entry->path = path;
+	delta_path_keep(state->files, entry, path);
 	entry->partition_values = partition_values(state, file->partition_values);
 	entry->size = file->size;
 	entry->modified_ms = file->modified_ms;
@@ -185,13 +182,13 @@ static int apply_remove(struct delta_log_state *state, const struct action_file 
 	if (entry && !same && entry->added == state->version)
 		return 0; /* its successor came first, and took its place */
 	if (same) {
-		delta_live_remove(&state->live, state->files, path);
+		delta_live_remove(&state->live, state->files, entry);
 		kill_file(state, entry, state->version, remove->time_ms);
 		return 0;
 	}
 	/* A tombstone of a file that left before the checkpoint: only checkpoints need it. */
 	entry = delta_file_set_add(state->files);
-	entry->path = path;
+	delta_path_keep(state->files, entry, path);
 	entry->size = remove->size;
 	entry->rows = -1;
 	entry->added = state->version;
@@ -275,12 +272,15 @@ int delta_state_check(const struct delta_log_state *state, struct mr_error *err)
 	return delta_gate_read(state->protocol, state->meta, err);
 }
 
-static void copy_entry(struct file_set *to, const struct file_entry *from, size_t partitions)
+static void copy_entry(struct file_set *to, const struct file_set *set, const struct file_entry *from,
+		       size_t partitions, struct arena *scratch)
 {
+	mr_str stats = file_entry_stats(from);
 	struct file_entry *entry = delta_file_set_add(to);
 	*entry = *from;
-	entry->path = delta_file_set_text(to, from->path);
-	entry->stats = from->stats.len ? arena_copy(&to->arena, from->stats) : MR_STR_NULL;
+	arena_reset(scratch);
+	delta_path_keep(to, entry, delta_file_path(set, from, scratch));
+	entry->stats = stats.len ? arena_copy(&to->arena, stats).ptr : NULL;
 	entry->extra = delta_file_extra_copy(&to->arena, from->extra);
 	if (from->partition_values)
 		entry->partition_values = delta_file_set_tuple(to, from->partition_values, partitions);
@@ -303,7 +303,7 @@ void delta_state_compact(struct delta_log_state *state, int64_t now_ms)
 		bool dead = entry->removed != VERSION_NEVER;
 		if (dead && entry->removed_ms < now_ms - keep_ms)
 			continue;
-		copy_entry(set, entry, state->meta->partition_count);
+		copy_entry(set, state->files, entry, state->meta->partition_count, &state->scratch);
 		moved[cursor.at - 1] = (uint32_t)set->count;
 		if (!dead)
 			delta_live_put(&live, set, set->count - 1);
@@ -528,7 +528,7 @@ struct texts {
 static void keep_text(void *arg, size_t entry, mr_str stats)
 {
 	struct texts *texts = arg;
-	bool stays = delta_file_set_at(texts->set, entry)->stats.ptr == stats.ptr;
+	bool stays = delta_file_set_at(texts->set, entry)->stats == stats.ptr;
 	texts->of[entry] = stays ? stats : arena_copy(texts->arena, stats);
 }
 
@@ -549,7 +549,7 @@ size_t delta_files(const struct delta_snapshot *snapshot, struct arena *arena, s
 	for (struct file_entry *entry; (entry = delta_snapshot_next_file(snapshot, &cursor));) {
 		const struct file_extra *extra = entry->extra;
 		files[count++] = (struct delta_data_file){
-		    .path = entry->path,
+		    .path = delta_file_path(snapshot->files, entry, arena),
 		    .partition_values = entry->partition_values,
 		    .size = entry->size,
 		    .rows = living_rows(entry, texts[cursor.at - 1]),
@@ -573,7 +573,8 @@ size_t delta_removed_since(const struct delta_snapshot *snapshot, int64_t ms, st
 	struct file_cursor cursor = file_cursor(snapshot->files, snapshot->entry_count);
 	for (struct file_entry *entry; (entry = delta_file_cursor_next(&cursor));)
 		if (entry->removed != VERSION_NEVER && entry->removed_ms >= ms)
-			removed[count++] = (struct delta_removed){entry->path, file_entry_dv(entry)};
+			removed[count++] = (struct delta_removed){
+			    delta_file_path(snapshot->files, entry, arena), file_entry_dv(entry)};
 	*out = removed;
 	return count;
 }

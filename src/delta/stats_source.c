@@ -65,6 +65,7 @@ struct visit {
 	stats_fn fn;
 	void *arg;
 	size_t row;
+	struct json_parser *parser; /* of a commit's lines */
 };
 
 static bool wanted(const struct visit *v, size_t row, size_t *entry)
@@ -122,17 +123,19 @@ static int visit_add(void *arg, const struct action *action, struct mr_error *er
 	return 0;
 }
 
+static int visit_lines(void *arg, mr_str lines, size_t at, struct mr_error *err)
+{
+	struct visit *v = arg;
+	(void)at;
+	return delta_actions_parse(v->parser, lines, "", visit_add, v, err);
+}
+
 static void visit_commit(struct visit *v)
 {
-	struct mr_buf bytes = {0};
-	struct json_parser *parser = json_parser_new();
-	int ignored =
-	    disk_read_file(v->source->table->env->disk, v->source->path, COMMIT_BYTES_MAX, &bytes, NULL);
-	if (ignored == 0)
-		ignored = delta_actions_parse(parser, mr_buf_view(&bytes), "", visit_add, v, NULL);
+	v->parser = json_parser_new();
+	int ignored = delta_store_visit_lines(v->source->table, v->source->path, visit_lines, v, NULL);
 	(void)ignored;
-	json_parser_free(parser);
-	mr_buf_release(&bytes);
+	json_parser_free(v->parser);
 }
 
 void delta_stats_visit(const struct file_set *set, size_t count, const bool *want, stats_fn fn, void *arg)
@@ -142,13 +145,13 @@ void delta_stats_visit(const struct file_set *set, size_t count, const bool *wan
 		const struct file_entry *entry = delta_file_set_at(set, i);
 		bool wants = !want || want[i];
 		later |= wants && entry->stats_later;
-		if (wants && entry->stats.len)
-			fn(arg, i, entry->stats);
+		if (wants && entry->stats)
+			fn(arg, i, file_entry_stats(entry));
 	}
 	/* Sources that came after `count` entries know no entry below it. */
 	size_t sources = later ? set->source_count : 0;
 	for (size_t i = 0; i < sources; i++) {
-		struct visit v = {set->sources[i], count, want, fn, arg, 0};
+		struct visit v = {set->sources[i], count, want, fn, arg, 0, NULL};
 		size_t first, last;
 		if (!wanted_rows(&v, &first, &last))
 			continue;

@@ -107,6 +107,58 @@ int delta_store_sync_file(struct delta_table *table, const char *path, struct mr
 	return rc;
 }
 
+/* ---- large files, in pieces ---- */
+
+#define PIECE_BYTES ((size_t)1 << 20)
+#define LINE_BYTES_MAX ((size_t)16 << 20)
+
+/* The lines that are whole in the piece; at the file's end all of it. The rest stays. */
+static int visit_piece(struct mr_buf *piece, bool last, size_t at, store_lines_fn fn, void *arg,
+		       struct mr_error *err)
+{
+	const char *end = piece->len ? memrchr(piece->ptr, '\n', piece->len) : NULL;
+	size_t len = last ? piece->len : end ? (size_t)(end - piece->ptr) + 1 : 0;
+	int rc = len ? fn(arg, mr_str_n(piece->ptr, len), at, err) : 0;
+	mr_buf_consume(piece, len);
+	return rc;
+}
+
+static int visit_pieces(struct mr_file *file, const char *path, store_lines_fn fn, void *arg,
+			struct mr_error *err)
+{
+	struct mr_buf piece = {0};
+	size_t at = 0, got = 0;
+	int rc;
+	do {
+		if (piece.len >= LINE_BYTES_MAX || at >= COMMIT_BYTES_MAX) {
+			rc = mr_fail(err, MR_ERR_LIMIT, "%s is too long, or a line in it", path);
+			break;
+		}
+		mr_buf_reserve(&piece, PIECE_BYTES);
+		rc = file_read_at(file, piece.ptr + piece.len, PIECE_BYTES, (int64_t)at, &got, err);
+		if (rc < 0)
+			break;
+		size_t begins = at - piece.len;
+		piece.len += got;
+		at += got;
+		rc = visit_piece(&piece, got < PIECE_BYTES, begins, fn, arg, err);
+	} while (rc == 0 && got == PIECE_BYTES);
+	mr_buf_release(&piece);
+	return rc;
+}
+
+int delta_store_visit_lines(struct delta_table *table, const char *path, store_lines_fn fn, void *arg,
+			    struct mr_error *err)
+{
+	struct mr_file *file;
+	int rc = disk_open(table->env->disk, path, FILE_READ, &file, err);
+	if (rc < 0)
+		return rc;
+	rc = visit_pieces(file, path, fn, arg, err);
+	file_close(file);
+	return rc < 0 ? rc : 0;
+}
+
 /* ---- listing ---- */
 
 /* Reads `digits` digits; false when there are others. */

@@ -117,11 +117,12 @@ static size_t list_files(const struct delta_snapshot *snapshot, struct arena *ar
 	size_t count = 0;
 	struct file_cursor cursor = file_cursor(snapshot->files, snapshot->entry_count);
 	for (struct file_entry *entry; (entry = delta_snapshot_next_file(snapshot, &cursor));)
-		files[count++] = (struct delta_data_file){.path = entry->path,
-							  .partition_values = entry->partition_values,
-							  .size = entry->size,
-							  .modified_ms = entry->modified_ms,
-							  .dv = file_entry_dv(entry)};
+		files[count++] =
+		    (struct delta_data_file){.path = delta_file_path(snapshot->files, entry, arena),
+					     .partition_values = entry->partition_values,
+					     .size = entry->size,
+					     .modified_ms = entry->modified_ms,
+					     .dv = file_entry_dv(entry)};
 	*out = files;
 	return count;
 }

@@ -3,7 +3,8 @@
 #include "delta/skip.h"
 #include "lake/rows.h"
 
-int change_open(struct change *c, struct lake_session *s, struct delta_table *table, struct mr_error *err)
+int change_open_append(struct change *c, struct lake_session *s, struct delta_table *table,
+		       struct mr_error *err)
 {
 	*c = (struct change){.s = s, .table = table, .alias = MR_STR("t"), .has_turn = s->overtaken > 0};
 	if (c->has_turn)
@@ -14,10 +15,18 @@ int change_open(struct change *c, struct lake_session *s, struct delta_table *ta
 			delta_turn_give(table);
 		return rc;
 	}
+	c->has_feed = mr_str_is(delta_property(c->base, "delta.enableChangeDataFeed"), "true");
+	return 0;
+}
+
+int change_open(struct change *c, struct lake_session *s, struct delta_table *table, struct mr_error *err)
+{
+	int rc = change_open_append(c, s, table, err);
+	if (rc < 0)
+		return rc;
 	c->file_count = delta_files(c->base, &s->arena, &c->files);
 	c->removed = arena_calloc(&s->arena, c->file_count + 1, sizeof *c->removed);
 	c->read = arena_calloc(&s->arena, c->file_count + 1, sizeof *c->read);
-	c->has_feed = mr_str_is(delta_property(c->base, "delta.enableChangeDataFeed"), "true");
 	return 0;
 }
 

@@ -39,6 +39,9 @@ struct change {
 
 MR_NODISCARD int change_open(struct change *c, struct lake_session *s, struct delta_table *table,
 			     struct mr_error *err);
+/* The same for rows that only come: no file of the table is looked at. */
+MR_NODISCARD int change_open_append(struct change *c, struct lake_session *s, struct delta_table *table,
+				    struct mr_error *err);
 void change_close(struct change *c); /* removes files that were not committed */
 
 void change_remove(struct change *c, size_t file);

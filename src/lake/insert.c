@@ -244,7 +244,8 @@ static int run(struct lake_session *s, struct parser *p, struct mr_buf *report, 
 	if (rc == 0)
 		rc = lake_resolve(s, &in.name, true, &table, p->err);
 	if (rc == 0) {
-		rc = change_open(&c, s, table, p->err);
+		rc = in.overwrite ? change_open(&c, s, table, p->err)
+				  : change_open_append(&c, s, table, p->err);
 		if (rc == 0)
 			rc = arrange(&c, &in, &query, p->err);
 		if (rc == 0)

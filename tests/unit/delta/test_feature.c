@@ -1,4 +1,4 @@
-#include "test.h"
+#include "delta_fixture.h"
 
 #include "delta/internal.h"
 
@@ -103,4 +103,81 @@ TEST(feature_registry_is_sound)
 		for (size_t j = 0; j < MR_COUNT(f->depends) && f->depends[j]; j++)
 			CHECK(delta_feature_find(mr_str_from(f->depends[j])));
 	}
+}
+
+/* ---- what is refused ---- */
+
+static int count_name(void *arg, const char *name, const struct file_info *info)
+{
+	(void)name;
+	*(int64_t *)arg += 1000003 + info->size;
+	return 0;
+}
+
+/* Names and sizes of all that is in the table's folder. */
+static int64_t folder_sum(const struct delta_fixture *f)
+{
+	int64_t sum = 0;
+	struct mr_error err;
+	char *log = test_path("%s/_delta_log", f->path);
+	CHECK_OK(disk_list(env_linux()->disk, f->path, count_name, &sum, &err), err);
+	CHECK_OK(disk_list(env_linux()->disk, log, count_name, &sum, &err), err);
+	return sum;
+}
+
+/* Version 2 of the table asks for a feature: who must know it? */
+static void check_refused(struct delta_fixture *f, const char *name, bool of_readers, bool reads)
+{
+	struct delta_table *table;
+	struct delta_snapshot *snapshot = NULL;
+	struct delta_commit commit = {.operation = "WRITE"};
+	int64_t version;
+	char *path = test_path("%s/_delta_log/00000000000000000002.json", f->path);
+	const char *readers = of_readers ? test_path(",\"readerFeatures\":[\"%s\"]", name) : "";
+	char *line = test_path("{\"protocol\":{\"minReaderVersion\":%d,\"minWriterVersion\":7%s,"
+			       "\"writerFeatures\":[\"%s\"]}}\n",
+			       of_readers ? 3 : 1, readers, name);
+	CHECK_OK(disk_replace_file(env_linux()->disk, path, mr_str_from(line), &f->err), f->err);
+	int64_t before = folder_sum(f);
+	CHECK_OK(delta_open(env_linux(), f->engine, f->path, &table, &f->err), f->err);
+	int rc = delta_snapshot(table, &snapshot, &f->err);
+	if (reads != (rc == 0))
+		test_fail(__FILE__, __LINE__, "%s: reading it is %d: %s", name, rc, f->err.message);
+	if (rc == 0)
+		CHECK_ROWS(f, snapshot, "sum(n)", "45");
+	else
+		CHECK(rc == MR_ERR_UNSUPPORTED && strstr(f->err.message, name));
+	CHECK_INT(delta_check_writable(table, &f->err), MR_ERR_UNSUPPORTED);
+	CHECK(strstr(f->err.message, name));
+	CHECK_INT(delta_commit(table, &commit, &version, &f->err), MR_ERR_UNSUPPORTED);
+	CHECK(strstr(f->err.message, name));
+	CHECK_INT(delta_checkpoint(table, &f->err) == 0, reads);
+	if (!reads)
+		CHECK_INT(folder_sum(f), before);
+	delta_snapshot_unref(snapshot);
+	delta_close(table);
+}
+
+TEST(feature_that_is_refused_is_named_before_anything_is_touched)
+{
+	size_t count, refused = 0;
+	const struct delta_feature *features = delta_features(&count);
+	for (size_t i = 0; i <= count; i++) {
+		struct delta_fixture f;
+		if (i < count && features[i].write != DELTA_NO)
+			continue;
+		delta_fixture_open(&f);
+		delta_fixture_create(&f, "n long", NULL);
+		delta_append(&f, "SELECT range AS n FROM range(10)");
+		if (i < count) {
+			check_refused(&f, features[i].name, features[i].is_reader,
+				      !features[i].is_reader || features[i].read != DELTA_NO);
+		} else {
+			check_refused(&f, "warpDrive", true, false);
+			check_refused(&f, "warpDrive", false, true);
+		}
+		delta_fixture_close(&f);
+		refused++;
+	}
+	CHECK(refused >= 5);
 }

@@ -27,10 +27,11 @@ static void delete_rows(struct delta_fixture *f, int version, struct delta_bitma
 	after.extra = &extra;
 	struct mr_buf lines = {0};
 	struct json_writer w = json_writer(&lines);
-	delta_file_add_write(&w, s->meta, &after, true);
+	mr_str path = delta_file_path(s->files, before, &f->arena);
+	delta_file_add_write(&w, s->meta, &after, path, file_entry_stats(before), true);
 	mr_buf_char(&lines, '\n');
 	w = json_writer(&lines);
-	delta_file_remove_write(&w, s->meta, before, 1, true);
+	delta_file_remove_write(&w, s->meta, before, path, 1, true);
 	mr_buf_char(&lines, '\n');
 	put_version(f, version, mr_buf_view(&lines).ptr);
 	mr_buf_release(&lines);
