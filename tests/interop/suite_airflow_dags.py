@@ -39,6 +39,36 @@ LEFT_OUT = {
     "example_branch_python_dop_operator_3.py": "needs a run before it to depend on",
 }
 
+# Ours: what a server that dies must not harm. Each run has seconds enough to kill it in between.
+OWN = '''
+import time
+from datetime import timedelta
+
+from airflow.providers.standard.sensors.time_delta import TimeDeltaSensor
+from airflow.sdk import DAG, Variable, task
+
+with DAG("own_waits", schedule=None):
+    TimeDeltaSensor(task_id="wait", delta=timedelta(seconds=6), deferrable=True)
+
+with DAG("own_asks", schedule=None):
+    @task
+    def ask():
+        Variable.set("own", "before")
+        time.sleep(4)
+        assert Variable.get("own") == "before"
+        Variable.set("own", "after")
+        return Variable.get("own")
+
+    ask()
+
+with DAG("own_fast", schedule=None):
+    @task
+    def nothing(number):
+        return number
+
+    nothing.expand(number=list(range(8)))
+'''
+
 # How Airflow's own test run differs from its scheduler, or from us on purpose.
 KNOWN = {
     "asset_with_extra_by_context": "two files give one URI two names: Airflow makes the asset inactive, we know URIs only",
@@ -87,23 +117,56 @@ class Api:
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()[:500]}") from error
 
+    def end(self, path):
+        """The state of a run when it is over, or when its time is."""
+        until = time.monotonic() + 2 * LIMIT
+        while (state := self.ask("GET", path)["state"]) not in ("success", "failed") and time.monotonic() < until:
+            time.sleep(0.1)
+        return state
+
+    def start(self, dag_id):
+        """A run by hand; its path."""
+        self.ask("PATCH", f"/dags/{dag_id}", {"is_paused": False})
+        now = datetime.now(timezone.utc).isoformat()
+        run_id = self.ask("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": now})["dag_run_id"]
+        return f"/dags/{dag_id}/dagRuns/{urllib.request.quote(run_id, safe='')}"
+
     def run(self, dag_id):
         """One run by hand to its end: its state, and {"task[index]": state}."""
-        self.ask("PATCH", f"/dags/{dag_id}", {"is_paused": False})
         try:
-            run_id = self.ask("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": datetime.now(timezone.utc).isoformat()})["dag_run_id"]
-            path = f"/dags/{dag_id}/dagRuns/{urllib.request.quote(run_id, safe='')}"
-            until = time.monotonic() + 2 * LIMIT
-            while (state := self.ask("GET", path)["state"]) not in ("success", "failed"):
-                if time.monotonic() > until:
-                    break
-                time.sleep(0.2)
+            path = self.start(dag_id)
+            state = self.end(path)
         finally:
             self.ask("PATCH", f"/dags/{dag_id}", {"is_paused": True})
         instances = self.ask("GET", path + "/taskInstances?limit=1000")["task_instances"]
         return {"run": state, "tasks": {
             one["task_id"] + (f"[{one['map_index']}]" if one["map_index"] >= 0 else ""): str(one["state"])
             for one in instances}}
+
+
+def killed(server, dag_id, state):
+    """The run ends well although the server is killed once the DAG's one task is in `state`."""
+    path = Api(server).start(dag_id)
+    (task,) = Api(server).ask("GET", f"/dags/{dag_id}/tasks")["tasks"]
+    task_path = f"{path}/taskInstances/{task['task_id']}"
+    interop.wait_for(lambda: Api(server).ask("GET", task_path)["state"] == state, LIMIT, f"{dag_id} is {state}")
+    time.sleep(1)
+    server.kill()
+    time.sleep(4)
+    server.start(LIMIT)
+    assert Api(server).end(path) == "success"
+    return Api(server).ask("GET", task_path)
+
+
+def waits(server):
+    found = killed(server, "own_waits", "deferred")
+    assert found["try_number"] == 1, found
+
+
+def asks(server):
+    found = killed(server, "own_asks", "running")
+    assert found["try_number"] == 1, found
+    assert Api(server).ask("GET", "/variables/own")["value"] == "after"
 
 
 def differences(ours, theirs):
@@ -136,7 +199,11 @@ def main(suite):
     theirs = airflows_states(python, files, folder)
     for name, why in LEFT_OUT.items():
         print(f"left out {name}: {why}")
-    with suite.broker(name="ours") as server:
+    (folder / "ours/dags/own.py").write_text(OWN)
+    server = suite.broker(name="ours")
+    start = server.start
+    server.start = lambda seconds=LIMIT: start(seconds)  # it reads the DAG files before it listens
+    with server:
         api = Api(server)
         known = {dag["dag_id"] for dag in api.ask("GET", "/dags?limit=1000")["dags"]}
         faults = api.ask("GET", "/importErrors?limit=1000")["import_errors"]
@@ -154,6 +221,8 @@ def main(suite):
         with ThreadPoolExecutor(PAIRS) as pool:
             for dag_id, found in zip(wanted, pool.map(attempt, wanted)):
                 suite.check(dag_id, compare, found, theirs[dag_id])
+        suite.check("a deferred task outlives the server", waits, server)
+        suite.check("a task that asks outlives the server", asks, server)
 
 
 if __name__ == "__main__":
