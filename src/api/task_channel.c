@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -122,6 +123,12 @@ static void answer_secret(struct dags *dags, mr_str kind, mr_str name, struct mr
 	mr_buf_release(&text);
 }
 
+/* What has no end is nothing that a task waits for; its listener would stay. */
+static bool is_stream(const char *target)
+{
+	return strncmp(target, "/stream", strlen("/stream")) == 0 || strstr(target, "/wait");
+}
+
 static void answer_request(struct dags *dags, struct json_value request, struct mr_buf *out)
 {
 	struct api_reply reply = {0};
@@ -131,11 +138,12 @@ static void answer_request(struct dags *dags, struct json_value request, struct 
 	struct json_value given = json_get(request, "body");
 	if (json_present(given) && json_type(given) != JSON_NULL)
 		json_write_value(&body, given);
-	api_handle_target(dags, method, target, mr_buf_view(&body), &reply);
-	if (reply.stream) /* it has no end: nothing that a task waits for */
-		put_answer(out, 400, MR_STR("\"this is a stream\""));
-	else
+	if (is_stream(target)) {
+		put_answer(out, 400, MR_STR("{\"detail\":\"this is a stream\"}"));
+	} else {
+		api_handle_target(dags, method, target, mr_buf_view(&body), &reply);
 		put_answer(out, reply.status, mr_buf_view(&reply.body));
+	}
 	mr_buf_release(&reply.body);
 	mr_buf_release(&body);
 	free(method);
@@ -194,6 +202,8 @@ static void *serve(void *arg)
 		mr_log_error("dags", &err);
 	json_parser_free(parser);
 	mr_buf_release(&in);
+	shutdown(client->fd,
+		 SHUT_RDWR); /* closed when it is buried: its number is not to be another's before */
 	pthread_mutex_lock(&channel->lock);
 	client->over = true;
 	pthread_cond_broadcast(&channel->changed);

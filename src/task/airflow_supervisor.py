@@ -78,7 +78,7 @@ class Store:
         path = "".join("/" + urllib.parse.quote(str(part), safe="~") for part in parts)
         pairs = [(name, iso(one)) for name, value in query.items() if value is not None
                  for one in (value if isinstance(value, (list, tuple)) else [value])]
-        return path + ("?" + urllib.parse.urlencode(pairs) if pairs else "")
+        return path + ("?" + urllib.parse.urlencode(pairs, quote_via=urllib.parse.quote) if pairs else "")
 
     def call(self, method, *parts, body=None, **query):
         """(status, body)"""
