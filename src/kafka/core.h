@@ -32,7 +32,7 @@
 #define KAFKA_FETCH_BYTES_MAX (55 << 20)        /* Kafka's fetch.max.bytes */
 #define KAFKA_FILE_VIEWS_MAX 512                /* stretches of files in unsent replies, of all connections */
 #define KAFKA_SPARE_INPUT_MAX ((size_t)8 << 20) /* of input buffers between two frames */
-#define KAFKA_IN_FLIGHT_MAX 64                  /* unanswered requests of one connection */
+#define KAFKA_IN_FLIGHT_MAX 1024                /* unanswered requests of one connection */
 #define KAFKA_UNSENT_BYTES_MAX (32UL << 20)     /* of one connection; then it is not read from */
 
 struct conn;
