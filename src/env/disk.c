@@ -40,6 +40,11 @@ int disk_list(struct mr_disk *disk, const char *path, disk_list_fn fn, void *arg
 	return disk->ops->list(disk, path, fn, arg, err);
 }
 
+int64_t disk_free_bytes(struct mr_disk *disk, const char *path)
+{
+	return disk->ops->free_bytes(disk, path);
+}
+
 /* Cut the last component off; "." when there is none. */
 static void parent_of(char *path)
 {

@@ -45,6 +45,7 @@ struct mr_disk_ops {
 	int (*link)(struct mr_disk *, const char *from, const char *to, struct mr_error *);
 	int (*sync_dir)(struct mr_disk *, const char *path, struct mr_error *);
 	int (*list)(struct mr_disk *, const char *path, disk_list_fn, void *arg, struct mr_error *);
+	int64_t (*free_bytes)(struct mr_disk *, const char *path);
 };
 
 struct mr_disk {
@@ -78,6 +79,10 @@ MR_NODISCARD int disk_sync_dir(struct mr_disk *disk, const char *path, struct mr
 /* In no particular order; without "." and "..". */
 MR_NODISCARD int disk_list(struct mr_disk *disk, const char *path, disk_list_fn fn, void *arg,
 			   struct mr_error *err);
+
+/* What may still be written to the file system of `path`; 0 when that cannot be told. Quick: a call of
+ * the system, no I/O. */
+int64_t disk_free_bytes(struct mr_disk *disk, const char *path);
 
 /* Create path and its missing parents, each synced into its parent. Present is success. */
 MR_NODISCARD int disk_mkdir_all(struct mr_disk *disk, const char *path, struct mr_error *err);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 struct linux_file {
@@ -213,6 +214,16 @@ static int ld_list(struct mr_disk *disk, const char *path, disk_list_fn fn, void
 	return rc;
 }
 
+static int64_t ld_free_bytes(struct mr_disk *disk, const char *path)
+{
+	(void)disk;
+	struct statvfs fs;
+	if (statvfs(path, &fs) < 0)
+		return 0;
+	uint64_t block = fs.f_frsize ? fs.f_frsize : 1;
+	return fs.f_bavail > INT64_MAX / block ? INT64_MAX : (int64_t)(fs.f_bavail * block);
+}
+
 static const struct mr_disk_ops linux_disk_ops = {
     .open = ld_open,
     .stat = ld_stat,
@@ -223,6 +234,7 @@ static const struct mr_disk_ops linux_disk_ops = {
     .link = ld_link,
     .sync_dir = ld_sync_dir,
     .list = ld_list,
+    .free_bytes = ld_free_bytes,
 };
 
 struct mr_disk *disk_linux(void)

@@ -548,6 +548,16 @@ static int sd_list(struct mr_disk *base, const char *path, disk_list_fn fn, void
 	return rc;
 }
 
+static int64_t sd_free_bytes(struct mr_disk *base, const char *path)
+{
+	(void)path;
+	struct sim_disk *disk = sim(base);
+	pthread_mutex_lock(&disk->lock);
+	int64_t space = disk->space;
+	pthread_mutex_unlock(&disk->lock);
+	return space < 0 ? INT64_MAX : space;
+}
+
 static const struct mr_disk_ops sim_disk_ops = {
     .open = sd_open,
     .stat = sd_stat,
@@ -558,6 +568,7 @@ static const struct mr_disk_ops sim_disk_ops = {
     .link = sd_link,
     .sync_dir = sd_sync_dir,
     .list = sd_list,
+    .free_bytes = sd_free_bytes,
 };
 
 struct mr_disk *sim_disk_new(uint64_t seed)

@@ -60,8 +60,9 @@ static void save_partition(const struct log_partition *partition, struct mr_buf 
 	put64(out, index->max_timestamp_last);
 	put64(out, index->next_at);
 	put64(out, index->filed_timestamp);
-	put32(out, index->offsets_filed);
-	put32(out, index->times_filed);
+	/* What is in memory is filed before this is written (checkpoint_side_files). */
+	put32(out, index->offsets_filed + (uint32_t)index->offsets.len);
+	put32(out, index->times_filed + (uint32_t)index->times.len);
 	producers_save(&partition->producers, partition->stable_offset, out);
 	txns_save(&partition->txns, partition->stable_offset, out);
 }
@@ -86,19 +87,48 @@ void checkpoint_record(struct log_store *store, struct mr_buf *out)
 	mr_put_be32(out->ptr + 8, mr_crc32c(0, out->ptr + 12, out->len - 12));
 }
 
-static void flush_index(struct log_partition *partition, struct segment *segment)
+/* What is in memory of the segments' indexes: the last may have nothing yet; of the others all are filed that
+ * lie before the first one that has nothing. */
+static struct index_flush *take_indexes(struct log_partition *partition, size_t *count)
 {
-	struct index_flush flush;
+	MR_VEC(struct index_flush) taken = {0};
 	pthread_mutex_lock(&partition->lock);
-	bool any = index_flush_take(segment, &flush);
+	size_t last = partition->deleted ? 0 : partition->segments.len;
+	for (size_t i = last; i-- > 0;) {
+		struct index_flush flush;
+		if (index_flush_take(partition->segments.items[i], &flush))
+			mr_vec_push(&taken, flush);
+		else if (i + 1 < last)
+			break;
+	}
 	pthread_mutex_unlock(&partition->lock);
-	if (!any)
-		return;
-	uint32_t offsets = (uint32_t)flush.offsets.len, times = (uint32_t)flush.times.len;
-	index_flush_write(&flush, partition->topic->store->env->disk, partition->dir);
+	*count = taken.len;
+	return taken.items;
+}
+
+static void write_index(struct log_partition *partition, struct index_flush *flush)
+{
+	int64_t base = flush->base;
+	uint32_t offsets = (uint32_t)flush->offsets.len, times = (uint32_t)flush->times.len;
+	index_flush_write(flush, partition->topic->store->env->disk, partition->dir);
 	pthread_mutex_lock(&partition->lock);
-	index_flush_done(segment, offsets, times);
+	struct segment *segment = partition_segment(partition, base);
+	if (segment)
+		index_flush_done(segment, offsets, times);
 	pthread_mutex_unlock(&partition->lock);
+}
+
+void checkpoint_side_files(struct log_partition *partition)
+{
+	if (partition->kafka_files_due) {
+		partition->kafka_files_due = false;
+		kafka_files_write(partition);
+	}
+	size_t count;
+	struct index_flush *taken = take_indexes(partition, &count);
+	for (size_t i = 0; i < count; i++)
+		write_index(partition, &taken[i]);
+	free(taken);
 }
 
 /* A partition that nobody writes to holds neither memory for batches nor a file. */
@@ -121,7 +151,6 @@ void checkpoint_tidy(struct log_partition *partition)
 	txn_index_write(partition);
 	for (size_t i = count; i-- > 0;) {
 		struct segment *segment = partition->segments.items[i];
-		flush_index(partition, segment);
 		if (i + 1 < count && !segment->file)
 			break; /* older ones have been closed by an earlier checkpoint */
 		release_idle(partition, segment);
@@ -147,6 +176,9 @@ int checkpoint_write(struct log_store *store, struct mr_error *err)
 		int rc = partition_sync(partition, err);
 		if (rc < 0)
 			return rc;
+		pthread_mutex_lock(&partition->sync_lock);
+		checkpoint_side_files(partition);
+		pthread_mutex_unlock(&partition->sync_lock);
 		checkpoint_tidy(partition);
 	}
 	checkpoint_record(store, &bytes);

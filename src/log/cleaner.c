@@ -226,7 +226,7 @@ static int write_group(struct cleaning *cleaning, struct clean_group *group, str
 		return rc;
 	struct segment *result = group->result;
 	index_seal(result);
-	result->size = result->stable_size = result->synced_size = cleaning->written;
+	result->size = result->stable_size = result->written_size = result->synced_size = cleaning->written;
 	result->max_timestamp = result->index.max_timestamp;
 	return 0;
 }

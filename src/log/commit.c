@@ -1,7 +1,8 @@
 /* log/commit.c - one commit round: all that is pending, one sync.
  *
  *   1. take the queue; bring back fenced partitions for which an append has asked
- *   2. write each partition's flight into its segments (page cache)
+ *   2. give each partition's flight its place in a segment: small ones that the journal will hold are
+ *      written there later (write_back.c), the others now (page cache)
  *   3. make the durable ones safe: one journal frame and one sync for all of them
  *      (or, where that is cheaper, a sync of the segment itself)
  *   4. publish, wake who waits, call the listeners
@@ -18,6 +19,11 @@
 #define DIRECT_BYTES_MIN ((size_t)256 << 10)
 #define DIRECT_BYTES_SCANNED_MAX ((int64_t)256 << 20)
 #define OPEN_PARTITIONS_MAX 4096
+/* Gathering more would not make the write cheaper, and a copy of it in memory costs as much. */
+#define WRITTEN_AT_ONCE_MIN ((size_t)128 << 10)
+
+/* How a partition's flight becomes stable. */
+enum way { RELAXED, DIRECT, JOURNALLED };
 
 static void take_queue(struct log_store *store)
 {
@@ -42,11 +48,14 @@ static void fail(struct log_partition *partition, const struct mr_error *err)
 	partition_fence(partition, err);
 	flight_drop(partition);
 	mr_vec_push(&partition->topic->store->dropped, partition);
+	pthread_mutex_lock(&partition->lock);
 	for (size_t i = 0; i < partition->segments.len; i++) {
 		struct segment *segment = partition->segments.items[i];
 		segment->size = segment->stable_size;
+		segment->written_size = mr_min_i64(segment->written_size, segment->size);
 		segment->synced_size = mr_min_i64(segment->synced_size, segment->size);
 	}
+	pthread_mutex_unlock(&partition->lock);
 	partition->cuts++;
 	partition->written_next = partition->stable_offset;
 }
@@ -60,8 +69,25 @@ void partition_mark_dirty(struct log_partition *partition)
 	mr_vec_push(&partition->topic->store->dirty, partition);
 }
 
+/* Is a sync of the segment itself the better way? It must be when bytes before these are not
+ * covered by anything. */
+static bool goes_direct(const struct log_store *store, const struct log_partition *partition)
+{
+	if (partition->uncovered || store->journal_use == LOG_JOURNAL_NEVER)
+		return true;
+	return store->journal_use == LOG_JOURNAL_AUTO && store->round.len <= DIRECT_PARTITIONS_MAX &&
+	       partition->flight.len >= DIRECT_BYTES_MIN;
+}
+
+static enum way way_of(const struct log_store *store, const struct log_partition *partition)
+{
+	if (!is_durable(partition))
+		return RELAXED;
+	return goes_direct(store, partition) ? DIRECT : JOURNALLED;
+}
+
 /* False: nothing of it can be committed in this round. */
-static bool prepare(struct log_partition *partition, struct mr_error *err)
+static bool prepare(struct log_partition *partition, enum way *way, struct mr_error *err)
 {
 	struct log_store *store = partition->topic->store;
 	pthread_mutex_lock(&partition->lock);
@@ -83,7 +109,9 @@ static bool prepare(struct log_partition *partition, struct mr_error *err)
 		return false;
 	}
 	partition_mark_dirty(partition);
-	if (flight_write(partition, err) < 0) {
+	*way = way_of(store, partition);
+	bool wait = *way == JOURNALLED && store->may_wait && partition->flight.len < WRITTEN_AT_ONCE_MIN;
+	if (flight_write(partition, wait, err) < 0) {
 		fail(partition, err);
 		return false;
 	}
@@ -119,6 +147,18 @@ static int next_journal_file(struct log_store *store, struct log_partition **par
 	return rc;
 }
 
+/* A checkpoint syncs the segments: no frame is needed. */
+static int sync_instead(struct log_store *store, struct log_partition **partitions, size_t count,
+			struct mr_error *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		int rc = flight_write_rest(partitions[i], err);
+		if (rc < 0)
+			return rc;
+	}
+	return checkpoint_write(store, err);
+}
+
 /* Make the flights of `count` partitions durable with one sync. */
 static int journal_round(struct log_store *store, struct log_partition **partitions, size_t count,
 			 struct mr_error *err)
@@ -132,7 +172,7 @@ static int journal_round(struct log_store *store, struct log_partition **partiti
 		return 0;
 	int rc = 0;
 	if (store->journal_broken || !journal_could_hold(store->journal, entries, bytes))
-		return checkpoint_write(store, err); /* it syncs the segments: no frame is needed */
+		return sync_instead(store, partitions, count, err);
 	if (!journal_has_room(store->journal, entries, bytes))
 		rc = next_journal_file(store, partitions, count, err);
 	for (size_t i = 0; i < count && rc == 0; i++)
@@ -167,31 +207,22 @@ static void publish(struct log_store *store)
 	pthread_mutex_unlock(&store->listeners_lock);
 }
 
-/* Is a sync of the segment itself the better way? It must be when bytes before these are not
- * covered by anything. */
-static bool goes_direct(const struct log_store *store, const struct log_partition *partition)
-{
-	if (partition->uncovered || store->journal_use == LOG_JOURNAL_NEVER)
-		return true;
-	return store->journal_use == LOG_JOURNAL_AUTO && store->round.len <= DIRECT_PARTITIONS_MAX &&
-	       partition->flight.len >= DIRECT_BYTES_MIN;
-}
-
 /* Those of the round that need the journal are moved to its front; the others are settled. */
 static size_t settle_without_journal(struct log_store *store, struct mr_error *err, int *first_fault)
 {
 	size_t journalled = 0;
 	for (size_t i = 0; i < store->round.len; i++) {
 		struct log_partition *partition = store->round.items[i];
-		if (!prepare(partition, err)) {
+		enum way way;
+		if (!prepare(partition, &way, err)) {
 			if (partition->fence_code && !*first_fault)
 				*first_fault = partition->fence_code;
 			continue;
 		}
-		if (!is_durable(partition)) {
+		if (way == RELAXED) {
 			partition->uncovered = true;
 			mr_vec_push(&store->moved, partition);
-		} else if (!goes_direct(store, partition)) {
+		} else if (way == JOURNALLED) {
 			store->round.items[journalled++] = partition;
 		} else if (direct_sync(partition, err) == 0) {
 			mr_vec_push(&store->moved, partition);
@@ -211,11 +242,13 @@ int commit_round(struct log_store *store, struct mr_error *err)
 		flush_finish(store); /* without a thread it is carried out here, a round later */
 	else
 		flush_reap(store);
+	write_back_reap(store);
 	take_queue(store);
 	if (store->round.len == 0)
 		return 0;
 	store->rounds++;
 	store->moved.len = 0;
+	store->may_wait = write_back_may_wait(store);
 	int fault = 0;
 	if (store->journal_broken && checkpoint_write(store, err) < 0)
 		fault = err->code;

@@ -94,7 +94,7 @@ static int find_in_batch(struct cursor *cursor, int64_t position, const char *he
 	struct mr_buf bytes = {0};
 	size_t size = (size_t)bb_size(header), got;
 	mr_buf_reserve(&bytes, size);
-	int rc = file_read_at(cursor->file->file, bytes.ptr, size, position, &got, err);
+	int rc = cursor_read(cursor, bytes.ptr, size, position, &got, err);
 	if (rc == 0 && (got < size || !bb_crc_ok(bytes.ptr, size)))
 		rc = cursor_corrupt(cursor, position, bb_offset(header), err);
 	if (rc == 0)

@@ -4,8 +4,10 @@
  * is a plan, made with the io_lock held: which files have bytes that only the journal covers, and what
  * DIR/checkpoint will say once they are synced. A thread carries it out without any lock of the store:
  * it syncs the files, replaces DIR/checkpoint, and reports. Who holds the io_lock next takes the report
- * in (flush_reap). The full journal file stays valid until the other one is full as well; a round that
- * needs it before the flush is over waits, so nothing is overwritten that is still needed.
+ * in (flush_reap). Before a file is synced what it is owed is written to it (write_back.c), and between
+ * flushes the same thread does that a second after it began to be owed. The full journal file stays valid
+ * until the other one is full as well; a round that needs it before the flush is over waits, so nothing is
+ * overwritten that is still needed.
  *
  * A sync that fails leaves DIR/checkpoint alone and the partition marked before anybody else can sync
  * it (sync_lock): its pages may count as clean without having been written. The next checkpoint is then
@@ -18,7 +20,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* A segment file or (file NULL) a partition's folder. */
+/* A segment file or (base FOLDER) a partition's folder. */
 struct flush_item {
 	struct log_partition *partition;
 	int64_t base;
@@ -26,9 +28,11 @@ struct flush_item {
 	uint32_t cuts;    /* of the partition: after a cut the same bytes are others */
 	uint32_t names;
 	int64_t size;
-	struct shared_file *file;
+	struct shared_file *file; /* NULL: opened when its turn comes */
 	bool synced;
 };
+
+enum { FOLDER = -1 };
 
 struct flush {
 	MR_VEC(struct flush_item) items;
@@ -61,42 +65,40 @@ static size_t first_unsynced(const struct log_partition *partition)
 	return first;
 }
 
-static int plan_partition(struct log_partition *partition, struct flush *flush, struct mr_error *err)
+/* What this round has placed and not written is not stable yet, and the next flush's. */
+static void plan_partition(struct log_partition *partition, struct flush *flush)
 {
+	pthread_mutex_lock(&partition->lock);
 	for (size_t i = first_unsynced(partition); i < partition->segments.len; i++) {
-		struct segment *segment = partition->segments.items[i];
-		int rc = segment_open_file(segment, partition->topic->store->env->disk, partition->dir,
-					   &partition->lock, err);
-		if (rc < 0)
-			return rc;
-		mr_vec_push(&flush->items, ((struct flush_item){.partition = partition,
-								.base = segment->base,
-								.version = segment->version,
-								.cuts = partition->cuts,
-								.size = segment->size,
-								.file = shared_file_hold(segment->file)}));
+		const struct segment *segment = partition->segments.items[i];
+		struct flush_item item = {
+		    .partition = partition,
+		    .base = segment->base,
+		    .version = segment->version,
+		    .cuts = partition->cuts,
+		    .size = mr_max_i64(segment->written_size, segment->stable_size),
+		    .file = segment->file ? shared_file_hold(segment->file) : NULL,
+		};
+		mr_vec_push(&flush->items, item);
 	}
+	pthread_mutex_unlock(&partition->lock);
 	if (partition->dir_unsynced)
-		mr_vec_push(&flush->items,
-			    ((struct flush_item){.partition = partition, .names = partition->names}));
+		mr_vec_push(
+		    &flush->items,
+		    ((struct flush_item){.partition = partition, .base = FOLDER, .names = partition->names}));
 	mr_vec_push(&flush->partitions, partition);
-	return 0;
 }
 
-static int plan(struct log_store *store, struct flush *flush, struct mr_error *err)
+static void plan(struct log_store *store, struct flush *flush)
 {
-	int rc = 0;
-	for (size_t i = 0; i < store->dirty.len && rc == 0; i++) {
+	for (size_t i = 0; i < store->dirty.len; i++) {
 		struct log_partition *partition = store->dirty.items[i];
 		if (partition->deleted)
 			continue;
-		rc = plan_partition(partition, flush, err);
-		if (rc == 0)
-			checkpoint_tidy(partition);
+		plan_partition(partition, flush);
+		checkpoint_tidy(partition);
 	}
-	if (rc == 0)
-		checkpoint_record(store, &flush->checkpoint);
-	return rc;
+	checkpoint_record(store, &flush->checkpoint);
 }
 
 /* After a failed sync a sync alone says nothing: a checkpoint in the round writes the bytes again. */
@@ -123,10 +125,8 @@ int flush_begin(struct log_store *store, struct mr_error *err)
 	if (needs_rewriting(store))
 		return checkpoint_write(store, err);
 	struct flush *flush = mr_calloc(1, sizeof *flush);
-	int rc = plan(store, flush, err);
-	if (rc == 0)
-		rc = journal_start(store->journal, false, err);
-	if (rc < 0) {
+	plan(store, flush);
+	if (journal_start(store->journal, false, err) < 0) {
 		flush_free(flush);
 		return checkpoint_write(store, err);
 	}
@@ -140,34 +140,63 @@ int flush_begin(struct log_store *store, struct mr_error *err)
 
 /* ---- carrying it out, in the thread ---- */
 
-static bool is_deleted(struct log_partition *partition)
+/* Nobody asks for what is gone: a deleted topic's, a segment that retention dropped. */
+static bool is_gone(const struct flush_item *item)
 {
+	struct log_partition *partition = item->partition;
 	pthread_mutex_lock(&partition->lock);
-	bool deleted = partition->deleted;
+	bool gone = partition->deleted || (item->base != FOLDER && !partition_segment(partition, item->base));
 	pthread_mutex_unlock(&partition->lock);
-	return deleted;
+	return gone;
 }
 
-static void sync_item(struct log_store *store, struct flush_item *item)
+/* sync_lock held. */
+static int sync_file(struct flush_item *item, struct mr_buf *chunk, struct mr_error *err)
 {
+	struct log_partition *partition = item->partition;
+	struct mr_disk *disk = partition->topic->store->env->disk;
+	int rc = write_back_locked(partition, chunk, err);
+	if (rc < 0)
+		write_back_fault(partition, err);
+	if (rc == 0 && !item->file)
+		rc = segment_open_shared(disk, partition->dir, item->base, &item->file, err);
+	if (rc < 0)
+		return rc;
+	rc = file_sync(item->file->file, err);
+	if (rc < 0)
+		partition->sync_failed = true;
+	return rc;
+}
+
+static void sync_item(struct log_store *store, struct flush_item *item, struct mr_buf *chunk)
+{
+	struct log_partition *partition = item->partition;
 	struct mr_error err;
 	store->syncs++;
-	pthread_mutex_lock(&item->partition->sync_lock);
-	int rc = item->file ? file_sync(item->file->file, &err)
-			    : disk_sync_dir(store->env->disk, item->partition->dir, &err);
-	if (rc < 0 && item->file)
-		item->partition->sync_failed = true;
-	pthread_mutex_unlock(&item->partition->sync_lock);
+	pthread_mutex_lock(&partition->sync_lock);
+	int rc = item->base == FOLDER ? disk_sync_dir(store->env->disk, partition->dir, &err)
+				      : sync_file(item, chunk, &err);
+	pthread_mutex_unlock(&partition->sync_lock);
 	item->synced = rc == 0;
 }
 
 static void carry_out(struct log_store *store, struct flush *flush)
 {
 	struct mr_error err;
+	struct mr_buf chunk = {0};
 	for (size_t i = 0; i < flush->items.len; i++) {
 		struct flush_item *item = &flush->items.items[i];
-		sync_item(store, item);
-		flush->failed |= !item->synced && !is_deleted(item->partition);
+		sync_item(store, item, &chunk);
+		shared_file_drop(item->file);
+		item->file = NULL;
+		flush->failed |= !item->synced && !is_gone(item);
+	}
+	mr_buf_release(&chunk);
+	for (size_t i = 0; i < flush->partitions.len; i++) {
+		struct log_partition *partition = flush->partitions.items[i];
+		pthread_mutex_lock(&partition->sync_lock);
+		checkpoint_side_files(partition);
+		pthread_mutex_unlock(&partition->sync_lock);
 	}
 	if (!flush->failed && checkpoint_replace(store, mr_buf_view(&flush->checkpoint), &err) < 0)
 		flush->failed = true;
@@ -177,13 +206,27 @@ static void carry_out(struct log_store *store, struct flush *flush)
 	pthread_mutex_unlock(&store->flush_lock);
 }
 
+/* flush_lock held: sleep until there is something to do; true when what is owed is due. */
+static bool wait_for_work(struct log_store *store)
+{
+	bool due = false;
+	while (!store->flusher_stopping && (!store->flush || store->flush_done) && !due) {
+		if (store->owing.len == 0)
+			pthread_cond_wait(&store->flush_changed, &store->flush_lock);
+		else
+			due = store->owed_bytes >= WRITE_BACK_WAKE ||
+			      pthread_cond_timedwait(&store->flush_changed, &store->flush_lock,
+						     &store->owing_due) == ETIMEDOUT;
+	}
+	return due;
+}
+
 static void *run(void *arg)
 {
 	struct log_store *store = arg;
 	for (;;) {
 		pthread_mutex_lock(&store->flush_lock);
-		while (!store->flusher_stopping && (!store->flush || store->flush_done))
-			pthread_cond_wait(&store->flush_changed, &store->flush_lock);
+		bool due = wait_for_work(store);
 		struct flush *flush = store->flush_done ? NULL : store->flush;
 		bool stop = store->flusher_stopping && (!flush || store->abandoned);
 		pthread_mutex_unlock(&store->flush_lock);
@@ -191,6 +234,8 @@ static void *run(void *arg)
 			return NULL;
 		if (flush)
 			carry_out(store, flush);
+		if (due)
+			write_back_all(store);
 	}
 }
 
@@ -201,9 +246,9 @@ static void take_item(struct flush_item *item)
 	struct log_partition *partition = item->partition;
 	if (!item->synced)
 		return;
-	if (!item->file && item->names == partition->names)
+	if (item->base == FOLDER && item->names == partition->names)
 		partition->dir_unsynced = false;
-	if (!item->file || item->cuts != partition->cuts)
+	if (item->base == FOLDER || item->cuts != partition->cuts)
 		return;
 	for (size_t i = 0; i < partition->segments.len; i++) {
 		struct segment *segment = partition->segments.items[i];

@@ -83,8 +83,11 @@ static int write_entries(struct mr_disk *disk, const char *dir, int64_t base, co
 	int rc = disk_open(disk, path, FILE_WRITE | FILE_CREATE, &file, NULL);
 	if (rc == 0) {
 		rc = file_write_at(file, bytes.ptr, bytes.len, at, NULL);
-		if (rc == 0) /* an older, longer index may lie there */
-			rc = file_truncate(file, at + (int64_t)bytes.len, NULL);
+		int64_t end = at + (int64_t)bytes.len, size = 0;
+		if (rc == 0)
+			rc = file_size(file, &size, NULL);
+		if (rc == 0 && size > end) /* an older, longer index lies there */
+			rc = file_truncate(file, end, NULL);
 		file_close(file);
 	}
 	free(path);

@@ -315,3 +315,8 @@ uint64_t journal_bytes_written(const struct journal *journal)
 {
 	return journal->written;
 }
+
+size_t journal_size(const struct journal *journal)
+{
+	return (size_t)journal->file_bytes;
+}

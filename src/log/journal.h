@@ -60,4 +60,5 @@ MR_NODISCARD int journal_sync(struct journal *journal, struct mr_error *err);
 uint64_t journal_generation(const struct journal *journal);
 uint64_t journal_floor(const struct journal *journal);
 
+size_t journal_size(const struct journal *journal);            /* of each of its two files, at most */
 uint64_t journal_bytes_written(const struct journal *journal); /* since open */

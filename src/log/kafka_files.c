@@ -5,7 +5,7 @@
  *   partition.metadata        "version: 0" and the topic id as Kafka prints it (base64, URL alphabet)
  *
  * They are for Kafka's tools and for a person who moves the folder; nothing here reads them, so
- * they are written once, with a partition's first segment, and need no sync of their own.
+ * they are written once, by the first checkpoint that finds a segment, and need no sync of their own.
  */
 #include "log/store.h"
 
@@ -35,9 +35,15 @@ static void write_text(struct log_partition *partition, const char *name, const 
 	free(path);
 }
 
-void kafka_files_write(struct log_partition *partition, int64_t start_offset)
+void kafka_files_write(struct log_partition *partition)
 {
 	char id[23];
+	pthread_mutex_lock(&partition->lock);
+	bool none = partition->deleted || partition->segments.len == 0;
+	int64_t start_offset = none ? 0 : partition->segments.items[0]->base;
+	pthread_mutex_unlock(&partition->lock);
+	if (none)
+		return;
 	topic_id_text(partition->topic->id, id);
 	char *epochs = mr_asprintf("0\n1\n0 %lld\n", (long long)start_offset);
 	char *metadata = mr_asprintf("version: 0\ntopic_id: %s\n", id);

@@ -174,6 +174,9 @@ MR_NODISCARD int log_wait_stable(struct log_partition *partition, int64_t offset
 
 /* One commit round in the caller's thread: for `manual` stores. */
 MR_NODISCARD int log_store_commit(struct log_store *store, struct mr_error *err);
+/* Write to segment files what the journal and memory have alone; a thread of the store does so within a
+ * second. For tests, and for who reads the files of a running store. */
+void log_store_write_back(struct log_store *store);
 /* What became of an append whose next_offset was `next_offset`: 0 when it is stable, 1 while it is
  * not yet, negative when a fault took it back (the error that fenced the partition; the caller
  * may append again). This, not a comparison with log_stable_offset, decides an acknowledgement:

@@ -50,6 +50,7 @@ static bool look_up(struct log_partition *partition, int64_t offset, struct curs
 		    .base = segment->base,
 		    .version = segment->version,
 		    .size = segment->stable_size,
+		    .written = segment->written_size,
 		    .next_base =
 			found < partition->segments.len ? partition->segments.items[found]->base : -1,
 		    .offsets_filed = segment->index.offsets_filed,
@@ -91,6 +92,38 @@ void cursor_close(struct cursor *cursor)
 	cursor->file = NULL;
 }
 
+/* From memory, or 0 when the file has them by now. */
+static size_t read_unwritten(struct cursor *cursor, char *to, size_t len, int64_t position)
+{
+	struct log_partition *partition = cursor->partition;
+	pthread_mutex_lock(&partition->lock);
+	size_t got = tail_copy(&partition->tail, cursor->base, position, to, len);
+	const struct segment *segment = partition_segment(partition, cursor->base);
+	bool same = segment && segment->version == cursor->version;
+	cursor->written = same ? segment->written_size : cursor->size;
+	pthread_mutex_unlock(&partition->lock);
+	return got;
+}
+
+int cursor_read(struct cursor *cursor, char *to, size_t len, int64_t position, size_t *got,
+		struct mr_error *err)
+{
+	size_t done = 0, more = 1;
+	while (done < len && more > 0) {
+		int64_t at = position + (int64_t)done;
+		more = at >= cursor->written ? read_unwritten(cursor, to + done, len - done, at) : 0;
+		if (more == 0 && at < cursor->written) {
+			size_t want = (size_t)mr_min_i64((int64_t)(len - done), cursor->written - at);
+			int rc = file_read_at(cursor->file->file, to + done, want, at, &more, err);
+			if (rc < 0)
+				return rc;
+		}
+		done += more;
+	}
+	*got = done;
+	return 0;
+}
+
 int cursor_corrupt(const struct cursor *cursor, int64_t position, int64_t offset, struct mr_error *err)
 {
 	mr_fail(err, MR_ERR_CORRUPT, "%s-%d is damaged at offset %lld: byte %lld of %s/%020lld.log",
@@ -109,7 +142,7 @@ int cursor_header(struct cursor *cursor, int64_t position, char header[BATCH_HEA
 	if (position >= cursor->size)
 		return 1;
 	size_t got;
-	int rc = file_read_at(cursor->file->file, header, BATCH_HEADER_SIZE, position, &got, err);
+	int rc = cursor_read(cursor, header, BATCH_HEADER_SIZE, position, &got, err);
 	if (rc < 0)
 		return rc;
 	if (got < BATCH_HEADER_SIZE || !bb_header_ok(header) || bb_offset(header) < cursor->base ||

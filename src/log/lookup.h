@@ -15,6 +15,7 @@ struct cursor {
 	int64_t base;
 	uint32_t version;
 	int64_t size;      /* stable bytes */
+	int64_t written;   /* bytes that are in the file; the tail has those behind them */
 	int64_t next_base; /* of the segment behind it; -1 when it is the active one */
 	uint32_t offsets_filed, times_filed;
 	bool tailed; /* part of its index is in memory only */
@@ -29,6 +30,9 @@ void cursor_close(struct cursor *cursor);
  * 1 when the segment ends before it. */
 MR_NODISCARD int cursor_find(struct cursor *cursor, int64_t offset, int64_t *position, struct mr_error *err);
 
+/* Bytes of the segment, from its file or from memory; *got is short at their end. */
+MR_NODISCARD int cursor_read(struct cursor *cursor, char *to, size_t len, int64_t position, size_t *got,
+			     struct mr_error *err);
 /* Read the header at `position`: 0, 1 at the end of the stable bytes, MR_ERR_CORRUPT. */
 MR_NODISCARD int cursor_header(struct cursor *cursor, int64_t position, char header[BATCH_HEADER_SIZE],
 			       struct mr_error *err);

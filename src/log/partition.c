@@ -59,6 +59,20 @@ struct segment *partition_active(const struct log_partition *partition)
 	return partition->segments.len ? partition->segments.items[partition->segments.len - 1] : NULL;
 }
 
+struct segment *partition_segment(const struct log_partition *partition, int64_t base)
+{
+	size_t low = 0, high = partition->segments.len;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (partition->segments.items[middle]->base < base)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	bool found = low < partition->segments.len && partition->segments.items[low]->base == base;
+	return found ? partition->segments.items[low] : NULL;
+}
+
 static void enqueue(struct log_partition *partition)
 {
 	struct log_store *store = partition->topic->store;
@@ -68,6 +82,16 @@ static void enqueue(struct log_partition *partition)
 	store->queue_tail = &partition->queue_next;
 	pthread_cond_signal(&store->queue_wake);
 	pthread_mutex_unlock(&store->queue_lock);
+}
+
+void partition_ask_round(struct log_partition *partition)
+{
+	pthread_mutex_lock(&partition->lock);
+	bool wake = !partition->queued;
+	partition->queued = true;
+	pthread_mutex_unlock(&partition->lock);
+	if (wake)
+		enqueue(partition);
 }
 
 static int check_batch(const struct log_partition *partition, mr_str batch, int32_t size_max,

@@ -17,10 +17,10 @@ static int rewrite_unsynced(struct segment *segment, struct mr_error *err)
 {
 	char *chunk = mr_alloc(COPY_CHUNK);
 	int rc = 0;
-	for (int64_t at = segment->synced_size; at < segment->size && rc == 0;) {
+	for (int64_t at = segment->synced_size; at < segment->written_size && rc == 0;) {
 		size_t got;
 		rc = file_read_at(segment->file->file, chunk,
-				  (size_t)mr_min_i64(COPY_CHUNK, segment->size - at), at, &got, err);
+				  (size_t)mr_min_i64(COPY_CHUNK, segment->written_size - at), at, &got, err);
 		if (rc == 0 && got == 0)
 			rc = mr_fail(err, MR_ERR_CORRUPT, "a segment is shorter than what was written to it");
 		if (rc == 0)
@@ -44,12 +44,17 @@ static int sync_segment(struct log_partition *partition, struct segment *segment
 	if (rc < 0)
 		partition->sync_failed = true;
 	else
-		segment->synced_size = segment->size;
+		segment->synced_size = segment->written_size;
 	return rc;
 }
 
 static int sync_all(struct log_partition *partition, struct mr_error *err)
 {
+	struct mr_buf chunk = {0};
+	int written = write_back_locked(partition, &chunk, err);
+	mr_buf_release(&chunk);
+	if (written < 0)
+		return written;
 	size_t first = partition->segments.len;
 	for (; first > 0; first--) {
 		const struct segment *segment = partition->segments.items[first - 1];
@@ -102,7 +107,8 @@ static int cut_to_stable(struct log_partition *partition, struct mr_error *err)
 		return 0;
 	int rc = segment_open_file(active, disk, partition->dir, &partition->lock, err);
 	if (rc == 0)
-		rc = file_truncate(active->file->file, active->stable_size, err);
+		rc = file_truncate(active->file->file, mr_min_i64(active->stable_size, active->written_size),
+				   err);
 	if (rc < 0)
 		return rc;
 	active->size = active->stable_size;

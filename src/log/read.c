@@ -46,8 +46,7 @@ static int64_t read_at(struct cursor *cursor, int64_t position, size_t max_bytes
 			return mr_fail(err, MR_ERR_LIMIT, "%lld bytes do not fit the buffer",
 				       (long long)want);
 		size_t got;
-		int rc =
-		    file_read_at(cursor->file->file, out->ptr + out->len, (size_t)want, position, &got, err);
+		int rc = cursor_read(cursor, out->ptr + out->len, (size_t)want, position, &got, err);
 		if (rc < 0)
 			return rc;
 		int64_t more;

@@ -381,7 +381,7 @@ static int recover_partition(struct partition_recovery *of, struct mr_error *err
 	bool unsynced = of->cut || partition->dir_unsynced;
 	for (size_t i = 0; i < partition->segments.len; i++) {
 		struct segment *segment = partition->segments.items[i];
-		segment->stable_size = segment->size;
+		segment->stable_size = segment->written_size = segment->size;
 		segment->synced_size = unsynced_from(of, i);
 		partition->size_bytes += segment->size;
 		unsynced |= segment->file != NULL;

@@ -58,6 +58,7 @@ int partition_drop_oldest(struct log_partition *partition, struct mr_error *err)
 	int rc = keep_newer_names(partition, err);
 	if (rc < 0)
 		return rc;
+	pthread_mutex_lock(&partition->sync_lock); /* the flusher may be writing its index */
 	pthread_mutex_lock(&partition->lock);
 	struct segment *segment = partition->segments.items[0];
 	mr_vec_remove(&partition->segments, 0);
@@ -66,6 +67,7 @@ int partition_drop_oldest(struct log_partition *partition, struct mr_error *err)
 	txns_drop_before(&partition->txns, partition->segments.items[0]->base);
 	pthread_mutex_unlock(&partition->lock);
 	rc = segment_unlink(disk, partition->dir, segment->base, err);
+	pthread_mutex_unlock(&partition->sync_lock);
 	segment_free(segment);
 	return rc < 0 ? rc : disk_sync_dir(disk, partition->dir, err);
 }

@@ -58,23 +58,39 @@ int64_t segment_parse_name(const char *name)
 	return strcmp(name + 20, ".log") == 0 ? base : -1;
 }
 
+static int open_shared(struct mr_disk *disk, const char *dir, int64_t base, int flags,
+		       struct shared_file **out, struct mr_error *err)
+{
+	char *path = segment_path(dir, base, ".log");
+	struct mr_file *file;
+	int rc = disk_open(disk, path, flags, &file, err);
+	free(path);
+	if (rc < 0)
+		return rc;
+	*out = mr_alloc(sizeof **out);
+	**out = (struct shared_file){.file = file, .holds = 1};
+	return 0;
+}
+
 int segment_open_file(struct segment *segment, struct mr_disk *disk, const char *dir, pthread_mutex_t *lock,
 		      struct mr_error *err)
 {
 	if (segment->file)
 		return 0;
-	char *path = segment_path(dir, segment->base, ".log");
-	struct mr_file *file;
-	int rc = disk_open(disk, path, FILE_WRITE | FILE_CREATE, &file, err);
-	free(path);
+	struct shared_file *shared;
+	int rc = open_shared(disk, dir, segment->base, FILE_WRITE | FILE_CREATE, &shared, err);
 	if (rc < 0)
 		return rc;
-	struct shared_file *shared = mr_alloc(sizeof *shared);
-	*shared = (struct shared_file){.file = file, .holds = 1};
 	pthread_mutex_lock(lock);
 	segment->file = shared;
 	pthread_mutex_unlock(lock);
 	return 0;
+}
+
+int segment_open_shared(struct mr_disk *disk, const char *dir, int64_t base, struct shared_file **out,
+			struct mr_error *err)
+{
+	return open_shared(disk, dir, base, FILE_WRITE, out, err);
 }
 
 int segment_unlink(struct mr_disk *disk, const char *dir, int64_t base, struct mr_error *err)

@@ -4,14 +4,15 @@
  * the name is the offset the segment starts at. Beside it lie .index and .timeindex
  * (log/index.h), which can always be made again from the .log.
  *
- * Three sizes, never decreasing but for a cut after a fault:
- *   synced_size <= stable_size <= size
- * size is what the committer has written, stable_size what readers may see, synced_size what
- * a sync of this very file has covered (the journal covers the rest).
+ * Four sizes, never decreasing but for a cut after a fault:
+ *   synced_size <= written_size <= size, synced_size <= stable_size <= size
+ * size is what rounds have placed in it, stable_size what readers may see, written_size what is in
+ * the file (a tail in memory has the rest, log/write_back.c), synced_size what a sync of this very
+ * file has covered (the journal covers the rest). Only the last segment has bytes to be written.
  *
- * Threading: stable_size, max_timestamp, the index tail and `file` change under the partition's
- * lock; the rest belongs to whoever holds the store's io_lock. A reader copies a segment_view
- * under the partition's lock and then works without any lock.
+ * Threading: stable_size, written_size, max_timestamp, the index tail and `file` change under the
+ * partition's lock; the rest belongs to whoever holds the store's io_lock. A reader copies what it
+ * needs under the partition's lock and then works without any lock.
  */
 #pragma once
 
@@ -38,6 +39,7 @@ struct segment {
 	uint32_t version; /* how often it has been compacted */
 	int64_t size;
 	int64_t stable_size;
+	int64_t written_size;
 	int64_t synced_size;
 	int64_t created_ms;       /* wall clock; decides segment.ms */
 	int64_t max_timestamp;    /* -1 none, SEGMENT_TIME_UNKNOWN until somebody needs it */
@@ -59,6 +61,9 @@ int64_t segment_parse_name(const char *name);
  * taken to set the field: readers look at it. */
 MR_NODISCARD int segment_open_file(struct segment *segment, struct mr_disk *disk, const char *dir,
 				   pthread_mutex_t *lock, struct mr_error *err);
+/* Open for writing what is there, for the caller alone; *out is held once. */
+MR_NODISCARD int segment_open_shared(struct mr_disk *disk, const char *dir, int64_t base,
+				     struct shared_file **out, struct mr_error *err);
 /* Remove the segment's files; absent is success. */
 MR_NODISCARD int segment_unlink(struct mr_disk *disk, const char *dir, int64_t base, struct mr_error *err);
 

@@ -39,7 +39,7 @@ static struct log_store *store_new(const struct log_store_options *options)
 	pthread_cond_init(&store->clean_wake, &monotonic);
 	pthread_mutex_init(&store->clean_lock, NULL);
 	pthread_mutex_init(&store->flush_lock, NULL);
-	pthread_cond_init(&store->flush_changed, NULL);
+	pthread_cond_init(&store->flush_changed, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	return store;
 }
@@ -56,6 +56,8 @@ static void store_free(struct log_store *store)
 	mr_vec_release(&store->round);
 	mr_vec_release(&store->moved);
 	mr_vec_release(&store->dropped);
+	mr_vec_release(&store->owing);
+	mr_vec_release(&store->write_faults);
 	tail_queue_release(&store->tails);
 	spares_release(&store->spares);
 	fair_lock_destroy(&store->io_lock);

@@ -7,6 +7,8 @@
  *   topic.lock          config and the partition array
  *   partition.lock      short; never held across I/O
  *   store.queue_lock    the list of partitions with pending batches
+ *   store.flush_lock    what the flusher is to do
+ * A partition's sync_lock comes before its lock; it is held across I/O, by who writes or syncs its files.
  * listeners_lock is held while listeners are called, so that log_unlisten can promise silence.
  *
  * Fields say which lock guards them; "io" is the io_lock.
@@ -33,11 +35,17 @@ struct lost_range {
 
 #define LOST_RANGES_KEPT 16
 
-/* A stretch of the flight buffer that was written to one segment. */
+struct write_fault {
+	struct log_partition *partition;
+	struct mr_error error;
+};
+
+/* A stretch of the flight buffer and its place in a segment. */
 struct flight_run {
 	struct segment *segment;
 	int64_t position;
 	size_t from, to; /* in flight */
+	bool written;    /* to the segment's file; else write_back.c does it later */
 };
 
 /* What the last checkpoint says of a partition; recovery starts from it. */
@@ -92,9 +100,11 @@ struct log_partition {
 	bool dir_unsynced;    /* a name in dir is not durable */
 	uint32_t names;       /* how often it became so */
 	uint32_t cuts;        /* how often bytes of a segment were taken back */
-	bool uncovered;       /* bytes in segments that neither a sync nor the journal covers */
-	bool dirty;           /* in store.dirty */
-	uint64_t generation;  /* of the journal: the last that may have entries of this partition */
+	_Atomic bool owes;    /* in store.owing */
+	_Atomic bool kafka_files_due;
+	bool uncovered;      /* bytes in segments that neither a sync nor the journal covers */
+	bool dirty;          /* in store.dirty */
+	uint64_t generation; /* of the journal: the last that may have entries of this partition */
 	struct partition_checkpoint checkpoint; /* only while the store opens */
 };
 
@@ -141,6 +151,7 @@ struct log_store {
 	bool journal_broken;                    /* io: must be started anew before it is used */
 	MR_VEC(struct log_partition *) dirty;   /* io: written since the last checkpoint */
 	int64_t direct_bytes;                   /* io: synced in place since the last checkpoint */
+	bool may_wait;                          /* io: this round's bytes may be written later */
 	MR_VEC(struct log_partition *) round;   /* io */
 	MR_VEC(struct log_partition *) moved;   /* io */
 	MR_VEC(struct log_partition *) dropped; /* io: of this round, by a fault or a deletion */
@@ -156,6 +167,10 @@ struct log_store {
 	bool flush_failed; /* io: the next checkpoint must be taken in a round */
 	pthread_t flusher;
 	bool flusher_runs;
+	MR_VEC(struct log_partition *) owing;    /* flush_lock: with bytes owed to a segment's file */
+	struct timespec owing_due;               /* flush_lock: monotonic; when `owing` has any */
+	MR_VEC(struct write_fault) write_faults; /* flush_lock: not taken in yet */
+	_Atomic size_t owed_bytes;
 
 	pthread_mutex_t topics_lock;
 	struct mr_map topics;           /* by name; live ones */
@@ -191,6 +206,8 @@ struct segment *partition_active(const struct log_partition *partition); /* NULL
 /* Refuse appends from now on, take back what is not stable, wake who waits. */
 void partition_fence(struct log_partition *partition, const struct mr_error *err);
 void partition_set_damage(struct log_partition *partition, const struct mr_error *err);
+void partition_ask_round(struct log_partition *partition); /* have the committer look at it */
+struct segment *partition_segment(const struct log_partition *partition, int64_t base); /* or NULL */
 
 /* commit.c: one round; the caller holds io_lock. */
 int commit_round(struct log_store *store, struct mr_error *err);
@@ -201,9 +218,25 @@ void committer_stop(struct log_store *store);
 
 /* flight.c: pending batches to segments; the caller holds io_lock. */
 void flight_take(struct log_partition *partition);
-int flight_write(struct log_partition *partition, struct mr_error *err);
-void flight_publish(struct log_partition *partition); /* it is stable now */
+/* `wait`: the bytes get their places, and are written by write_back.c once they are stable. */
+int flight_write(struct log_partition *partition, bool wait, struct mr_error *err);
+int flight_write_rest(struct log_partition *partition, struct mr_error *err); /* what waits, after all */
+void flight_publish(struct log_partition *partition);                         /* it is stable now */
 void flight_drop(struct log_partition *partition);
+
+/* write_back.c: see there. */
+#define WRITE_BACK_WAKE ((size_t)16 << 20)                         /* owed in all: written at once */
+#define WRITE_BACK_MAX ((size_t)64 << 20)                          /* rounds write by themselves */
+int64_t write_back_owed(const struct segment *segment);            /* lock */
+bool write_back_may_wait(const struct log_store *store);           /* may a round leave bytes for later? */
+void write_back_note(struct log_partition *partition, size_t len); /* it has: `len` more of this one; lock */
+int write_back(struct log_partition *partition, struct mr_error *err);
+int write_back_locked(struct log_partition *partition, struct mr_buf *chunk,
+		      struct mr_error *err);  /* sync_lock */
+void write_back_all(struct log_store *store); /* the flusher, no lock held */
+void write_back_fault(struct log_partition *partition, const struct mr_error *err);
+void write_back_reap(struct log_store *store);           /* fence where it failed; io_lock */
+void write_back_forget(struct log_partition *partition); /* it is deleted; lock */
 
 /* partition_sync.c: sync every segment with unsynced bytes, oldest first, and the folder. */
 int partition_sync(struct log_partition *partition, struct mr_error *err);
@@ -213,7 +246,9 @@ int partition_unfence(struct log_partition *partition, struct mr_error *err);
 /* checkpoint.c: sync all segments, write DIR/checkpoint, begin a new journal generation; every earlier
  * one is void. */
 int checkpoint_write(struct log_store *store, struct mr_error *err);
-void checkpoint_tidy(struct log_partition *partition); /* index tails to their files; files closed */
+void checkpoint_tidy(struct log_partition *partition); /* .txnindex written, files closed */
+/* The files beside its segments, which nobody waits for: index tails, Kafka's. sync_lock held. */
+void checkpoint_side_files(struct log_partition *partition);
 void checkpoint_record(struct log_store *store, struct mr_buf *out); /* what DIR/checkpoint is to hold */
 int checkpoint_replace(struct log_store *store, mr_str bytes, struct mr_error *err);
 int checkpoint_load(struct log_store *store, struct mr_error *err);
@@ -244,4 +279,4 @@ int marks_write(struct log_store *store, struct mr_error *err);
 int marks_load(struct log_store *store, struct mr_error *err);
 
 /* kafka_files.c: leader-epoch-checkpoint and partition.metadata; a failure is not told. */
-void kafka_files_write(struct log_partition *partition, int64_t start_offset);
+void kafka_files_write(struct log_partition *partition);

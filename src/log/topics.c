@@ -334,7 +334,12 @@ static int remove_folders(struct log_topic *topic, struct mr_error *err)
 	int rc = 0;
 	for (int32_t i = 0; i < topic->config.partitions && rc == 0; i++) {
 		char *dir = mr_asprintf("%s/log/%s-%d", store->dir, topic->name, (int)i);
+		struct log_partition *partition = i < topic->partition_count ? topic->partitions[i] : NULL;
+		if (partition) /* or the flusher makes an index file in a folder that is being removed */
+			pthread_mutex_lock(&partition->sync_lock);
 		rc = disk_remove_all(store->env->disk, dir, err);
+		if (partition)
+			pthread_mutex_unlock(&partition->sync_lock);
 		free(dir);
 	}
 	char *parent = mr_asprintf("%s/log", store->dir);
@@ -481,6 +486,7 @@ static void mark_deleted(struct log_topic *topic)
 		struct log_partition *partition = topic->partitions[i];
 		pthread_mutex_lock(&partition->lock);
 		partition->deleted = true;
+		write_back_forget(partition);
 		pthread_cond_broadcast(&partition->moved);
 		pthread_mutex_unlock(&partition->lock);
 	}

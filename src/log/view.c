@@ -119,8 +119,10 @@ static int64_t end_by_offset(struct cursor *cursor, const struct log_view_reques
 static int view_file(struct cursor *cursor, int64_t position, const struct log_view_request *request,
 		     struct log_view *out, struct mr_error *err)
 {
-	int64_t most = mr_min_i64((int64_t)mr_min_size(request->max_bytes, INT32_MAX), cursor->size);
-	int64_t limit = mr_min_i64(cursor->size, position + most);
+	/* A file view ends where the file does, at a batch's border. */
+	int64_t written = mr_min_i64(cursor->size, cursor->written);
+	int64_t most = mr_min_i64((int64_t)mr_min_size(request->max_bytes, INT32_MAX), written);
+	int64_t limit = mr_min_i64(written, position + most);
 	int64_t end, next = request->offset;
 	char header[BATCH_HEADER_SIZE];
 	int rc = cursor_header(cursor, position, header, err);
@@ -178,12 +180,12 @@ static int view_segments(struct log_partition *partition, const struct log_view_
 			return rc < 0 ? rc : 0;
 		int64_t position;
 		rc = cursor_find(&cursor, at.offset, &position, err);
-		bool simulated = cursor.file->file->fd < 0;
-		if (rc == 0 && !simulated)
+		bool copies = rc == 0 && (cursor.file->file->fd < 0 || position >= cursor.written);
+		if (rc == 0 && !copies)
 			rc = view_file(&cursor, position, &at, out, err);
 		int64_t next_base = cursor.next_base;
 		cursor_close(&cursor);
-		if (rc == 0 && simulated)
+		if (copies) /* a simulated disk, or what the tail took since it was asked */
 			return view_copy(partition, request, out, err);
 		if (rc != 1)
 			return rc;

@@ -63,7 +63,22 @@ def produce_when_well(t, server, topic, text, seconds=20):
         assert time.monotonic() < end, done.stderr
 
 
-def fence_and_recover(t, code, call, word, named):
+def produce_until_fenced(t, server, topic, named, seconds=20):
+    """The journal takes batches before their segment is written, a second later: what it took was acknowledged
+    rightly. The values that it acknowledged."""
+    acknowledged, end = [], time.monotonic() + seconds
+    while named not in (fault_of(t, topic) or ""):
+        assert time.monotonic() < end, "the fault was never noticed"
+        value = f"journalled-{len(acknowledged)}"
+        done = subprocess.run(["kcat", "-b", server.kafka, "-P", "-t", topic, *IMPATIENT], input=value.encode(),
+                              capture_output=True, timeout=30)
+        if done.returncode == 0:
+            acknowledged.append(value)
+        time.sleep(0.2)
+    return acknowledged
+
+
+def fence_and_recover(t, code, call, word, named, late=False):
     """What was acknowledged before stays readable, what is sent meanwhile is refused, what comes after is there."""
     t.project(PROJECT)
     disk = Disk(t)
@@ -71,6 +86,8 @@ def fence_and_recover(t, code, call, word, named):
     before = [f"before-{i}" for i in range(100)]
     t.kcat(server, "-P", "-t", "events", input="\n".join(before) + "\n")
     disk.fail(code, call, word)
+    if late:
+        before += produce_until_fenced(t, server, "events", named)
     error = produce_fails(t, server, "events", "refused\n")
     assert "Disk error" in error, error  # librdkafka's words for KAFKA_STORAGE_ERROR
     assert consume(t, server, "events") == before
@@ -99,7 +116,7 @@ def test_full_disk_under_the_journal(t):
 
 
 def test_failing_writes_to_a_segment(t):
-    fence_and_recover(t, EIO, "write", "/log/events-0/", "Input/output error")
+    fence_and_recover(t, EIO, "write", "/log/events-0/", "Input/output error", late=True)
 
 
 def test_failing_sync_of_the_journal(t):

@@ -4,8 +4,9 @@
  *   28 write /log/events-0/   writes to files whose path holds the word fail with ENOSPC
  *   5 sync /journal/          fsync and fdatasync fail with EIO
  *   5 read /log/events-0/     reads fail, sendfile's too
- * CALL is write (also what reserves room), sync or read. No file, no fault; so a test
- * breaks a disk under a running server and mends it again. Paths come from /proc/self/fd.
+ * CALL is write (also what reserves room, and with ENOSPC no file system has a byte left), sync or read. No
+ * file, no fault; so a test breaks a disk under a running server and mends it again. Paths come from
+ * /proc/self/fd.
  */
 #undef _FILE_OFFSET_BITS /* both names of a call are replaced, and this would make one of them of two */
 #include <dlfcn.h>
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sendfile.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -83,3 +85,32 @@ REPLACE(ssize_t, pread, "read", (int fd, void *to, size_t len, off_t at), (fd, t
 REPLACE(ssize_t, pread64, "read", (int fd, void *to, size_t len, off_t at), (fd, to, len, at), fd)
 REPLACE(ssize_t, sendfile, "read", (int to, int from, off_t *at, size_t len), (to, from, at, len), from)
 REPLACE(ssize_t, sendfile64, "read", (int to, int from, off_t *at, size_t len), (to, from, at, len), from)
+
+static int is_full(void)
+{
+	char text[TEXT_MAX];
+	int code;
+	return read_control(text) && sscanf(text, "%d write", &code) == 1 && code == ENOSPC;
+}
+
+int statvfs(const char *path, struct statvfs *out)
+{
+	static int (*real)(const char *, struct statvfs *);
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "statvfs");
+	int rc = real(path, out);
+	if (rc == 0 && is_full())
+		out->f_bavail = out->f_bfree = 0;
+	return rc;
+}
+
+int statvfs64(const char *path, struct statvfs64 *out)
+{
+	static int (*real)(const char *, struct statvfs64 *);
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "statvfs64");
+	int rc = real(path, out);
+	if (rc == 0 && is_full())
+		out->f_bavail = out->f_bfree = 0;
+	return rc;
+}

@@ -148,8 +148,13 @@ static int cut_list(struct mr_disk *disk, const char *path, disk_list_fn fn, voi
 	return cut_of(disk)->dark ? dead(err) : disk_list(cut_of(disk)->sim, path, fn, arg, err);
 }
 
+static int64_t cut_free_bytes(struct mr_disk *disk, const char *path)
+{
+	return disk_free_bytes(cut_of(disk)->sim, path);
+}
+
 static const struct mr_disk_ops disk_ops = {cut_open,   cut_stat, cut_mkdir,    cut_unlink, cut_rmdir,
-					    cut_rename, cut_link, cut_sync_dir, cut_list};
+					    cut_rename, cut_link, cut_sync_dir, cut_list,   cut_free_bytes};
 
 struct power_cut *power_cut_new(struct mr_disk *sim)
 {

@@ -423,8 +423,13 @@ static int cut_list(struct mr_disk *disk, const char *path, disk_list_fn fn, voi
 	return cut_of(disk)->dark ? dead(err) : disk_list(cut_of(disk)->real, path, fn, arg, err);
 }
 
+static int64_t cut_free_bytes(struct mr_disk *disk, const char *path)
+{
+	return disk_free_bytes(cut_of(disk)->real, path);
+}
+
 static const struct mr_disk_ops disk_ops = {cut_open,   cut_stat, cut_mkdir,    cut_unlink, cut_rmdir,
-					    cut_rename, cut_link, cut_sync_dir, cut_list};
+					    cut_rename, cut_link, cut_sync_dir, cut_list,   cut_free_bytes};
 
 struct real_cut *real_cut_new(const char *root, const char *graves, struct mr_rng *rng)
 {

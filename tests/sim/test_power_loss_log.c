@@ -227,6 +227,8 @@ static void one_step(struct world *w, struct batch_writer *writer, bool faults)
 	if (dice < 60) {
 		for (int i = (int)rng_below(&w->rng, 4); i >= 0; i--)
 			append(w, writer);
+	} else if (dice < 66) {
+		log_store_write_back(w->store);
 	} else if (dice < 93) {
 		int rc = log_store_commit(w->store, &err);
 		WORLD_CHECK(w, rc == 0 || faults);

@@ -40,6 +40,7 @@ static char *crashed_store(const char *dir, size_t *len)
 	kit_append_wait(first_partition(store, "t"), "a", 2);
 	kit_append_wait(first_partition(store, "t"), "b", 1);
 	kit_append_wait(first_partition(store, "t"), "c", 3);
+	log_store_write_back(store);
 	log_store_abandon(store);
 	return kit_read_file(test_path("%s/log/t-0/00000000000000000000.log", dir), len);
 }
