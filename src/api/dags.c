@@ -219,12 +219,12 @@ static enum task_found found_from(mr_str state)
 /* A mapped task is as its worst instance: failed before running before skipped before success. */
 #define WORST \
 	"SELECT t.state AS state FROM dag_run r JOIN task_instance t ON t.run_no = r.run_no " \
-	"WHERE r.dag_id = ?1 AND (r.run_id = ?2 OR (?2 = '' AND r.logical_date = CAST(?3 AS INTEGER))) " \
+	"WHERE r.dag_id = ?1 AND (r.run_id = ?2 OR (?2 = '' AND r.logical_date = CAST(?3 AS BIGINT))) " \
 	"AND t.task_id = ?4 ORDER BY CASE WHEN t.state IN ('failed', 'upstream_failed') THEN 0 " \
 	"WHEN t.state = 'success' THEN 3 WHEN t.state IN ('skipped', 'removed') THEN 2 ELSE 1 END LIMIT 1"
 #define RUN_STATE \
 	"SELECT state FROM dag_run r WHERE r.dag_id = ?1 AND (r.run_id = ?2 OR " \
-	"(?2 = '' AND r.logical_date = CAST(?3 AS INTEGER))) ORDER BY run_no DESC LIMIT 1"
+	"(?2 = '' AND r.logical_date = CAST(?3 AS BIGINT))) ORDER BY run_no DESC LIMIT 1"
 
 static int find(void *arg, mr_str dag_id, mr_str run_id, int64_t logical_date_us, mr_str task_id,
 		enum task_found *out, struct mr_error *err)

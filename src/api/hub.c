@@ -96,7 +96,7 @@ static const struct run_name *name_of(struct hub *hub, int64_t run_no)
 	struct json_parser *parser = json_parser_new();
 	struct json_value v;
 	int rc = hub->store->ops->query(
-	    hub->store, "SELECT dag_id, run_id FROM dag_run WHERE run_no = CAST(?1 AS INTEGER)", &number, 1,
+	    hub->store, "SELECT dag_id, run_id FROM dag_run WHERE run_no = CAST(?1 AS BIGINT)", &number, 1,
 	    &row, NULL);
 	if (rc == 0 && row.len && json_parse(parser, mr_buf_view(&row), &v, NULL) == 0)
 		name =

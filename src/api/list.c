@@ -152,7 +152,7 @@ static void put_equal(struct api_call *call, const struct filter *filter, struct
 			mr_buf_printf(where, "%s%s LIKE '%%' || ?%zu || '%%'", before, filter->sql,
 				      params->count);
 		else if (filter->kind == FILTER_INT)
-			mr_buf_printf(where, "%s%s = CAST(?%zu AS INTEGER)", before, filter->sql,
+			mr_buf_printf(where, "%s%s = CAST(?%zu AS BIGINT)", before, filter->sql,
 				      params->count);
 		else
 			mr_buf_printf(where, "%s%s = ?%zu", before, filter->sql, params->count);
@@ -201,7 +201,7 @@ static void put_range(struct api_call *call, const struct filter *filter, struct
 			continue;
 		}
 		sql_param(params, arena_printf(&call->arena, "%lld", (long long)us));
-		mr_buf_printf(where, " AND %s %s CAST(?%zu AS INTEGER)", filter->sql, bounds[i].operator,
+		mr_buf_printf(where, " AND %s %s CAST(?%zu AS BIGINT)", filter->sql, bounds[i].operator,
 			      params->count);
 	}
 }

@@ -50,7 +50,7 @@ int api_backfill_list(struct api_call *call, struct mr_error *err)
 int api_backfill_get(struct api_call *call, struct mr_error *err)
 {
 	struct sql_params params = {{call->path[0]}, 1};
-	return list_one(call, &backfills, "b.id = CAST(?1 AS INTEGER)", &params, "Backfill not found", err);
+	return list_one(call, &backfills, "b.id = CAST(?1 AS BIGINT)", &params, "Backfill not found", err);
 }
 
 /* ---- making one ---- */
@@ -139,7 +139,7 @@ static int wanted(struct api_call *call, const struct core_backfill *what, int64
 	mr_str sql =
 	    arena_printf(&call->arena,
 			 "SELECT 1 AS n FROM dag_run WHERE dag_id = ?1 AND logical_date = CAST(?2 AS "
-			 "INTEGER) AND %s LIMIT 1",
+			 "BIGINT) AND %s LIMIT 1",
 			 states);
 	int rc = api_query(call, sql.ptr, params, 2, take_made, &made, err);
 	*out = !made.found;

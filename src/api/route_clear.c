@@ -49,7 +49,7 @@ static int choose_runs(struct clear *clear, struct mr_error *err)
 		return 0;
 	mr_str params[] = {clear->dag_id, run_id, number(call, from == NO_TIME ? 0 : from),
 			   number(call, to == NO_TIME ? INT64_MAX : to)};
-	const char *condition = "logical_date BETWEEN CAST(?3 AS INTEGER) AND CAST(?4 AS INTEGER)";
+	const char *condition = "logical_date BETWEEN CAST(?3 AS BIGINT) AND CAST(?4 AS BIGINT)";
 	if (run_id.len && (future || past))
 		condition = future && past ? "1"
 			    : future ? "run_after >= (SELECT run_after FROM dag_run WHERE dag_id = ?1 AND "

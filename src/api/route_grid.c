@@ -104,7 +104,7 @@ static int read_grid(struct grid *grid, int64_t limit, struct mr_error *err)
 	    api_query(call,
 		      "SELECT run_no, run_id AS dag_run_id, run_type, state, dag_version AS version, "
 		      "logical_date, run_after, queued_at, start_date, end_date FROM dag_run WHERE dag_id = "
-		      "?1 ORDER BY run_after DESC, run_no DESC LIMIT CAST(?2 AS INTEGER)",
+		      "?1 ORDER BY run_after DESC, run_no DESC LIMIT CAST(?2 AS BIGINT)",
 		      params, 2, take_run, grid, err);
 	for (size_t i = 0; rc == 0 && i < grid->runs.len; i++) {
 		mr_str run_no = arena_printf(&call->arena, "%lld", (long long)grid->runs.items[i].run_no);
@@ -112,7 +112,7 @@ static int read_grid(struct grid *grid, int64_t limit, struct mr_error *err)
 		    call,
 		    "SELECT run_no, task_id, state, count(*) AS n, min(start_date) AS start, "
 		    "max(end_date) AS end, max(try_number) AS tries FROM task_instance WHERE run_no = "
-		    "CAST(?1 AS INTEGER) GROUP BY task_id, state",
+		    "CAST(?1 AS BIGINT) GROUP BY task_id, state",
 		    &run_no, 1, take_cell, grid, err);
 	}
 	return rc;

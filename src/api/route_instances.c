@@ -143,7 +143,7 @@ int api_instance_list(struct api_call *call, struct mr_error *err)
 }
 
 #define ONE "r.dag_id = ?1 AND r.run_id = ?2 AND t.task_id = ?3"
-#define ONE_MAPPED ONE " AND t.map_index = CAST(?4 AS INTEGER)"
+#define ONE_MAPPED ONE " AND t.map_index = CAST(?4 AS BIGINT)"
 
 int api_instance_get(struct api_call *call, struct mr_error *err)
 {
@@ -192,7 +192,7 @@ int api_instance_mapped_tries(struct api_call *call, struct mr_error *err)
 static int one_try(struct api_call *call, mr_str map_index, mr_str number, struct mr_error *err)
 {
 	struct sql_params params = {{call->path[0], call->path[1], call->path[2], map_index, number}, 5};
-	return list_one(call, &tries, ONE_MAPPED " AND t.try_number = CAST(?5 AS INTEGER)", &params,
+	return list_one(call, &tries, ONE_MAPPED " AND t.try_number = CAST(?5 AS BIGINT)", &params,
 			no_instance(call), err);
 }
 

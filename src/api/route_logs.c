@@ -30,10 +30,10 @@ static int try_state(struct api_call *call, mr_str map_index, int *out, struct m
 	*out = -1;
 	return api_query(
 	    call,
-	    "SELECT t.try_number > CAST(?5 AS INTEGER) OR t.state IN ('success', 'failed', "
+	    "SELECT t.try_number > CAST(?5 AS BIGINT) OR t.state IN ('success', 'failed', "
 	    "'skipped', 'up_for_retry', 'upstream_failed', 'removed') AS done FROM task_instance t "
 	    "JOIN dag_run r ON r.run_no = t.run_no WHERE r.dag_id = ?1 AND r.run_id = ?2 AND "
-	    "t.task_id = ?3 AND t.map_index = CAST(?4 AS INTEGER)",
+	    "t.task_id = ?3 AND t.map_index = CAST(?4 AS BIGINT)",
 	    params, 5, take_state, out, err);
 }
 

@@ -140,6 +140,6 @@ int api_event_log_list(struct api_call *call, struct mr_error *err)
 int api_event_log_get(struct api_call *call, struct mr_error *err)
 {
 	struct sql_params params = {{call->path[0]}, 1};
-	return list_one(call, &event_logs, "l.id = CAST(?1 AS INTEGER)", &params,
+	return list_one(call, &event_logs, "l.id = CAST(?1 AS BIGINT)", &params,
 			"The Event Log was not found", err);
 }

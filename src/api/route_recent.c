@@ -62,7 +62,7 @@ int api_recent_runs(struct api_call *call, struct mr_error *err)
 		      "SELECT r.dag_id, r.run_id, r.run_type, r.state, r.run_after, r.start_date, "
 		      "r.end_date FROM dag d JOIN dag_run r ON r.run_no IN (SELECT l.run_no FROM dag_run "
 		      "l WHERE l.dag_id = d.dag_id ORDER BY l.run_after DESC, l.run_no DESC LIMIT CAST(?1 "
-		      "AS INTEGER)) ORDER BY r.dag_id, r.run_after DESC, r.run_no DESC",
+		      "AS BIGINT)) ORDER BY r.dag_id, r.run_after DESC, r.run_no DESC",
 		      &param, 1, put_run, &recent, err);
 	if (recent.dag_id.len)
 		json_end_array(&call->w);

@@ -68,7 +68,7 @@ static bool try_is_over(struct stream *stream)
 	    store,
 	    "SELECT 1 FROM task_instance t JOIN dag_run r ON r.run_no = t.run_no WHERE "
 	    "r.dag_id = ?1 AND r.run_id = ?2 AND t.task_id = ?3 AND t.map_index = CAST(?4 AS "
-	    "INTEGER) AND (t.try_number > CAST(?5 AS INTEGER) OR t.state NOT IN ('queued', "
+	    "BIGINT) AND (t.try_number > CAST(?5 AS BIGINT) OR t.state NOT IN ('queued', "
 	    "'running', 'restarting', 'deferred', 'up_for_reschedule', 'scheduled', 'none'))",
 	    stream->params, 5, &row, NULL);
 	bool over = rc < 0 || row.len;

@@ -67,7 +67,7 @@ int api_xcom_get(struct api_call *call, struct mr_error *err)
 	return list_one(
 	    call, &xcom,
 	    "r.dag_id = ?1 AND r.run_id = ?2 AND x.task_id = ?3 AND x.key = ?4 AND x.map_index = CAST(?5 AS "
-	    "INTEGER)",
+	    "BIGINT)",
 	    &params,
 	    arena_printf(&call->arena, "XCom entry with key: `%.*s` not found", MR_FMT(call->path[3])).ptr,
 	    err);

@@ -80,6 +80,7 @@ struct store_batch *core_batch(struct core *core)
 	if (!core->batch) {
 		core->batch = store_batch_new();
 		core->batch->epoch = core->epoch;
+		core->batch->number = ++core->batches;
 	}
 	return core->batch;
 }
@@ -257,10 +258,11 @@ int core_new(const struct core_options *options, int64_t wall_us, int64_t mono_u
 	core->wall.before = core->mono.before = sooner;
 	core->parallelism = (struct limit){.max = options->parallelism, .parked.before = ready_before};
 	core_pool(core, MR_STR(DEFAULT_POOL));
-	int rc = options->store->ops->claim(options->store, options->hostname, &core->epoch, err);
+	int rc =
+	    options->store->ops->claim(options->store, options->hostname, options->seen, &core->epoch, err);
 	if (rc == 0)
 		rc = recover_load(core, err);
-	if (rc < 0) {
+	if (rc != 0) {
 		core_free(core);
 		return rc;
 	}

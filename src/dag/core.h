@@ -22,6 +22,7 @@
 #define DEFAULT_POOL_SLOTS 128
 
 struct core;
+struct store_leader;
 
 struct core_options {
 	struct dag_store *store;
@@ -29,10 +30,11 @@ struct core_options {
 	struct dag_load_options load; /* for stored versions */
 	int32_t parallelism;          /* tries at a time over all DAGs */
 	mr_str hostname;
+	const struct store_leader *seen; /* only take over from this one; NULL: from whoever leads */
 };
 
-/* Claims the store and takes up what it holds. Then, before the first core_turn: core_set_dags and
- * core_reattach. The times are now's. */
+/* Claims the store and takes up what it holds. 1: another scheduler leads and it is not `seen`. Then, before
+ * the first core_turn: core_set_dags and core_reattach. The times are now's. */
 MR_NODISCARD int core_new(const struct core_options *options, int64_t wall_us, int64_t mono_us,
 			  struct core **out, struct mr_error *err);
 void core_free(struct core *core); /* NULL is fine; what was not taken is dropped */

@@ -121,7 +121,7 @@ struct todo {
 struct core {
 	struct core_options options;
 	struct arena arena;
-	uint64_t epoch;
+	uint64_t epoch, batches;
 	int64_t wall_us, mono_us;
 	int64_t last_run_no;
 	struct mr_map dags;   /* id: struct dag_state */

@@ -5,7 +5,12 @@
  * of a scheduler and for the API; the scheduler's own decisions read memory only.
  *
  * Fencing: a scheduler claims the store and gets an epoch, one higher than the last. A batch of an
- * older epoch is refused with MR_ERR_CONFLICT: that scheduler has been replaced and must stop.
+ * older epoch is refused with MR_ERR_CONFLICT: that scheduler has been replaced and must stop. Who
+ * leads also beats; who stands by looks, and claims what it has seen without a beat for a whole lease
+ * of its own monotonic clock. No two machines' clocks are compared.
+ *
+ * Batches of an epoch have numbers. One that comes again because its commit was not answered is known
+ * by its number and not written twice.
  *
  * Strings of rows are borrowed: in a batch from the writer, in a visit for the call.
  * Times are microseconds since 1970, UTC; NO_TIME is NULL.
@@ -120,6 +125,7 @@ struct store_callback {
 struct store_batch {
 	struct arena arena; /* the strings */
 	uint64_t epoch;
+	uint64_t number; /* 1, 2, … in the epoch */
 	MR_VEC(struct store_dag) dags;
 	MR_VEC(struct store_backfill) backfills;
 	MR_VEC(struct store_run) runs;
@@ -155,9 +161,22 @@ struct store_visitor {
 	void *arg;
 };
 
+/* Who leads, as one look shows it. */
+struct store_leader {
+	uint64_t epoch; /* 0: nobody ever did */
+	int64_t beat;
+	char who[256];
+};
+
 struct dag_store;
 struct dag_store_ops {
-	int (*claim)(struct dag_store *, mr_str who, uint64_t *epoch, struct mr_error *);
+	int (*look)(struct dag_store *, struct store_leader *out, struct mr_error *);
+	/* seen: the leader to take over from; 1 when it is another now, or has beaten since. NULL:
+	 * whoever leads. */
+	int (*claim)(struct dag_store *, mr_str who, const struct store_leader *seen, uint64_t *epoch,
+		     struct mr_error *);
+	/* MR_ERR_CONFLICT: the epoch is over. */
+	int (*beat)(struct dag_store *, uint64_t epoch, struct mr_error *);
 	/* All of it or nothing; durable when it returns 0. */
 	int (*apply)(struct dag_store *, const struct store_batch *, struct mr_error *);
 	/* What a scheduler needs to go on: DAGs, pools, runs that are not finished and, of each DAG,
