@@ -314,7 +314,7 @@ static int open_parts(struct dags *dags, struct mr_error *err)
 	if (rc == 0)
 		rc = disk_mkdir_all(disk, dags->tables, err); /* to be watched, it has to be there */
 	if (rc == 0)
-		rc = store_sqlite_open(dags->store_path, &dags->store, err);
+		rc = store_open(dags->store_path, &dags->store, err);
 	if (rc == 0)
 		rc = disk_mkdir_all(disk, dags->vault_folder, err);
 	if (rc == 0)
@@ -336,7 +336,8 @@ int dags_open(const struct dags_options *options, struct dags **out, struct mr_e
 	dags->data = mr_strdup(options->data);
 	dags->folder = mr_strdup(options->folder);
 	const char *own = options->scratch ? options->scratch : options->data;
-	dags->store_path = mr_asprintf("%s/dags.db", own);
+	bool shared = options->metadata && !options->scratch;
+	dags->store_path = shared ? mr_strdup(options->metadata) : mr_asprintf("%s/dags.db", own);
 	char *here = own[0] == '/' ? NULL : getcwd(NULL, 0); /* tasks run in folders of their own */
 	dags->task_folder = mr_asprintf("%s%s%s/dag", here ? here : "", here ? "/" : "", own);
 	free(here);

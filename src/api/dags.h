@@ -3,7 +3,7 @@
  * Open: the store can be read, what people ask (dags_call) is written straight into it, nothing runs:
  * a command without a server. Started: the scheduler decides and the executors run.
  *
- *   DATA/dags.db             the scheduler's store
+ *   DATA/dags.db             the scheduler's store, when it is not in PostgreSQL
  *   DATA/dag/vault, logs/…   variables and connections; a log file for each try
  *   DATA/dag/keeper, work/…  the keeper's and the tries' own folders
  *
@@ -29,6 +29,8 @@ struct dags_options {
 	const char *data;   /* the project's data folder */
 	const char *folder; /* of DAG files */
 	int32_t parallelism;
+	const char *metadata;    /* postgresql://…; NULL: DATA/dags.db; not with scratch */
+	int64_t lease_ms;        /* with metadata */
 	struct catalog *catalog; /* what tasks work on; both NULL: no tables, no SQL */
 	struct session_pool *sessions;
 	struct groups *groups; /* for lags; NULL: none */

@@ -352,6 +352,9 @@ static int open_dags(struct app *app, struct mr_error *err)
 				       .data = project->data,
 				       .folder = project->dags.folder,
 				       .parallelism = project->dags.parallelism,
+				       .metadata =
+					   project->dags.metadata.len ? project->dags.metadata.ptr : NULL,
+				       .lease_ms = project->dags.lease_ms,
 				       .catalog = app->catalog,
 				       .sessions = app->sessions,
 				       .groups = app->groups,

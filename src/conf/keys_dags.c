@@ -3,6 +3,18 @@
 #include "conf/project.h"
 #include "conf/values.h"
 
+static int read_metadata(const struct option_place *place, const struct option *option, void *to,
+			 struct mr_error *err)
+{
+	(void)option;
+	mr_str url = *(const mr_str *)to;
+	if (!url.len || mr_str_starts(url, MR_STR("postgresql://")) ||
+	    mr_str_starts(url, MR_STR("postgres://")))
+		return 0;
+	return option_fail(place, err, "%s: not postgresql://…; leave it out for SQLite in the data folder",
+			   place->path.ptr);
+}
+
 static const struct option dags_options[] = {
     {.key = "folder",
      .type = OPTION_CUSTOM,
@@ -18,5 +30,20 @@ static const struct option dags_options[] = {
      .min = 1,
      .max = 10000,
      .help = "Tasks that run at a time, over all DAGs."},
+    {.key = "metadata",
+     .type = OPTION_STR,
+     AT(struct conf_dags, metadata),
+     .read = read_metadata,
+     .shown_type = "URL",
+     .shown_default = "a file of the data folder",
+     .help = "Where runs and tasks are kept: `postgresql://USER@HOST/DATABASE`, with a password there or in "
+	     "`~/.pgpass`. Servers that share one stand by for each other."},
+    {.key = "lease",
+     .type = OPTION_DURATION,
+     AT(struct conf_dags, lease_ms),
+     .preset = "10s",
+     .min = 1000,
+     .max = 3600000,
+     .help = "A leader that was not heard of for this long is replaced by one that stands by."},
 };
 const struct option_table conf_dags_table = OPTION_TABLE(struct conf_dags, dags_options);

@@ -101,6 +101,8 @@ struct conf_user {
 struct conf_dags {
 	const char *folder;  /* of DAG files; default "<folder>/dags" */
 	int32_t parallelism; /* tasks at a time over all DAGs: 32 */
+	mr_str metadata;     /* postgresql://…; empty: SQLite in the data folder */
+	int64_t lease_ms;    /* of the scheduler that leads: 10 s */
 };
 
 struct conf_maintenance { /* of one table, or of "*": the others */

@@ -510,3 +510,8 @@ struct dag_store *store_sql_new(struct store_db *db)
 	store->reading = db->alone ? &store->write_lock : &store->read_lock;
 	return &store->base;
 }
+int store_open(const char *place, struct dag_store **out, struct mr_error *err)
+{
+	bool postgres = strncmp(place, "postgresql://", 13) == 0 || strncmp(place, "postgres://", 11) == 0;
+	return postgres ? store_postgres_open(place, out, err) : store_sqlite_open(place, out, err);
+}
