@@ -1,5 +1,5 @@
 #!/bin/bash
-# A PostgreSQL server of a test's own: on a Unix socket in its folder, without durability, and gone after
+# A PostgreSQL server of a test's own: on a Unix socket in its folder, without fsync, and gone after
 # ten minutes whatever happens to the test.
 #
 #   postgres.sh start FOLDER          makes the cluster the first time; prints the server's URL
@@ -26,7 +26,7 @@ start)
 			{ cat "$folder.initdb" >&2; exit 1; }
 	fi
 	timeout -s QUIT 600 "${as[@]}" "$bin/postgres" -D "$folder/data" -k "$folder" -c listen_addresses= \
-		-c fsync=off -c full_page_writes=off -c synchronous_commit=off >>"$folder.log" 2>&1 </dev/null &
+		-c fsync=off -c full_page_writes=off >>"$folder.log" 2>&1 </dev/null &
 	for ((i = 0; i < 100; i++)); do
 		"$bin/pg_isready" -q -h "$folder" && { echo "postgresql://postgres@/postgres?host=$folder"; exit 0; }
 		sleep 0.1

@@ -145,6 +145,28 @@ int api_query(struct api_call *call, const char *sql, const mr_str *params, size
 	return rc < 0 ? rc : 0;
 }
 
+mr_str api_number(mr_str text)
+{
+	size_t sign = text.len && text.ptr[0] == '-';
+	bool number = text.len > sign && text.len <= 18;
+	for (size_t i = sign; i < text.len && number; i++)
+		number = text.ptr[i] >= '0' && text.ptr[i] <= '9';
+	return number ? text : MR_STR("-9");
+}
+
+mr_str api_pattern(struct api_call *call, mr_str text)
+{
+	char *to = arena_alloc(&call->arena, text.len * 2 + 1);
+	size_t n = 0;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.ptr[i] == '\\')
+			to[n++] = '\\';
+		to[n++] = text.ptr[i];
+	}
+	to[n] = 0;
+	return mr_str_n(to, n);
+}
+
 int api_no_dag(mr_str dag_id, struct mr_error *err)
 {
 	return mr_fail(err, MR_ERR_NOT_FOUND, "The Dag with ID: `%.*s` was not found", MR_FMT(dag_id));

@@ -90,6 +90,13 @@ typedef int api_row_fn(void *arg, struct json_value row, struct mr_error *err);
 MR_NODISCARD int api_query(struct api_call *call, const char *sql, const mr_str *params, size_t param_count,
 			   api_row_fn *fn, void *arg, struct mr_error *err);
 
+/* A number that a client sent, as the parameter of a CAST: what is none is a number that nothing has. */
+mr_str api_number(mr_str text);
+/* `expression` API_CONTAINS("?1"): holds what api_pattern made of a client's text, in any case; % and _ as
+ * in LIKE. */
+#define API_CONTAINS(param) "LIKE '%%' || " param " || '%%' ESCAPE '\\'"
+mr_str api_pattern(struct api_call *call, mr_str text);
+
 /* Who asks: for the audit log. */
 #define API_USER MR_STR("rest_api")
 

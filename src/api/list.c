@@ -47,6 +47,28 @@ void put_version_text(struct json_writer *w, mr_str text)
 	json_parser_free(parser);
 }
 
+/* One that never began has no try, but clients want a UUID: of its run, map index and name's end. */
+static void put_try_id(struct json_writer *w, mr_str text)
+{
+	struct json_parser *parser = json_parser_new();
+	struct json_value v;
+	struct mr_buf id = {0};
+	if (json_parse(parser, text, &v, NULL) == 0) {
+		mr_str task = json_str(json_at(v, 3));
+		mr_buf_str(&id, json_str(json_at(v, 0)));
+		if (!id.len) {
+			mr_buf_printf(&id, "%08x-%04x-8000-8000-", (unsigned)json_int(json_at(v, 1)),
+				      (unsigned)json_int(json_at(v, 2)) + 1);
+			for (size_t i = 6; i > 0; i--)
+				mr_buf_printf(&id, "%02x",
+					      i > task.len ? 0 : (unsigned char)task.ptr[task.len - i]);
+		}
+	}
+	json_put_str(w, mr_buf_view(&id));
+	mr_buf_release(&id);
+	json_parser_free(parser);
+}
+
 static void put_field(struct json_writer *w, const struct field *field, struct json_value v)
 {
 	bool null = json_type(v) == JSON_NULL;
@@ -84,6 +106,9 @@ static void put_field(struct json_writer *w, const struct field *field, struct j
 		break;
 	case FIELD_VERSION:
 		put_version_text(w, text);
+		break;
+	case FIELD_TRY:
+		put_try_id(w, text);
 		break;
 	case FIELD_VERSIONS:
 		json_begin_array(w);
@@ -147,9 +172,12 @@ static void put_equal(struct api_call *call, const struct filter *filter, struct
 		const struct api_param *param = &call->request->params[i];
 		if (!mr_str_is(param->name, filter->param) || !param->value.len)
 			continue;
-		sql_param(params, filter->kind == FILTER_STATE ? state_word(param->value) : param->value);
+		sql_param(params, filter->kind == FILTER_STATE     ? state_word(param->value)
+				  : filter->kind == FILTER_INT     ? api_number(param->value)
+				  : filter->kind == FILTER_PATTERN ? api_pattern(call, param->value)
+								   : param->value);
 		if (filter->kind == FILTER_PATTERN)
-			mr_buf_printf(where, "%s%s LIKE '%%' || ?%zu || '%%'", before, filter->sql,
+			mr_buf_printf(where, "%s%s " API_CONTAINS("?%zu"), before, filter->sql,
 				      params->count);
 		else if (filter->kind == FILTER_INT)
 			mr_buf_printf(where, "%s%s = CAST(?%zu AS BIGINT)", before, filter->sql,
@@ -249,7 +277,7 @@ static int put_order(struct api_call *call, const struct resource *resource, str
 			return mr_fail(err, MR_ERR_INVALID,
 				       "Ordering with '%.*s' is disallowed or the attribute does not exist",
 				       MR_FMT(name));
-		mr_buf_printf(sql, "%s%s%s", before, order, descending ? " DESC" : "");
+		mr_buf_printf(sql, "%s%s%s", before, order, descending ? " DESC NULLS LAST" : " NULLS FIRST");
 		before = ", ";
 	}
 	if (before[0] == ' ')

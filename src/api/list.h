@@ -22,6 +22,7 @@ enum field_kind {
 	FIELD_ASSET_ID, /* a URI, shown as its number: CRC-32C */
 	FIELD_RAW,      /* sql is JSON text itself, the same in every row */
 	FIELD_VERSIONS, /* a list of one such */
+	FIELD_TRY,      /* json_array(id, run_no, map_index, task_id): a UUID */
 	FIELD_VERSION,  /* json_array(dag_id, dag_version, number, created_at): a DagVersionResponse */
 };
 
@@ -70,7 +71,7 @@ struct sql_params {
  * would have SQLite look at every row. The text is the arena's. */
 const char *list_path_where(struct api_call *call, const char *const *columns, size_t count);
 
-/* where: a condition, or "1"; params: what it refers to, ?1 … */
+/* where: a condition, or "TRUE"; params: what it refers to, ?1 … */
 MR_NODISCARD int list_answer(struct api_call *call, const struct resource *resource, const char *where,
 			     struct sql_params *params, struct mr_error *err);
 /* The one row that fits, as an object; `missing` is the detail when there is none. */

@@ -28,11 +28,11 @@ static const struct filter filters[] = {{"dag_id", "b.dag_id", FILTER_TEXT}};
 
 static const struct resource backfills = {
     .key = "backfills",
-    .from =
-	"(SELECT min(run_no) AS id, dag_id, backfill_id, min(logical_date) AS from_date, "
-	"max(logical_date) AS to_date, min(conf) AS conf, min(queued_at) AS created_at, max(end_date) AS "
-	"ended, sum(state IN ('queued', 'running')) AS open FROM dag_run WHERE backfill_id <> '' GROUP BY "
-	"dag_id, backfill_id) b LEFT JOIN backfill l ON l.backfill_id = b.backfill_id",
+    .from = "(SELECT min(run_no) AS id, dag_id, backfill_id, min(logical_date) AS from_date, "
+	    "max(logical_date) AS to_date, min(conf) AS conf, min(queued_at) AS created_at, max(end_date) AS "
+	    "ended, count(CASE WHEN state IN ('queued', 'running') THEN 1 END) AS open FROM dag_run WHERE "
+	    "backfill_id <> '' GROUP BY "
+	    "dag_id, backfill_id) b LEFT JOIN backfill l ON l.backfill_id = b.backfill_id",
     .fields = fields,
     .field_count = MR_COUNT(fields),
     .filters = filters,
@@ -44,12 +44,12 @@ static const struct resource backfills = {
 int api_backfill_list(struct api_call *call, struct mr_error *err)
 {
 	struct sql_params params = {0};
-	return list_answer(call, &backfills, "1", &params, err);
+	return list_answer(call, &backfills, "TRUE", &params, err);
 }
 
 int api_backfill_get(struct api_call *call, struct mr_error *err)
 {
-	struct sql_params params = {{call->path[0]}, 1};
+	struct sql_params params = {{api_number(call->path[0])}, 1};
 	return list_one(call, &backfills, "b.id = CAST(?1 AS BIGINT)", &params, "Backfill not found", err);
 }
 
@@ -133,7 +133,7 @@ static int wanted(struct api_call *call, const struct core_backfill *what, int64
 {
 	struct made made = {false};
 	mr_str params[] = {what->dag_id, arena_printf(&call->arena, "%lld", (long long)logical_us)};
-	const char *states = what->reprocess == REPROCESS_NONE     ? "1"
+	const char *states = what->reprocess == REPROCESS_NONE     ? "TRUE"
 			     : what->reprocess == REPROCESS_FAILED ? "state <> 'failed'"
 								   : "state IN ('queued', 'running')";
 	mr_str sql =

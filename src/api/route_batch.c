@@ -116,7 +116,7 @@ int api_dag_stats(struct api_call *call, struct mr_error *err)
 		    &sql,
 		    ", (SELECT count(*) FROM dag_run r WHERE r.dag_id = d.dag_id AND r.state = '%s') AS %s",
 		    run_state_name((enum run_state)s), run_state_name((enum run_state)s));
-	mr_buf_cstr(&sql, " FROM dag d WHERE d.is_active AND (");
+	mr_buf_cstr(&sql, " FROM dag d WHERE d.is_active = 1 AND (");
 	for (size_t i = 0; i < call->request->param_count; i++) {
 		if (!mr_str_is(call->request->params[i].name, "dag_ids") ||
 		    params.count == MR_COUNT(params.items))
@@ -124,7 +124,7 @@ int api_dag_stats(struct api_call *call, struct mr_error *err)
 		sql_param(&params, call->request->params[i].value);
 		mr_buf_printf(&sql, "d.dag_id = ?%zu OR ", params.count);
 	}
-	mr_buf_cstr(&sql, params.count ? "0) ORDER BY d.dag_id" : "1) ORDER BY d.dag_id");
+	mr_buf_cstr(&sql, params.count ? "FALSE) ORDER BY d.dag_id" : "TRUE) ORDER BY d.dag_id");
 	api_begin_list(call, "dags");
 	int rc = api_query(call, sql.ptr, params.items, params.count, put_stats, &stats, err);
 	api_end_list(call, stats.total);

@@ -51,7 +51,7 @@ static int choose_runs(struct clear *clear, struct mr_error *err)
 			   number(call, to == NO_TIME ? INT64_MAX : to)};
 	const char *condition = "logical_date BETWEEN CAST(?3 AS BIGINT) AND CAST(?4 AS BIGINT)";
 	if (run_id.len && (future || past))
-		condition = future && past ? "1"
+		condition = future && past ? "TRUE"
 			    : future ? "run_after >= (SELECT run_after FROM dag_run WHERE dag_id = ?1 AND "
 				       "run_id = ?2)"
 				     : "run_after <= (SELECT run_after FROM dag_run WHERE dag_id = ?1 AND "

@@ -88,12 +88,12 @@ static const char *order_of(struct api_call *call)
 	    {"-dag_id", "d.dag_id DESC"},
 	    {"dag_display_name", "d.dag_id"},
 	    {"-dag_display_name", "d.dag_id DESC"},
-	    {"next_dagrun", "d.next_dagrun_run_after"},
-	    {"-next_dagrun", "d.next_dagrun_run_after DESC"},
-	    {"last_run_state", "last_run_state"},
-	    {"-last_run_state", "last_run_state DESC"},
-	    {"last_run_start_date", "last_run_start"},
-	    {"-last_run_start_date", "last_run_start DESC"},
+	    {"next_dagrun", "d.next_dagrun_run_after NULLS FIRST"},
+	    {"-next_dagrun", "d.next_dagrun_run_after DESC NULLS LAST"},
+	    {"last_run_state", "last_run_state NULLS FIRST"},
+	    {"-last_run_state", "last_run_state DESC NULLS LAST"},
+	    {"last_run_start_date", "last_run_start NULLS FIRST"},
+	    {"-last_run_start_date", "last_run_start DESC NULLS LAST"},
 	};
 	mr_str by = api_param(call, "order_by");
 	for (size_t i = 0; i < MR_COUNT(orders); i++) {
@@ -111,21 +111,23 @@ int api_dag_list(struct api_call *call, struct mr_error *err)
 	const char *order = order_of(call);
 	if (!params[0].len)
 		params[0] = api_param(call, "dag_display_name_pattern");
+	params[0] = api_pattern(call, params[0]);
 	list_page(call, &listing.limit, &listing.offset);
 	if (!order)
 		return mr_fail(err, MR_ERR_INVALID, "Ordering with '%.*s' is disallowed",
 			       MR_FMT(api_param(call, "order_by")));
 	if (api_faulty(call))
 		return 0;
-	mr_str sql = arena_printf(
-	    &call->arena,
-	    DAG_ROWS "(?1 = '' OR d.dag_id LIKE '%%' || ?1 || '%%') AND (?2 = '' OR last_run_state = ?2) AND "
-		     "%s AND %s ORDER BY %s, d.dag_id",
-	    api_flag(call, "exclude_stale", true) ? "d.is_active" : "1",
-	    !paused.len                      ? "1"
-	    : api_flag(call, "paused", true) ? "d.is_paused"
-					     : "NOT d.is_paused",
-	    order);
+	mr_str sql =
+	    arena_printf(&call->arena,
+			 DAG_ROWS "(?1 = '' OR d.dag_id " API_CONTAINS("?1") ") AND (?2 = '' OR " LAST_RUN(
+			     "state") " = ?2) AND "
+				      "%s AND %s ORDER BY %s, d.dag_id",
+			 api_flag(call, "exclude_stale", true) ? "d.is_active = 1" : "TRUE",
+			 !paused.len                      ? "TRUE"
+			 : api_flag(call, "paused", true) ? "d.is_paused = 1"
+							  : "d.is_paused = 0",
+			 order);
 	api_begin_list(call, "dags");
 	int rc = api_query(call, sql.ptr, params, 2, put_row, &listing, err);
 	api_end_list(call, listing.total);

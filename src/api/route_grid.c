@@ -112,7 +112,7 @@ static int read_grid(struct grid *grid, int64_t limit, struct mr_error *err)
 		    call,
 		    "SELECT run_no, task_id, state, count(*) AS n, min(start_date) AS start, "
 		    "max(end_date) AS end, max(try_number) AS tries FROM task_instance WHERE run_no = "
-		    "CAST(?1 AS BIGINT) GROUP BY task_id, state",
+		    "CAST(?1 AS BIGINT) GROUP BY run_no, task_id, state",
 		    &run_no, 1, take_cell, grid, err);
 	}
 	return rc;

@@ -26,12 +26,7 @@
 	}
 
 static const struct field fields[] = {
-    /* One that never began has no try, but clients want a UUID: of its run, map index and name's end. */
-    {"id",
-     "CASE WHEN t.id <> '' THEN t.id ELSE printf('%08x-%04x-8000-8000-', t.run_no & 4294967295, t.map_index "
-     "+ 1) "
-     "|| lower(substr('000000000000' || hex(t.task_id), -12)) END",
-     FIELD_STRING},
+    {"id", "json_array(t.id, t.run_no, t.map_index, t.task_id)", FIELD_TRY},
     INSTANCE_FIELDS,
     {"logical_date", "r.logical_date", FIELD_TIME},
     {"run_after", "r.run_after", FIELD_TIME},
@@ -95,7 +90,7 @@ static const struct resource tries = {
     .fields = try_fields,
     .field_count = MR_COUNT(try_fields),
     .order = "t.try_number",
-    .tie = "t.end_date",
+    .tie = "t.end_date NULLS FIRST",
 };
 
 static const char *no_instance(struct api_call *call)
@@ -160,7 +155,8 @@ int api_instance_mapped_list(struct api_call *call, struct mr_error *err)
 
 int api_instance_mapped_get(struct api_call *call, struct mr_error *err)
 {
-	struct sql_params params = {{call->path[0], call->path[1], call->path[2], call->path[3]}, 4};
+	struct sql_params params = {{call->path[0], call->path[1], call->path[2], api_number(call->path[3])},
+				    4};
 	return list_one(call, &api_instances, ONE_MAPPED, &params, no_instance(call), err);
 }
 
@@ -168,7 +164,7 @@ int api_instance_mapped_get(struct api_call *call, struct mr_error *err)
 
 static int list_tries(struct api_call *call, mr_str map_index, struct mr_error *err)
 {
-	struct sql_params params = {{call->path[0], call->path[1], call->path[2], map_index}, 4};
+	struct sql_params params = {{call->path[0], call->path[1], call->path[2], api_number(map_index)}, 4};
 	int64_t count;
 	int rc = check_run(call, err);
 	if (rc < 0)
@@ -191,7 +187,8 @@ int api_instance_mapped_tries(struct api_call *call, struct mr_error *err)
 
 static int one_try(struct api_call *call, mr_str map_index, mr_str number, struct mr_error *err)
 {
-	struct sql_params params = {{call->path[0], call->path[1], call->path[2], map_index, number}, 5};
+	struct sql_params params = {
+	    {call->path[0], call->path[1], call->path[2], api_number(map_index), api_number(number)}, 5};
 	return list_one(call, &tries, ONE_MAPPED " AND t.try_number = CAST(?5 AS BIGINT)", &params,
 			no_instance(call), err);
 }

@@ -26,7 +26,8 @@ static int take_state(void *arg, struct json_value row, struct mr_error *err)
 /* 1: it is over; 0: not yet; -1: there is no such try. */
 static int try_state(struct api_call *call, mr_str map_index, int *out, struct mr_error *err)
 {
-	mr_str params[] = {call->path[0], call->path[1], call->path[2], map_index, call->path[3]};
+	mr_str params[] = {call->path[0], call->path[1], call->path[2], api_number(map_index),
+			   api_number(call->path[3])};
 	*out = -1;
 	return api_query(
 	    call,

@@ -134,12 +134,12 @@ static const struct resource event_logs = {
 int api_event_log_list(struct api_call *call, struct mr_error *err)
 {
 	struct sql_params params = {0};
-	return list_answer(call, &event_logs, "1", &params, err);
+	return list_answer(call, &event_logs, "TRUE", &params, err);
 }
 
 int api_event_log_get(struct api_call *call, struct mr_error *err)
 {
-	struct sql_params params = {{call->path[0]}, 1};
+	struct sql_params params = {{api_number(call->path[0])}, 1};
 	return list_one(call, &event_logs, "l.id = CAST(?1 AS BIGINT)", &params,
 			"The Event Log was not found", err);
 }

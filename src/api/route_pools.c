@@ -49,7 +49,7 @@ static int put_pool(struct api_call *call, mr_str name, struct mr_error *err)
 int api_pool_list(struct api_call *call, struct mr_error *err)
 {
 	struct sql_params params = {0};
-	return list_answer(call, &pools, "1", &params, err);
+	return list_answer(call, &pools, "TRUE", &params, err);
 }
 
 int api_pool_get(struct api_call *call, struct mr_error *err)

@@ -22,7 +22,8 @@ static const struct field fields[] = {
      "'asset_triggered' THEN 'asset' ELSE 'rest_api' END",
      FIELD_STRING},
     {"triggering_user_name",
-     "(SELECT l.owner FROM log l WHERE l.dag_id = r.dag_id AND l.run_id = r.run_id AND l.event = 'trigger')",
+     "(SELECT l.owner FROM log l WHERE l.dag_id = r.dag_id AND l.run_id = r.run_id AND l.event = 'trigger' "
+     "ORDER BY l.id LIMIT 1)",
      FIELD_TEXT},
     {"conf", "r.conf", FIELD_JSON},
     {"note", "n.content", FIELD_TEXT},
@@ -230,9 +231,9 @@ int api_run_clear(struct api_call *call, struct mr_error *err)
 	mr_buf_clear(&call->reply->body);
 	call->w = json_writer(&call->reply->body);
 	if (rc == 0 && dry_run)
-		return api_put_instances(call, clear.dag_id, clear.run_id,
-					 clear.only_failed ? "t.state IN ('failed', 'upstream_failed')" : "1",
-					 err);
+		return api_put_instances(
+		    call, clear.dag_id, clear.run_id,
+		    clear.only_failed ? "t.state IN ('failed', 'upstream_failed')" : "TRUE", err);
 	if (rc == 0)
 		rc = dags_call(call->dags, clear_in_core, &clear, err);
 	return rc < 0 ? rc : put_run(call, clear.dag_id, clear.run_id, err);

@@ -155,7 +155,8 @@ static void follow_log(struct api_call *call, struct stream *stream)
 	struct mr_buf path = {0};
 	for (size_t i = 0; i < MR_COUNT(names); i++) {
 		mr_str value = api_param(call, names[i]);
-		stream->texts[i] = value.len ? mr_strndup(value) : mr_strdup(i == 3 ? "-1" : "1");
+		stream->texts[i] = value.len ? mr_strndup(i > 2 ? api_number(value) : value)
+					     : mr_strdup(i == 3 ? "-1" : "1");
 		stream->params[i] = mr_str_from(stream->texts[i]);
 	}
 	task_log_path(dags_logs(call->dags), stream->params[0], stream->params[1], stream->params[2],

@@ -62,7 +62,7 @@ int api_xcom_get(struct api_call *call, struct mr_error *err)
 {
 	mr_str map_index = api_param(call, "map_index");
 	struct sql_params params = {{call->path[0], call->path[1], call->path[2], call->path[3],
-				     map_index.len ? map_index : MR_STR("-1")},
+				     map_index.len ? api_number(map_index) : MR_STR("-1")},
 				    5};
 	return list_one(
 	    call, &xcom,
