@@ -31,7 +31,7 @@ static void check_engine(struct doctor *d)
 	int rc = sql_engine_open(NULL, &engine, &err);
 	if (rc == 0)
 		rc = sql_connect(engine, &conn, &err);
-	say(d, rc == 0, "DuckDB", rc == 0 ? sql_engine_version() : err.message,
+	say(d, rc == 0, "DuckDB", rc == 0 ? sql_engine_version(&err) : err.message,
 	    "run tools/setup.sh and build again");
 	sql_disconnect(conn);
 	sql_engine_close(engine);

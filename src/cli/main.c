@@ -100,7 +100,9 @@ int main(int argc, char **argv)
 		return argc > 1 ? EXIT_OK : EXIT_USAGE;
 	}
 	if (strcmp(word, "version") == 0 || strcmp(word, "--version") == 0) {
-		printf("millrace " MR_VERSION " (DuckDB %s)\n", sql_engine_version());
+		struct mr_error err;
+		const char *engine = sql_engine_version(&err);
+		printf("millrace " MR_VERSION " (DuckDB %s)\n", engine ? engine : err.message);
 		return EXIT_OK;
 	}
 	for (size_t i = 0; i < MR_COUNT(commands); i++) {

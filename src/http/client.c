@@ -3,8 +3,8 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "codec/json.h"
+#include "http/curl_calls.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -102,6 +102,9 @@ static int refused(struct call *call, long status, struct mr_error *err)
 int http_call(const char *method, const char *address, const char *path, mr_str body, http_put_fn put,
 	      void *arg, struct mr_error *err)
 {
+	int rc = curl_load(err);
+	if (rc < 0)
+		return rc;
 	char *url = mr_asprintf("http://%s%s", address, path);
 	struct call call = {.curl = curl_easy_init(), .put = put, .arg = arg};
 	mr_buf_init(&call.refusal, 1u << 20);
@@ -120,7 +123,6 @@ int http_call(const char *method, const char *address, const char *path, mr_str 
 	CURLcode code = curl_easy_perform(call.curl);
 	long status = 0;
 	curl_easy_getinfo(call.curl, CURLINFO_RESPONSE_CODE, &status);
-	int rc = 0;
 	if (call.ended_by_put)
 		rc = mr_fail(err, MR_ERR_CANCELLED, "ended");
 	else if (code != CURLE_OK)

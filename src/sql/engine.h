@@ -28,7 +28,7 @@ struct sql_engine_options {
 MR_NODISCARD int sql_engine_open(const struct sql_engine_options *options, struct sql_engine **out,
 				 struct mr_error *err);
 void sql_engine_close(struct sql_engine *engine);
-const char *sql_engine_version(void);
+const char *sql_engine_version(struct mr_error *err); /* NULL: the library cannot be loaded */
 /* Run statements (CREATE OR REPLACE MACRO ...) whose names every connection then sees. Call it
  * before the first connection. */
 MR_NODISCARD int sql_engine_install(struct sql_engine *engine, const char *statements, struct mr_error *err);

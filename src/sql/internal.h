@@ -4,9 +4,9 @@
 #include "base/mem.h"
 #include "base/vec.h"
 #include "codec/json.h"
+#include "sql/duckdb_calls.h"
 #include "sql/engine.h"
 
-#include <duckdb.h>
 #include <pthread.h>
 
 struct registered_source {

@@ -52,7 +52,7 @@ static char *error_text(const struct mr_error *err)
 	return mr_asprintf("%s%s%s", err->message, err->hint[0] ? "\n" : "", err->hint);
 }
 
-static duckdb_logical_type duckdb_type_of(const struct column_def *def)
+static duckdb_logical_type logical_type_of(const struct column_def *def)
 {
 	static const duckdb_type types[] = {
 	    [COL_BOOLEAN] = DUCKDB_TYPE_BOOLEAN,
@@ -81,7 +81,7 @@ static duckdb_logical_type duckdb_type_of(const struct column_def *def)
 static void add_result_columns(duckdb_bind_info info, const struct bound_source *b)
 {
 	for (size_t i = 0; i < b->def_count; i++) {
-		duckdb_logical_type type = duckdb_type_of(&b->defs[i]);
+		duckdb_logical_type type = logical_type_of(&b->defs[i]);
 		char *name = mr_strndup(b->defs[i].name);
 		duckdb_bind_add_result_column(info, name, type);
 		free(name);

@@ -1,8 +1,8 @@
 #include "task/web.h"
 
 #include "base/mem.h"
+#include "http/curl_calls.h"
 
-#include <curl/curl.h>
 #include <stdlib.h>
 
 #define TIMEOUT_MS 60000
@@ -48,6 +48,9 @@ static int failed(CURL *curl, CURLcode code, const char *url, struct mr_error *e
 
 int web_call(const struct web_request *request, int *status, struct mr_buf *body, struct mr_error *err)
 {
+	int rc = curl_load(err);
+	if (rc < 0)
+		return rc;
 	CURL *curl = curl_easy_init();
 	struct curl_slist *headers = NULL;
 	long code = 0;
@@ -99,6 +102,9 @@ static size_t give(char *to, size_t one, size_t size, void *arg)
 
 int web_mail(const struct web_mail *mail, struct mr_error *err)
 {
+	int rc = curl_load(err);
+	if (rc < 0)
+		return rc;
 	CURL *curl = curl_easy_init();
 	struct curl_slist *to = NULL;
 	mr_str rest = mail->message;
