@@ -19,8 +19,8 @@
 #include "dag/store_sql.h"
 
 #include "codec/utf8.h"
+#include "dag/libpq_calls.h"
 
-#include <libpq-fe.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -471,6 +471,9 @@ static const struct store_db_ops ops = {
 static int describe(struct postgres_db *db, struct mr_error *err)
 {
 	const char *user = "", *host = "", *port = "", *name = "";
+	int rc = libpq_load(err);
+	if (rc < 0)
+		return rc;
 	PQconninfoOption *all = PQconninfoParse(db->url, NULL);
 	if (!all) {
 		mr_fail(err, MR_ERR_INVALID,
