@@ -1,6 +1,7 @@
 #include "api/dags.h"
 
 #include "api/json.h"
+#include "api/lead.h"
 #include "api/task_channel.h"
 #include "api/watch.h"
 #include "base/log.h"
@@ -20,13 +21,18 @@ struct dags {
 	struct dags_options options;
 	char *data, *folder, *store_path, *task_folder, *vault_folder, *logs, *tables;
 	char hostname[256];
+	char *who; /* HOST:FOLDER: us among the servers that share a store */
 	struct dag_store *store;
 	struct vault *vault;
 	struct hub *hub;
 	struct dag_load_options load;
 	struct airflow_cache airflow;
 	struct task_services services;
-	struct scheduler *scheduler; /* NULL: not started */
+	pthread_rwlock_t leading;
+	struct scheduler *scheduler; /* NULL: not started, or standing by; changes under `leading` */
+	struct lead *lead;           /* NULL: the store is ours alone */
+	_Atomic bool stopping;
+	uint64_t files_mark; /* of the DAG folder, while standing by */
 	struct dag_executor *process, *engine;
 	struct notifier *notifier;
 	struct watch *watch;
@@ -39,6 +45,11 @@ struct dags {
 	int64_t loaded_us;
 	double load_seconds;
 };
+
+static bool is_shared(const struct dags *dags)
+{
+	return dags->options.metadata && !dags->options.scratch;
+}
 
 /* ---- what the files say ---- */
 
@@ -257,7 +268,10 @@ static int refresh(void *arg, struct mr_error *err)
 
 void dags_asset_event(struct dags *dags, mr_str uri, mr_str extra_json)
 {
-	scheduler_asset_event(dags->scheduler, uri, extra_json, -1);
+	pthread_rwlock_rdlock(&dags->leading);
+	if (dags->scheduler)
+		scheduler_asset_event(dags->scheduler, uri, extra_json, -1);
+	pthread_rwlock_unlock(&dags->leading);
 }
 
 /* Has the store an event of this table with a version? A table that was there before its first watcher
@@ -300,8 +314,10 @@ static void files_changed(void *arg)
 
 void dags_reload(struct dags *dags)
 {
+	pthread_rwlock_rdlock(&dags->leading);
 	if (dags->scheduler)
 		scheduler_reload(dags->scheduler);
+	pthread_rwlock_unlock(&dags->leading);
 }
 
 /* ---- open ---- */
@@ -336,17 +352,18 @@ int dags_open(const struct dags_options *options, struct dags **out, struct mr_e
 	dags->data = mr_strdup(options->data);
 	dags->folder = mr_strdup(options->folder);
 	const char *own = options->scratch ? options->scratch : options->data;
-	bool shared = options->metadata && !options->scratch;
-	dags->store_path = shared ? mr_strdup(options->metadata) : mr_asprintf("%s/dags.db", own);
+	if (gethostname(dags->hostname, sizeof dags->hostname - 1) != 0)
+		snprintf(dags->hostname, sizeof dags->hostname, "localhost");
+	dags->store_path = is_shared(dags) ? mr_strdup(options->metadata) : mr_asprintf("%s/dags.db", own);
 	char *here = own[0] == '/' ? NULL : getcwd(NULL, 0); /* tasks run in folders of their own */
 	dags->task_folder = mr_asprintf("%s%s%s/dag", here ? here : "", here ? "/" : "", own);
 	free(here);
+	dags->who = mr_asprintf("%s:%s", dags->hostname, dags->task_folder);
 	dags->vault_folder = mr_asprintf("%s/dag", options->data);
 	dags->logs = mr_asprintf("%s/dag/logs", own);
 	dags->tables = mr_asprintf("%s/tables", options->data);
-	if (gethostname(dags->hostname, sizeof dags->hostname - 1) != 0)
-		snprintf(dags->hostname, sizeof dags->hostname, "localhost");
 	pthread_mutex_init(&dags->lock, NULL);
+	pthread_rwlock_init(&dags->leading, NULL);
 	pthread_mutex_init(&dags->calling, NULL);
 	dags->load = (struct dag_load_options){.disk = options->env->disk,
 					       .check_template = task_check_template,
@@ -389,7 +406,7 @@ static void written(void *arg, const struct store_batch *batch)
 	hub_publish(dags->hub, batch);
 }
 
-static int start_executors(struct dags *dags, struct mr_error *err)
+static int start_executors(struct dags *dags, struct scheduler *scheduler, struct mr_error *err)
 {
 	dags->services = (struct task_services){
 	    .env = dags->options.env,
@@ -397,7 +414,7 @@ static int start_executors(struct dags *dags, struct mr_error *err)
 	    .logs = dags->logs,
 	    .dags_folder = dags->folder,
 	    .hostname = dags->hostname,
-	    .sink = scheduler_sink(dags->scheduler),
+	    .sink = scheduler_sink(scheduler),
 	    .vault = dags->vault,
 	    .catalog = dags->options.catalog,
 	    .sessions = dags->options.sessions,
@@ -414,41 +431,6 @@ static int start_executors(struct dags *dags, struct mr_error *err)
 	return rc;
 }
 
-int dags_start(struct dags *dags, struct mr_error *err)
-{
-	struct scheduler_options options = {
-	    .env = dags->options.env,
-	    .store = dags->store,
-	    .folder = dags->folder,
-	    .load = dags->load,
-	    .parallelism = dags->options.parallelism,
-	    .hostname = dags->hostname,
-	    .executor_of = executor_of,
-	    .tell = tell,
-	    .written = written,
-	    .loaded = take_set,
-	    .arg = dags,
-	};
-	struct watch_options watch = {dags->folder, dags->tables, files_changed, committed, dags};
-	int rc = notifier_new(dags->vault, &dags->notifier, err);
-	if (rc == 0)
-		rc = scheduler_new(&options, &dags->scheduler, err);
-	if (rc == 0)
-		rc = start_executors(dags, err);
-	if (rc == 0)
-		rc = task_channel_new(dags, scheduler_sink(dags->scheduler), dags->task_folder,
-				      &dags->channel, err);
-	if (rc == 0)
-		rc = scheduler_start(dags->scheduler, err);
-	if (rc == 0)
-		rc = watch_new(&watch, &dags->watch, err);
-	if (rc < 0)
-		dags_stop(dags);
-	else
-		airflow_triggers_start(dags->task_folder, dags->folder);
-	return rc;
-}
-
 static void free_executor(struct dag_executor **executor)
 {
 	if (*executor)
@@ -456,19 +438,162 @@ static void free_executor(struct dag_executor **executor)
 	*executor = NULL;
 }
 
-void dags_stop(struct dags *dags)
+/* The executors' last questions find no scheduler; what they report is dropped with it. */
+static void free_parts(struct dags *dags, struct scheduler *scheduler)
+{
+	task_channel_free(dags->channel);
+	dags->channel = NULL;
+	free_executor(&dags->process);
+	free_executor(&dags->engine);
+	scheduler_free(scheduler);
+}
+
+static void end(struct dags *dags)
 {
 	watch_free(dags->watch);
 	dags->watch = NULL;
 	task_channel_free(dags->channel);
 	dags->channel = NULL;
-	hub_close(dags->hub);
 	if (dags->scheduler)
-		scheduler_stop(dags->scheduler);
-	free_executor(&dags->process);
-	free_executor(&dags->engine);
-	scheduler_free(dags->scheduler);
+		scheduler_stop(dags->scheduler); /* whoever waits for it is answered */
+	pthread_rwlock_wrlock(&dags->leading);
+	struct scheduler *scheduler = dags->scheduler;
 	dags->scheduler = NULL;
+	pthread_rwlock_unlock(&dags->leading);
+	free_parts(dags, scheduler);
+}
+
+static bool may_start(void *arg)
+{
+	struct dags *dags = arg;
+	return !dags->lead || lead_holds(dags->lead);
+}
+
+static int new_scheduler(struct dags *dags, const struct store_leader *seen, struct scheduler **out,
+			 struct mr_error *err)
+{
+	struct scheduler_options options = {
+	    .env = dags->options.env,
+	    .store = dags->store,
+	    .folder = dags->folder,
+	    .load = dags->load,
+	    .parallelism = dags->options.parallelism,
+	    .hostname = dags->who,
+	    .seen = seen,
+	    .leads = may_start,
+	    .executor_of = executor_of,
+	    .tell = tell,
+	    .written = written,
+	    .loaded = take_set,
+	    .arg = dags,
+	};
+	return scheduler_new(&options, out, err);
+}
+
+/* Schedule from now on; 1: another server was faster than we who saw `seen`. */
+static int begin(struct dags *dags, const struct store_leader *seen, struct mr_error *err)
+{
+	struct watch_options watch = {dags->folder, dags->tables, files_changed, committed, dags};
+	struct scheduler *scheduler = NULL;
+	int rc = new_scheduler(dags, seen, &scheduler, err);
+	if (rc == 0)
+		rc = start_executors(dags, scheduler, err);
+	if (rc == 0)
+		rc =
+		    task_channel_new(dags, scheduler_sink(scheduler), dags->task_folder, &dags->channel, err);
+	if (rc != 0) {
+		free_parts(dags, scheduler);
+		return rc;
+	}
+	/* Tasks that it starts may ask for it at once: they wait here. */
+	pthread_rwlock_wrlock(&dags->leading);
+	rc = scheduler_start(scheduler, err);
+	dags->scheduler = rc == 0 ? scheduler : NULL;
+	pthread_rwlock_unlock(&dags->leading);
+	if (rc < 0) {
+		free_parts(dags, scheduler);
+		return rc;
+	}
+	rc = watch_new(&watch, &dags->watch, err);
+	if (rc < 0)
+		end(dags);
+	else
+		airflow_triggers_start(dags->task_folder, dags->folder);
+	return rc;
+}
+
+/* ---- among servers that share a store ---- */
+
+static int lead_start(void *arg, const struct store_leader *seen, uint64_t *epoch, struct mr_error *err)
+{
+	struct dags *dags = arg;
+	int rc = begin(dags, seen, err);
+	if (rc == 0)
+		*epoch = scheduler_epoch(dags->scheduler);
+	return rc;
+}
+
+static void lead_stop(void *arg)
+{
+	end(arg);
+}
+
+static void lead_renewed(void *arg, int64_t ms)
+{
+	struct dags *dags = arg;
+	struct mr_error err;
+	if (process_executor_lease(dags->process, ms, &err) < 0)
+		mr_log_error("scheduler", &err); /* without its keeper no task runs either */
+}
+
+/* What the files say is shown here too. */
+static void stand_by(void *arg)
+{
+	struct dags *dags = arg;
+	struct dag_set set;
+	uint64_t mark = dag_folder_mark(dags->options.env->disk, dags->folder);
+	if (mark == dags->files_mark)
+		return;
+	if (load_files(dags, &set, NULL) == 0)
+		take_set(dags, &set);
+	dag_set_release(&set);
+	dags->files_mark = mark;
+}
+
+static int start_lead(struct dags *dags, struct mr_error *err)
+{
+	struct lead_options options = {
+	    .env = dags->options.env,
+	    .store = dags->store,
+	    .who = dags->who,
+	    .lease_ms = dags->options.lease_ms,
+	    .start = lead_start,
+	    .stop = lead_stop,
+	    .renewed = lead_renewed,
+	    .standing_by = stand_by,
+	    .arg = dags,
+	};
+	return lead_new(&options, &dags->lead, err);
+}
+
+int dags_start(struct dags *dags, struct mr_error *err)
+{
+	int rc = notifier_new(dags->vault, &dags->notifier, err);
+	if (rc == 0)
+		rc = is_shared(dags) ? start_lead(dags, err) : begin(dags, NULL, err);
+	if (rc < 0)
+		dags_stop(dags);
+	return rc;
+}
+
+void dags_stop(struct dags *dags)
+{
+	hub_close(dags->hub);
+	dags->stopping = true;
+	lead_free(dags->lead);
+	dags->lead = NULL;
+	end(dags);
+	dags->stopping = false;
 	notifier_free(dags->notifier);
 	dags->notifier = NULL;
 }
@@ -491,8 +616,9 @@ void dags_free(struct dags *dags)
 		dags->store->ops->free(dags->store);
 	pthread_mutex_destroy(&dags->lock);
 	pthread_mutex_destroy(&dags->calling);
+	pthread_rwlock_destroy(&dags->leading);
 	char *const texts[] = {dags->vault_folder, dags->data, dags->folder, dags->store_path,
-			       dags->task_folder,  dags->logs, dags->tables};
+			       dags->task_folder,  dags->logs, dags->tables, dags->who};
 	for (size_t i = 0; i < MR_COUNT(texts); i++)
 		free(texts[i]);
 	free(dags);
@@ -508,7 +634,7 @@ static int call_store(struct dags *dags, scheduler_fn *fn, void *arg, struct mr_
 				       .rng = env->rng,
 				       .load = dags->load,
 				       .parallelism = dags->options.parallelism,
-				       .hostname = mr_str_from(dags->hostname)};
+				       .hostname = mr_str_from(dags->who)};
 	struct core *core;
 	struct dag_set set;
 	pthread_mutex_lock(&dags->calling);
@@ -530,10 +656,29 @@ static int call_store(struct dags *dags, scheduler_fn *fn, void *arg, struct mr_
 	return rc;
 }
 
+/* Another server may lead: its place is not taken for one call. */
+static int check_leader(struct dags *dags, struct mr_error *err)
+{
+	struct store_leader leader;
+	int rc = dags->store->ops->look(dags->store, &leader, err);
+	if (rc < 0 || leader.epoch == 0 || (!dags->lead && strcmp(leader.who, dags->who) == 0))
+		return rc;
+	mr_fail(err, MR_ERR_UNAVAILABLE, "this server stands by: %s leads", leader.who);
+	return mr_hint(err, "ask that one; here is what can be read");
+}
+
 int dags_call(struct dags *dags, scheduler_fn *fn, void *arg, struct mr_error *err)
 {
-	return dags->scheduler ? scheduler_call(dags->scheduler, fn, arg, err)
-			       : call_store(dags, fn, arg, err);
+	pthread_rwlock_rdlock(&dags->leading);
+	bool leads = dags->scheduler != NULL;
+	int rc = leads ? scheduler_call(dags->scheduler, fn, arg, err) : 0;
+	pthread_rwlock_unlock(&dags->leading);
+	if (leads)
+		return rc;
+	if (dags->stopping) /* a task that is stopped with its executor asks */
+		return mr_fail(err, MR_ERR_CLOSED, "the scheduler has stopped");
+	rc = is_shared(dags) ? check_leader(dags, err) : 0;
+	return rc < 0 ? rc : call_store(dags, fn, arg, err);
 }
 
 /* ---- looking ---- */
@@ -573,6 +718,13 @@ bool dags_started(const struct dags *dags)
 	return dags->scheduler != NULL;
 }
 
+bool dags_leader(struct dags *dags, struct lead_state *out)
+{
+	if (dags->lead)
+		*out = lead_state(dags->lead);
+	return dags->lead != NULL;
+}
+
 double dags_load_seconds(struct dags *dags)
 {
 	return dags->load_seconds;
@@ -580,5 +732,9 @@ double dags_load_seconds(struct dags *dags)
 
 struct scheduler_stats dags_stats(struct dags *dags)
 {
-	return dags->scheduler ? scheduler_stats(dags->scheduler) : (struct scheduler_stats){0};
+	pthread_rwlock_rdlock(&dags->leading);
+	struct scheduler_stats stats =
+	    dags->scheduler ? scheduler_stats(dags->scheduler) : (struct scheduler_stats){0};
+	pthread_rwlock_unlock(&dags->leading);
+	return stats;
 }

@@ -20,6 +20,7 @@
 #include "task/vault.h"
 
 struct catalog;
+struct lead_state;
 struct groups;
 struct session_pool;
 struct dags;
@@ -72,5 +73,7 @@ struct hub *dags_hub(struct dags *dags);
 const struct env *dags_env(const struct dags *dags);
 const char *dags_logs(const struct dags *dags); /* folder of the logs */
 const char *dags_folder(const struct dags *dags);
-bool dags_started(const struct dags *dags);
+bool dags_started(const struct dags *dags); /* and it schedules */
+/* False: no other server can lead; nothing is written. */
+bool dags_leader(struct dags *dags, struct lead_state *out);
 struct scheduler_stats dags_stats(struct dags *dags); /* zeros when not started */

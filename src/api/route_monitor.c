@@ -1,4 +1,5 @@
 /* api/route_monitor.c - health, version, import errors, the audit log. */
+#include "api/lead.h"
 #include "api/list.h"
 #include "api/routes.h"
 
@@ -19,17 +20,41 @@ static void put_part(struct json_writer *w, const char *name, const char *heartb
 	json_end_object(w);
 }
 
+/* Of servers that share a store: the leader's beats are its scheduler's. */
+static void put_leader(struct json_writer *w, const struct lead_state *state)
+{
+	json_key(w, "leader");
+	json_begin_object(w);
+	if (state->leader.epoch)
+		json_member_cstr(w, "hostname", state->leader.who);
+	else
+		put_null(w, "hostname");
+	json_member_int(w, "epoch", (int64_t)state->leader.epoch);
+	json_member_bool(w, "this_server", state->leads);
+	put_time(w, "latest_heartbeat", state->beat_us ? state->beat_us : NO_TIME);
+	json_end_object(w);
+}
+
 /* The parts are threads of this process: they live as long as it answers. */
 int api_health(struct api_call *call, struct mr_error *err)
 {
 	(void)err;
 	bool runs = dags_started(call->dags) && !dags_stats(call->dags).fenced;
+	bool store = true;
 	int64_t now = clock_wall_us(dags_env(call->dags)->clock);
+	struct lead_state state;
+	bool shared = dags_leader(call->dags, &state);
+	if (shared) {
+		store = now - state.seen_us < state.lease_us;
+		runs = store && now - state.beat_us < state.lease_us;
+	}
 	json_begin_object(&call->w);
-	put_part(&call->w, "metadatabase", NULL, true, now);
+	put_part(&call->w, "metadatabase", NULL, store, now);
 	put_part(&call->w, "scheduler", "latest_scheduler_heartbeat", runs, now);
 	put_part(&call->w, "triggerer", "latest_triggerer_heartbeat", runs, now);
 	put_part(&call->w, "dag_processor", "latest_dag_processor_heartbeat", runs, now);
+	if (shared)
+		put_leader(&call->w, &state);
 	json_end_object(&call->w);
 	return 0;
 }

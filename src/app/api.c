@@ -38,7 +38,7 @@ int app_dag_call(struct app *app, const char *method, const char *target, mr_str
 	}
 	/* Without a scheduler nobody else tells the store what the files say. */
 	int rc = dags_started(dags) ? 0 : dags_call(dags, nothing, NULL, err);
-	if (rc < 0)
+	if (rc < 0 && rc != MR_ERR_UNAVAILABLE) /* another server leads: what is there can be read */
 		return rc;
 	api_handle_target(dags, method, target, body, &reply);
 	if (reply.status >= 300)

@@ -274,6 +274,11 @@ int core_new(const struct core_options *options, int64_t wall_us, int64_t mono_u
 	return 0;
 }
 
+uint64_t core_epoch(const struct core *core)
+{
+	return core->epoch;
+}
+
 static void free_dag(struct dag_state *state)
 {
 	for (size_t i = 0; i < state->runs.len; i++)

@@ -37,6 +37,7 @@ struct core_options {
  * the first core_turn: core_set_dags and core_reattach. The times are now's. */
 MR_NODISCARD int core_new(const struct core_options *options, int64_t wall_us, int64_t mono_us,
 			  struct core **out, struct mr_error *err);
+uint64_t core_epoch(const struct core *core);
 void core_free(struct core *core); /* NULL is fine; what was not taken is dropped */
 
 /* The DAGs as they are now; takes references. Runs go on with the version that they began with. */

@@ -9,7 +9,8 @@
 
 #define RELOAD_MS 5000
 #define PARALLELISM 32
-#define WRITE_AGAIN_MS 1000
+#define WRITE_AGAIN_MS 100      /* and twice as long each time, */
+#define WRITE_AGAIN_MAX_MS 5000 /* until */
 
 enum letter_kind { LETTER_REPORT, LETTER_EVENT, LETTER_ASSET, LETTER_CALL, LETTER_SET };
 
@@ -306,6 +307,9 @@ static void *decide(void *arg)
 static void submit(struct scheduler *s, struct dag_try *try)
 {
 	struct mr_error err;
+	/* It was durable before it slept; another scheduler has it now. */
+	if (s->options.leads && !s->options.leads(s->options.arg))
+		return;
 	struct dag_executor *executor =
 	    s->options.executor_of(s->options.arg, try->task->executor, try->task->operator);
 	int rc = executor
@@ -340,7 +344,7 @@ static void act(struct scheduler *s, const struct store_batch *batch)
 static bool apply(struct scheduler *s, const struct store_batch *batch)
 {
 	struct mr_error err;
-	for (;;) {
+	for (int64_t again_ms = WRITE_AGAIN_MS;; again_ms = mr_min_i64(again_ms * 2, WRITE_AGAIN_MAX_MS)) {
 		int rc = s->options.store->ops->apply(s->options.store, batch, &err);
 		if (rc == 0)
 			return true;
@@ -352,7 +356,7 @@ static bool apply(struct scheduler *s, const struct store_batch *batch)
 		if (give_up)
 			s->stopping = true;
 		else
-			wait_us(&s->work, &s->lock, WRITE_AGAIN_MS * 1000);
+			wait_us(&s->work, &s->lock, again_ms * 1000);
 		pthread_mutex_unlock(&s->lock);
 		if (give_up)
 			return false;
@@ -461,14 +465,20 @@ int scheduler_new(const struct scheduler_options *options, struct scheduler **ou
 				    .rng = options->env->rng,
 				    .load = options->load,
 				    .parallelism = s->options.parallelism,
-				    .hostname = mr_str_from(options->hostname)};
+				    .hostname = mr_str_from(options->hostname),
+				    .seen = options->seen};
 	int rc = core_new(&core, wall(s), mono(s), &s->core, err);
-	if (rc < 0) {
+	if (rc != 0) {
 		scheduler_free(s);
 		return rc;
 	}
 	*out = s;
 	return 0;
+}
+
+uint64_t scheduler_epoch(const struct scheduler *s)
+{
+	return core_epoch(s->core);
 }
 
 struct dag_sink *scheduler_sink(struct scheduler *s)

@@ -27,6 +27,8 @@ struct scheduler_options {
 	int64_t reload_ms;   /* between looks at the folder; 0: 5 s */
 	int32_t parallelism; /* 0: 32, as Airflow's */
 	const char *hostname;
+	const struct store_leader *seen; /* as in core_options; for scheduler_new */
+	bool (*leads)(void *arg);        /* may a try be started now? NULL: yes */
 	/* Who runs a task: by its `executor:` name or its operator. The executor is asked from one
 	 * thread. Called with the scheduler's lock not held. NULL: MR_ERR_UNSUPPORTED and lost. */
 	struct dag_executor *(*executor_of)(void *arg, mr_str name, const struct operator* op);
@@ -38,9 +40,11 @@ struct scheduler_options {
 	void *arg;
 };
 
-/* Executors that must report to scheduler_sink are made between new and start. */
+/* 1: another scheduler leads than `seen`. Executors that must report to scheduler_sink are made between new
+ * and start. */
 MR_NODISCARD int scheduler_new(const struct scheduler_options *options, struct scheduler **out,
 			       struct mr_error *err);
+uint64_t scheduler_epoch(const struct scheduler *scheduler);
 struct dag_sink *scheduler_sink(struct scheduler *scheduler);
 /* Load the folder, ask the executors what became of the tries of the last scheduler, begin. */
 MR_NODISCARD int scheduler_start(struct scheduler *scheduler, struct mr_error *err);

@@ -311,7 +311,7 @@ static const char *const statements[] = {
 	"BIGINT)) RETURNING epoch",
     [STORE_BEAT - STORE_TABLES] = "UPDATE leader SET beat = beat + 1 WHERE epoch = ?1 RETURNING beat",
     [STORE_EPOCH - STORE_TABLES] = "SELECT epoch, batch FROM leader",
-    [STORE_BATCH - STORE_TABLES] = "UPDATE leader SET batch = ?1",
+    [STORE_BATCH - STORE_TABLES] = "UPDATE leader SET batch = ?1, beat = beat + 1",
     [STORE_FORGET_XCOMS - STORE_TABLES] =
 	"DELETE FROM xcom WHERE run_no = ?1 AND task_id = ?2 AND map_index = ?3",
     [STORE_REMOVE_TASK - STORE_TABLES] =

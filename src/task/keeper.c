@@ -93,6 +93,18 @@ static void say_hello(struct keeper *keeper)
 	loop_timer_cancel(keeper->loop, &keeper->linger);
 }
 
+static void say_unknown(struct keeper *keeper, mr_str id)
+{
+	struct mr_buf json = {0};
+	struct json_writer w = json_writer(&json);
+	json_begin_object(&w);
+	json_member_cstr(&w, "say", "unknown");
+	json_member_str(&w, "id", id);
+	json_end_object(&w);
+	keeper_send(keeper, mr_buf_view(&json));
+	mr_buf_release(&json);
+}
+
 static void answer(struct keeper *keeper, mr_str id)
 {
 	struct keeper_task *task = mr_map_get(&keeper->tasks, id);
@@ -105,14 +117,30 @@ static void answer(struct keeper *keeper, mr_str id)
 		keeper_send_after_journal(keeper, line);
 		return;
 	}
-	struct mr_buf json = {0};
-	struct json_writer w = json_writer(&json);
-	json_begin_object(&w);
-	json_member_cstr(&w, "say", "unknown");
-	json_member_str(&w, "id", id);
-	json_end_object(&w);
-	keeper_send(keeper, mr_buf_view(&json));
-	mr_buf_release(&json);
+	say_unknown(keeper, id);
+}
+
+/* The server was not heard of in time: another may have taken its place and start these tries again. */
+static void on_lease(struct loop_timer *timer)
+{
+	struct keeper *keeper = MR_CONTAINER_OF(timer, struct keeper, lease);
+	keeper_kill_tasks(keeper, "lease");
+}
+
+bool keeper_lease_over(const struct keeper *keeper)
+{
+	return keeper->lease_until_us && loop_now_us(keeper->loop) >= keeper->lease_until_us;
+}
+
+static void renew_lease(struct keeper *keeper, int64_t ms)
+{
+	keeper->lease_until_us = loop_now_us(keeper->loop) + ms * 1000;
+	if (ms > 0) {
+		loop_timer_set(keeper->loop, &keeper->lease, ms * 1000);
+	} else {
+		loop_timer_cancel(keeper->loop, &keeper->lease);
+		on_lease(&keeper->lease);
+	}
 }
 
 static void obey(struct keeper *keeper, mr_str message)
@@ -127,6 +155,10 @@ static void obey(struct keeper *keeper, mr_str message)
 	mr_str what = json_str(json_get(request, "do")), id = json_str(json_get(request, "id"));
 	if (mr_str_is(what, "hello")) {
 		say_hello(keeper);
+	} else if (mr_str_is(what, "lease")) {
+		renew_lease(keeper, json_int(json_get(request, "ms")));
+	} else if (mr_str_is(what, "start") && keeper_lease_over(keeper)) {
+		say_unknown(keeper, id); /* who asks has slept, and may have been replaced */
 	} else if (mr_str_is(what, "start")) {
 		keeper_task_start(keeper, request);
 	} else if (mr_str_is(what, "stop")) {
@@ -306,6 +338,7 @@ int keeper_run(const struct keeper_options *options, struct mr_error *err)
 	    .connection.fd = -1,
 	    .null_fd = -1,
 	    .linger.fire = on_linger,
+	    .lease.fire = on_lease,
 	    .memory_timer.fire = keeper_check_memory,
 	    .parser = json_parser_new(),
 	};

@@ -19,11 +19,13 @@
  *    "secrets": […]}                  an id that is known already is answered, not started again
  *   {"do": "stop", "id"}              SIGTERM to its processes; after grace_ms SIGKILL
  *   {"do": "ask", "id"}               answered by one of the three below
+ *   {"do": "lease", "ms"}             unless it comes again in this time, every task is killed and none
+ *                                     is started; 0: now. Without the first there is no lease.
  * To the server:
  *   {"say": "hello", "version", "pid"}
  *   {"say": "started", "id", "pid", "at"}
  *   {"say": "ended", "id", "at", "exit", "signal", "why", "line"}   why: "" timeout stopped memory
- *                                     start; line: the last line it printed
+ *                                     lease start; line: the last line it printed
  *   {"say": "unknown", "id"}          it does not run here and its end is not in the journal
  *
  * A task's processes: its own session and process group, marked by TASK_ID_VARIABLE in the

@@ -28,7 +28,8 @@ struct keeper {
 	struct loop_watch signals, listener, connection;
 	struct mr_buf in, out, held; /* held: messages that wait for the journal */
 	bool connected;              /* and said hello */
-	struct loop_timer linger, memory_timer;
+	struct loop_timer linger, memory_timer, lease;
+	int64_t lease_until_us;  /* of the loop's clock; 0: no lease */
 	struct cgroups *cgroups; /* NULL: not allowed here */
 	struct keeper_ends journal;
 	struct mr_map tasks; /* id → struct keeper_task, running */
@@ -74,6 +75,8 @@ MR_NODISCARD int keeper_spawn(const struct spawn_request *request, pid_t *pid, s
 /* keeper_task.c */
 void keeper_task_start(struct keeper *keeper, struct json_value request);
 void keeper_task_stop(struct keeper_task *task, const char *why);
+void keeper_kill_tasks(struct keeper *keeper, const char *why);
+bool keeper_lease_over(const struct keeper *keeper);
 void keeper_reap(struct keeper *keeper); /* after SIGCHLD */
 void keeper_check_memory(struct loop_timer *timer);
 void keeper_say_started(struct keeper *keeper, const struct keeper_task *task);

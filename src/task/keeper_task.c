@@ -146,6 +146,16 @@ void keeper_task_stop(struct keeper_task *task, const char *why)
 	loop_timer_set(task->keeper->loop, &task->kill_timer, task->grace_us);
 }
 
+void keeper_kill_tasks(struct keeper *keeper, const char *why)
+{
+	for (size_t i = 0; i < keeper->by_pid.len; i++) {
+		struct keeper_task *task = keeper->by_pid.items[i];
+		if (!task->why[0])
+			task->why = why;
+		kill_all(task, SIGKILL);
+	}
+}
+
 static void free_task(struct keeper_task *task)
 {
 	struct loop *loop = task->keeper->loop;

@@ -274,6 +274,8 @@ static void put_end_reason(const struct dag_try *try, struct json_value message,
 	else if (mr_str_is(why, "memory"))
 		mr_buf_printf(out, "out of memory (limit %lld MiB)",
 			      (long long)(try->task->memory_bytes_max >> 20));
+	else if (mr_str_is(why, "lease"))
+		mr_buf_cstr(out, "stopped: its server was not heard of for its lease");
 	else if (mr_str_is(why, "stopped"))
 		mr_buf_cstr(out, "stopped");
 	else if (mr_str_is(why, "start"))
@@ -493,6 +495,13 @@ static void process_free(struct dag_executor *base)
 	pthread_mutex_destroy(&executor->sending);
 	pthread_mutex_destroy(&executor->lock);
 	free(executor);
+}
+
+int process_executor_lease(struct dag_executor *base, int64_t ms, struct mr_error *err)
+{
+	char json[64];
+	int n = snprintf(json, sizeof json, "{\"do\":\"lease\",\"ms\":%lld}", (long long)ms);
+	return keeper_client_send(executor_of(base)->keeper, mr_str_n(json, (size_t)n), err);
 }
 
 static const struct dag_executor_ops process_ops = {process_submit, process_cancel, process_reattach,
