@@ -168,8 +168,10 @@ static void follow_log(struct api_call *call, struct stream *stream)
 int api_stream(struct api_call *call, struct mr_error *err)
 {
 	struct hub_listener *listener = hub_listen(dags_hub(call->dags), api_param(call, "dag_id"));
-	if (!listener)
-		return mr_fail(err, MR_ERR_BUSY, "too many streams are open");
+	if (!listener) {
+		mr_fail(err, MR_ERR_BUSY, "too many streams are open");
+		return mr_hint(err, "close views that follow runs or logs, or ask again in a moment");
+	}
 	struct stream *stream = mr_calloc(1, sizeof *stream);
 	stream->listener = listener;
 	stream->dags = call->dags;

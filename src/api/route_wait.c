@@ -126,8 +126,10 @@ int api_run_wait(struct api_call *call, struct mr_error *err)
 		return 0;
 	/* It listens before it looks: an end between the two is not missed. */
 	struct hub_listener *listener = hub_listen(dags_hub(call->dags), call->path[0]);
-	if (!listener)
-		return mr_fail(err, MR_ERR_BUSY, "too many streams are open");
+	if (!listener) {
+		mr_fail(err, MR_ERR_BUSY, "too many streams are open");
+		return mr_hint(err, "close views that follow runs or logs, or ask again in a moment");
+	}
 	int rc = check_run(call, err);
 	if (rc < 0) {
 		hub_leave(listener);

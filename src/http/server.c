@@ -18,11 +18,13 @@ struct http_server {
 	struct http_route *routes;
 	size_t route_count;
 	unsigned idle_seconds;
+	_Atomic unsigned connections;
 };
 
 struct http_connection {
 	struct MHD_Connection *mhd;
 	struct mr_buf body;
+	bool one_too_many;
 };
 
 /* An answer under way: its thread fills `ahead`, the connection's thread sends it. It belongs
@@ -247,7 +249,14 @@ static void dispatch(struct http_server *server, struct http_request *request, s
 	const struct http_route *route = find_route(server, request, &path_known);
 	const char *foreign = foreign_header(request->connection->mhd);
 	struct mr_error err;
-	if (foreign) {
+	if (request->connection->one_too_many) {
+		mr_fail(&err, MR_ERR_BUSY, "this server has %d connections and takes no more",
+			HTTP_CONNECTIONS_MAX);
+		mr_hint(&err, "close what is not needed, or ask again in a moment");
+		http_reply_error(reply, &err);
+		http_reply_header(reply, "Connection", "close");
+		http_reply_header(reply, "Retry-After", "1");
+	} else if (foreign) {
 		mr_fail(&err, MR_ERR_INVALID, "the %s header names another site than this machine", foreign);
 		http_reply_error(reply, &err);
 		reply->status = 403;
@@ -299,6 +308,26 @@ static enum MHD_Result answer(struct http_server *server, struct http_connection
 	return result;
 }
 
+/* MHD's own limit closes without a word: this one is below it. A connection is marked when it comes, so that
+ * those who came before keep being served. */
+static void on_connection(void *arg, struct MHD_Connection *mhd, void **mark,
+			  enum MHD_ConnectionNotificationCode what)
+{
+	(void)mhd;
+	struct http_server *server = arg;
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED)
+		server->connections--;
+	else if (++server->connections > HTTP_CONNECTIONS_MAX)
+		*mark = server;
+}
+
+static bool is_one_too_many(struct MHD_Connection *mhd)
+{
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	return info && info->socket_context;
+}
+
 /* Then there is no use in waiting for the body. */
 static bool announces_too_much(struct MHD_Connection *mhd)
 {
@@ -317,7 +346,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
 		mr_buf_init(&c->body, HTTP_BODY_MAX);
 		*state = c;
 		c->body.overflow = announces_too_much(mhd);
-		return c->body.overflow ? answer(arg, c, url, method) : MHD_YES;
+		c->one_too_many = is_one_too_many(mhd);
+		return c->body.overflow || c->one_too_many ? answer(arg, c, url, method) : MHD_YES;
 	}
 	if (*size) {
 		mr_buf_append(&c->body, data, *size);
@@ -361,7 +391,8 @@ int http_server_start_idle(const char *address, const struct http_route *routes,
 	server->daemon = MHD_start_daemon(
 	    MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC, 0,
 	    NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED,
-	    on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,
+	    on_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)(HTTP_CONNECTIONS_MAX + HTTP_REFUSALS_MAX),
 	    MHD_OPTION_CONNECTION_TIMEOUT, idle_seconds, MHD_OPTION_END);
 	if (!server->daemon) {
 		close(fd);

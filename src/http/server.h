@@ -1,7 +1,8 @@
 /* http/server.h - an HTTP/1.1 server over libmicrohttpd: a table of routes, nothing of the app.
  *
- * A thread a connection, at most HTTP_CONNECTIONS_MAX; a handler runs in its connection's thread
- * and may block. Bodies are read whole first, up to HTTP_BODY_MAX; larger ones get 413.
+ * A thread a connection, at most HTTP_CONNECTIONS_MAX; what asks on one more gets 503 with a reason. A
+ * handler runs in its connection's thread and may block. Bodies are read whole first, up to HTTP_BODY_MAX;
+ * larger ones get 413.
  */
 #pragma once
 
@@ -10,6 +11,7 @@
 #include "base/types.h"
 
 #define HTTP_CONNECTIONS_MAX 128
+#define HTTP_REFUSALS_MAX 32 /* connections beyond it at a time that are told so; others are closed */
 #define HTTP_BODY_MAX (16u << 20)
 #define HTTP_IDLE_SECONDS 30 /* without a byte from or to the client; a slow handler is not idle */
 

@@ -155,6 +155,50 @@ TEST(http_refuses_other_sites)
 	http_server_stop(server);
 }
 
+/* A connection that stays, once it has had an answer. */
+static int keep_open(const char *address)
+{
+	static const char text[] = "POST /echo/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
+	struct mr_error err;
+	char answer[512];
+	int fd;
+	CHECK_OK(net_connect_tcp(address, &fd, &err), err);
+	CHECK_INT(write(fd, text, sizeof text - 1), sizeof text - 1);
+	CHECK(read(fd, answer, sizeof answer) > 12);
+	CHECK(memcmp(answer, "HTTP/1.1 200", 12) == 0);
+	return fd;
+}
+
+TEST(http_one_connection_too_many_is_told_so)
+{
+	char address[64];
+	struct http_server *server = start(address);
+	struct mr_buf out = {0};
+	struct mr_error err;
+	int open[HTTP_CONNECTIONS_MAX];
+	for (size_t i = 0; i < MR_COUNT(open); i++)
+		open[i] = keep_open(address);
+	for (int i = 0; i < 2 * HTTP_REFUSALS_MAX; i++) {
+		CHECK_INT(http_call("POST", address, "/echo/x", MR_STR("y"), collect, &out, &err),
+			  MR_ERR_BUSY);
+		CHECK(strstr(err.message, "128 connections"));
+		CHECK(strstr(err.hint, "ask again"));
+	}
+	CHECK_INT(out.len, 0);
+	close(open[0]);
+	int rc = MR_ERR_BUSY; /* the server sees the end a moment later */
+	for (int tries = 0; tries < 1000 && rc == MR_ERR_BUSY; tries++) {
+		usleep(rc == MR_ERR_BUSY ? 5000 : 0);
+		rc = http_call("POST", address, "/echo/x", MR_STR("y"), collect, &out, &err);
+	}
+	CHECK_OK(rc, err);
+	CHECK_STR(mr_buf_view(&out), "x|y|-");
+	for (size_t i = 1; i < MR_COUNT(open); i++)
+		close(open[i]);
+	mr_buf_release(&out);
+	http_server_stop(server);
+}
+
 TEST(http_survives_garbage)
 {
 	char address[64];
