@@ -538,11 +538,11 @@ static void lead_stop(void *arg)
 	end(arg);
 }
 
-static void lead_renewed(void *arg, int64_t ms)
+static void lead_renewed(void *arg, int64_t until_us)
 {
 	struct dags *dags = arg;
 	struct mr_error err;
-	if (process_executor_lease(dags->process, ms, &err) < 0)
+	if (process_executor_lease(dags->process, until_us, &err) < 0)
 		mr_log_error("scheduler", &err); /* without its keeper no task runs either */
 }
 

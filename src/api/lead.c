@@ -54,7 +54,7 @@ static void hold_until(struct lead *lead, int64_t from_us)
 {
 	int64_t until = from_us + lease_own_us(lead->lease_us);
 	atomic_store(&lead->until_us, until);
-	lead->options.renewed(lead->options.arg, mr_max_i64(until - mono(lead), 1000) / 1000);
+	lead->options.renewed(lead->options.arg, until);
 }
 
 static void take_over(struct lead *lead, const struct store_leader *seen)

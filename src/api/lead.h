@@ -23,8 +23,8 @@ struct lead_options {
 	/* Take over from `seen` and schedule. 1: somebody else was faster. */
 	int (*start)(void *arg, const struct store_leader *seen, uint64_t *epoch, struct mr_error *err);
 	void (*stop)(void *arg);
-	void (*renewed)(void *arg, int64_t ms); /* the tasks may run for so long; 0: end them now */
-	void (*standing_by)(void *arg);         /* at each look */
+	void (*renewed)(void *arg, int64_t until_us); /* the tasks may run until then; 0: end them now */
+	void (*standing_by)(void *arg);               /* at each look */
 	void *arg;
 };
 

@@ -1,6 +1,7 @@
 #include "task/keeper_internal.h"
 
 #include "base/log.h"
+#include "env/env.h"
 #include "env/resident.h"
 
 #include <errno.h>
@@ -129,14 +130,16 @@ static void on_lease(struct loop_timer *timer)
 
 bool keeper_lease_over(const struct keeper *keeper)
 {
-	return keeper->lease_until_us && loop_now_us(keeper->loop) >= keeper->lease_until_us;
+	/* Not as of the turn: it may have slept since. */
+	return keeper->lease_until_us && clock_mono_us(env_linux()->clock) >= keeper->lease_until_us;
 }
 
-static void renew_lease(struct keeper *keeper, int64_t ms)
+static void set_lease(struct keeper *keeper, int64_t until_us)
 {
-	keeper->lease_until_us = loop_now_us(keeper->loop) + ms * 1000;
-	if (ms > 0) {
-		loop_timer_set(keeper->loop, &keeper->lease, ms * 1000);
+	int64_t left_us = until_us - loop_now_us(keeper->loop);
+	keeper->lease_until_us = mr_max_i64(until_us, 1);
+	if (left_us > 0) {
+		loop_timer_set(keeper->loop, &keeper->lease, left_us);
 	} else {
 		loop_timer_cancel(keeper->loop, &keeper->lease);
 		on_lease(&keeper->lease);
@@ -156,7 +159,7 @@ static void obey(struct keeper *keeper, mr_str message)
 	if (mr_str_is(what, "hello")) {
 		say_hello(keeper);
 	} else if (mr_str_is(what, "lease")) {
-		renew_lease(keeper, json_int(json_get(request, "ms")));
+		set_lease(keeper, json_int(json_get(request, "until")));
 	} else if (mr_str_is(what, "start") && keeper_lease_over(keeper)) {
 		say_unknown(keeper, id); /* who asks has slept, and may have been replaced */
 	} else if (mr_str_is(what, "start")) {

@@ -19,8 +19,9 @@
  *    "secrets": […]}                  an id that is known already is answered, not started again
  *   {"do": "stop", "id"}              SIGTERM to its processes; after grace_ms SIGKILL
  *   {"do": "ask", "id"}               answered by one of the three below
- *   {"do": "lease", "ms"}             unless it comes again in this time, every task is killed and none
- *                                     is started; 0: now. Without the first there is no lease.
+ *   {"do": "lease", "until"}          microseconds of CLOCK_MONOTONIC: unless a later one comes, every
+ *                                     task is killed then and none is started. Without the first there
+ *                                     is no lease. A time, not a delay: who sends it may sleep before.
  * To the server:
  *   {"say": "hello", "version", "pid"}
  *   {"say": "started", "id", "pid", "at"}

@@ -29,7 +29,7 @@ struct keeper {
 	struct mr_buf in, out, held; /* held: messages that wait for the journal */
 	bool connected;              /* and said hello */
 	struct loop_timer linger, memory_timer, lease;
-	int64_t lease_until_us;  /* of the loop's clock; 0: no lease */
+	int64_t lease_until_us;  /* CLOCK_MONOTONIC; 0: no lease */
 	struct cgroups *cgroups; /* NULL: not allowed here */
 	struct keeper_ends journal;
 	struct mr_map tasks; /* id → struct keeper_task, running */

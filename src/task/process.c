@@ -497,10 +497,10 @@ static void process_free(struct dag_executor *base)
 	free(executor);
 }
 
-int process_executor_lease(struct dag_executor *base, int64_t ms, struct mr_error *err)
+int process_executor_lease(struct dag_executor *base, int64_t until_us, struct mr_error *err)
 {
 	char json[64];
-	int n = snprintf(json, sizeof json, "{\"do\":\"lease\",\"ms\":%lld}", (long long)ms);
+	int n = snprintf(json, sizeof json, "{\"do\":\"lease\",\"until\":%lld}", (long long)until_us);
 	return keeper_client_send(executor_of(base)->keeper, mr_str_n(json, (size_t)n), err);
 }
 

@@ -58,8 +58,8 @@ struct task_services {
 /* services outlives the executor. slots: tries at a time. */
 MR_NODISCARD int process_executor_new(const struct task_services *services, int32_t slots,
 				      struct dag_executor **out, struct mr_error *err);
-/* Its tasks are killed, and none is started, unless this comes again within ms; 0: now. For servers that
- * stand by for each other. */
-MR_NODISCARD int process_executor_lease(struct dag_executor *process, int64_t ms, struct mr_error *err);
+/* Its tasks are killed at this time, and none is started from then on, unless a later one is given before; 0:
+ * now. For servers that stand by for each other. */
+MR_NODISCARD int process_executor_lease(struct dag_executor *process, int64_t until_us, struct mr_error *err);
 MR_NODISCARD int engine_executor_new(const struct task_services *services, int32_t slots, size_t threads,
 				     struct dag_executor **out, struct mr_error *err);
