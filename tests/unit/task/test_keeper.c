@@ -202,16 +202,17 @@ static void check_has(const char *line, const char *what)
 		test_fail(__FILE__, __LINE__, "%s does not hold %s", line, what);
 }
 
-/* A process that only waits to be reaped does not run. */
+/* A process that only waits to be reaped does not run. Files of /proc say that they are empty. */
 static bool runs(pid_t pid)
 {
-	struct mr_buf text = {0};
-	bool there =
-	    disk_read_file(disk_linux(), test_path("/proc/%d/stat", (int)pid), 4096, &text, NULL) == 0;
-	const char *state = there ? strrchr(mr_buf_view(&text).ptr, ')') : NULL;
-	bool yes = state && state[2] != 'Z' && state[2] != 'X';
-	mr_buf_release(&text);
-	return yes;
+	char text[1024] = "";
+	FILE *file = fopen(test_path("/proc/%d/stat", (int)pid), "re");
+	if (!file)
+		return false;
+	text[fread(text, 1, sizeof text - 1, file)] = 0;
+	fclose(file);
+	const char *state = strrchr(text, ')');
+	return state && state[2] != 'Z' && state[2] != 'X';
 }
 
 static pid_t pid_in(struct ear *ear, const char *name)
@@ -335,6 +336,40 @@ TEST(keeper_stops_tasks_in_time)
 	ear_wait(&ear, "ended", id_of(3), 5, line);
 	check_has(line, "\"exit\":3,\"signal\":0,\"why\":\"stopped\",\"line\":\"bye\"");
 	ear_close(&ear);
+}
+
+static void lease(struct ear *ear, int64_t until_us)
+{
+	struct mr_error err;
+	char *json = test_path("{\"do\":\"lease\",\"until\":%lld}", (long long)until_us);
+	CHECK_OK(keeper_client_send(ear->client, mr_str_from(json), &err), err);
+}
+
+/* Its server may sleep or be gone: the keeper counts itself. */
+TEST(keeper_ends_tasks_with_the_lease)
+{
+	struct ear ear;
+	char line[4096];
+	struct mr_clock *clock = env_linux()->clock;
+	ear_open(&ear, test_folder());
+	start(&ear, &(struct task_text){1, "trap '' TERM; echo $$ > one; while true; do sleep 0.1; done"});
+	pid_t one = pid_in(&ear, "one");
+	lease(&ear, clock_mono_us(clock) + 200000);
+	lease(&ear, clock_mono_us(clock) + 900000); /* renewed */
+	usleep(500000);
+	CHECK(runs(one));
+	ear_wait(&ear, "ended", id_of(1), 5, line);
+	check_has(line, "\"signal\":9,\"why\":\"lease\"");
+	check_goes(one, 1000);
+	start(&ear, &(struct task_text){2, "echo late"}); /* from before it slept */
+	ear_wait(&ear, "unknown", id_of(2), 5, line);
+	lease(&ear, clock_mono_us(clock) + 20000000);
+	start(&ear, &(struct task_text){3, "echo $$ > three; sleep 60"});
+	pid_t three = pid_in(&ear, "three");
+	/* A kill -9 of the server: nobody renews, nobody listens. */
+	lease(&ear, clock_mono_us(clock) + 300000);
+	ear_close(&ear);
+	check_goes(three, 3000);
 }
 
 TEST(keeper_kills_for_memory_and_says_so)
