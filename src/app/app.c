@@ -511,7 +511,7 @@ static int write_run_file(struct app *app, struct mr_error *err)
 	json_end_array(&w);
 	json_end_object(&w);
 	char *path = mr_asprintf("%s/run.json", app->project->data);
-	int rc = disk_replace_file(app->env->disk, path, mr_buf_view(&text), err);
+	int rc = disk_replace_file_unsynced(app->env->disk, path, mr_buf_view(&text), err);
 	free(path);
 	mr_buf_release(&text);
 	return rc;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cli/process.h"
 #include "codec/json.h"
+#include "env/disk_linux.h"
 #include "env/resident.h"
 
 #include <poll.h>
@@ -99,7 +100,10 @@ static int serve(const struct args *args, const sigset_t *signals, const struct 
 {
 	struct app *app;
 	bool relaxed = args_has(args, "ephemeral") && !args_has(args, "durable");
-	int rc = app_open(env_linux(), project, relaxed ? APP_EPHEMERAL : APP_BROKER, &app, err);
+	struct env env = *env_linux();
+	if (relaxed)
+		env.disk = disk_linux_unsynced();
+	int rc = app_open(&env, project, relaxed ? APP_EPHEMERAL : APP_BROKER, &app, err);
 	if (rc < 0)
 		return rc;
 	if (args_has(args, "insecure"))

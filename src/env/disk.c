@@ -142,13 +142,8 @@ int disk_read_file(struct mr_disk *disk, const char *path, size_t limit, struct 
 	return rc;
 }
 
-int disk_replace_file(struct mr_disk *disk, const char *path, mr_str bytes, struct mr_error *err)
-{
-	return disk_replace_file_as(disk, path, 0, bytes, err);
-}
-
-int disk_replace_file_as(struct mr_disk *disk, const char *path, int flags, mr_str bytes,
-			 struct mr_error *err)
+static int replace_file(struct mr_disk *disk, const char *path, int flags, bool sync, mr_str bytes,
+			struct mr_error *err)
 {
 	char *tmp = mr_asprintf("%s.tmp", path);
 	char *parent = mr_strdup(path);
@@ -157,17 +152,33 @@ int disk_replace_file_as(struct mr_disk *disk, const char *path, int flags, mr_s
 	int rc = disk_open(disk, tmp, flags | FILE_WRITE | FILE_CREATE | FILE_TRUNCATE, &file, err);
 	if (rc == 0) {
 		rc = file_write_at(file, bytes.ptr, bytes.len, 0, err);
-		if (rc == 0)
+		if (rc == 0 && sync)
 			rc = file_sync(file, err);
 		file_close(file);
 		if (rc == 0)
 			rc = disk_rename(disk, tmp, path, err);
-		if (rc == 0)
+		if (rc == 0 && sync)
 			rc = disk_sync_dir(disk, parent, err);
 	}
 	free(tmp);
 	free(parent);
 	return rc;
+}
+
+int disk_replace_file(struct mr_disk *disk, const char *path, mr_str bytes, struct mr_error *err)
+{
+	return replace_file(disk, path, 0, true, bytes, err);
+}
+
+int disk_replace_file_as(struct mr_disk *disk, const char *path, int flags, mr_str bytes,
+			 struct mr_error *err)
+{
+	return replace_file(disk, path, flags, true, bytes, err);
+}
+
+int disk_replace_file_unsynced(struct mr_disk *disk, const char *path, mr_str bytes, struct mr_error *err)
+{
+	return replace_file(disk, path, 0, false, bytes, err);
 }
 
 bool disk_exists(struct mr_disk *disk, const char *path)

@@ -99,6 +99,10 @@ MR_NODISCARD int disk_replace_file(struct mr_disk *disk, const char *path, mr_st
 /* The same with flags for the new file: FILE_PRIVATE. */
 MR_NODISCARD int disk_replace_file_as(struct mr_disk *disk, const char *path, int flags, mr_str bytes,
 				      struct mr_error *err);
+/* Old or new for other processes; after a power cut perhaps neither: for what only a running process means.
+ */
+MR_NODISCARD int disk_replace_file_unsynced(struct mr_disk *disk, const char *path, mr_str bytes,
+					    struct mr_error *err);
 bool disk_exists(struct mr_disk *disk, const char *path);
 
 /* Reads up to len bytes; *got is short only at the end of the file. */

@@ -12,6 +12,11 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+struct linux_disk {
+	struct mr_disk base;
+	const struct mr_file_ops *file_ops;
+};
+
 struct linux_file {
 	struct mr_file base;
 	char *path; /* for messages */
@@ -97,20 +102,24 @@ static void lf_close(struct mr_file *file)
 	free(linux_file(file));
 }
 
-static const struct mr_file_ops linux_file_ops = {
-    .read_at = lf_read_at,
-    .write_at = lf_write_at,
-    .sync = lf_sync,
-    .truncate = lf_truncate,
-    .preallocate = lf_preallocate,
-    .size = lf_size,
-    .close = lf_close,
-};
+static int lf_no_sync(struct mr_file *file, struct mr_error *err)
+{
+	(void)file, (void)err;
+	return 0;
+}
+
+#define FILE_OPS(sync_) \
+	{ \
+		.read_at = lf_read_at, .write_at = lf_write_at, .sync = (sync_), .truncate = lf_truncate, \
+		.preallocate = lf_preallocate, .size = lf_size, .close = lf_close, \
+	}
+
+static const struct mr_file_ops linux_file_ops = FILE_OPS(lf_sync);
+static const struct mr_file_ops unsynced_file_ops = FILE_OPS(lf_no_sync);
 
 static int ld_open(struct mr_disk *disk, const char *path, int flags, struct mr_file **out,
 		   struct mr_error *err)
 {
-	(void)disk;
 	int how = O_CLOEXEC | (flags & FILE_WRITE ? O_RDWR : O_RDONLY);
 	how |= flags & FILE_CREATE ? O_CREAT : 0;
 	how |= flags & FILE_EXCLUSIVE ? O_EXCL : 0;
@@ -119,7 +128,8 @@ static int ld_open(struct mr_disk *disk, const char *path, int flags, struct mr_
 	if (fd < 0)
 		return mr_fail_errno(err, "cannot open %s", path);
 	struct linux_file *file = mr_alloc(sizeof *file);
-	*file = (struct linux_file){{&linux_file_ops, fd}, mr_strdup(path)};
+	const struct linux_disk *on = MR_CONTAINER_OF(disk, struct linux_disk, base);
+	*file = (struct linux_file){{on->file_ops, fd}, mr_strdup(path)};
 	*out = &file->base;
 	return 0;
 }
@@ -192,6 +202,12 @@ static int ld_sync_dir(struct mr_disk *disk, const char *path, struct mr_error *
 	return rc;
 }
 
+static int ld_no_sync_dir(struct mr_disk *disk, const char *path, struct mr_error *err)
+{
+	(void)disk, (void)path, (void)err;
+	return 0;
+}
+
 static int ld_list(struct mr_disk *disk, const char *path, disk_list_fn fn, void *arg, struct mr_error *err)
 {
 	(void)disk;
@@ -224,21 +240,24 @@ static int64_t ld_free_bytes(struct mr_disk *disk, const char *path)
 	return fs.f_bavail > INT64_MAX / block ? INT64_MAX : (int64_t)(fs.f_bavail * block);
 }
 
-static const struct mr_disk_ops linux_disk_ops = {
-    .open = ld_open,
-    .stat = ld_stat,
-    .mkdir = ld_mkdir,
-    .unlink = ld_unlink,
-    .rmdir = ld_rmdir,
-    .rename = ld_rename,
-    .link = ld_link,
-    .sync_dir = ld_sync_dir,
-    .list = ld_list,
-    .free_bytes = ld_free_bytes,
-};
+#define DISK_OPS(sync_dir_) \
+	{ \
+		.open = ld_open, .stat = ld_stat, .mkdir = ld_mkdir, .unlink = ld_unlink, .rmdir = ld_rmdir, \
+		.rename = ld_rename, .link = ld_link, .sync_dir = (sync_dir_), .list = ld_list, \
+		.free_bytes = ld_free_bytes, \
+	}
+
+static const struct mr_disk_ops linux_disk_ops = DISK_OPS(ld_sync_dir);
+static const struct mr_disk_ops unsynced_disk_ops = DISK_OPS(ld_no_sync_dir);
 
 struct mr_disk *disk_linux(void)
 {
-	static struct mr_disk disk = {&linux_disk_ops};
-	return &disk;
+	static struct linux_disk disk = {{&linux_disk_ops}, &linux_file_ops};
+	return &disk.base;
+}
+
+struct mr_disk *disk_linux_unsynced(void)
+{
+	static struct linux_disk disk = {{&unsynced_disk_ops}, &unsynced_file_ops};
+	return &disk.base;
 }

@@ -177,14 +177,15 @@ int journal_replay(struct journal *journal, journal_replay_fn fn, void *arg, str
 	return rc;
 }
 
-/* The file grows by zeros in steps, so that a sync of a frame has no file size to write. */
+/* The file grows by zeros in steps, so that a sync of a frame has no file size to write. Each step is as
+ * large as all before it, up to a limit: a start waits for the first one. */
 static int preset(struct journal *journal, struct journal_file *file, int64_t until, struct mr_error *err)
 {
 	static const char zeros[1 << 16];
 	if (until <= file->preset)
 		return 0;
-	int64_t step =
-	    mr_max_i64((int64_t)sizeof zeros, mr_min_i64(PRESET_STEP_MAX, journal->file_bytes / 8));
+	int64_t step_max = mr_min_i64(PRESET_STEP_MAX, journal->file_bytes / 8);
+	int64_t step = mr_max_i64((int64_t)sizeof zeros, mr_min_i64(step_max, file->preset));
 	int64_t end = (until + step - 1) / step * step;
 	for (int64_t at = file->preset; at < end;) {
 		int64_t len = mr_min_i64(end - at, (int64_t)sizeof zeros);

@@ -5,9 +5,8 @@
 #include "env/disk_linux.h"
 #include "env/loop.h"
 
-TEST(disk_replace_read_link_remove)
+static void use_disk(struct mr_disk *disk)
 {
-	struct mr_disk *disk = disk_linux();
 	struct mr_error err;
 	char *dir = test_path("%s/a/b/c", test_folder());
 	CHECK_OK(disk_mkdir_all(disk, dir, &err), err);
@@ -23,6 +22,12 @@ TEST(disk_replace_read_link_remove)
 	CHECK_OK(disk_remove_all(disk, dir, &err), err);
 	CHECK(!disk_exists(disk, dir));
 	mr_buf_release(&out);
+}
+
+TEST(disk_replace_read_link_remove)
+{
+	use_disk(disk_linux());
+	use_disk(disk_linux_unsynced());
 }
 
 static int fired[3], order;
