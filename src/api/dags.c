@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define ENGINE_THREADS 8
+#define ALONE_LEASES 120 /* how long a server that nobody stands by for leads unheard: 20 min */
 
 struct dags {
 	struct dags_options options;
@@ -533,6 +534,20 @@ static int lead_start(void *arg, const struct store_leader *seen, uint64_t *epoc
 	return rc;
 }
 
+static int count_active(struct core *core, void *arg, struct mr_error *err)
+{
+	(void)err;
+	*(bool *)arg = core_counts(core).active > 0;
+	return 0;
+}
+
+static bool lead_busy(void *arg)
+{
+	struct dags *dags = arg;
+	bool busy = true;
+	return scheduler_call(dags->scheduler, count_active, &busy, NULL) < 0 || busy;
+}
+
 static void lead_stop(void *arg)
 {
 	end(arg);
@@ -566,8 +581,9 @@ static int start_lead(struct dags *dags, struct mr_error *err)
 	    .env = dags->options.env,
 	    .store = dags->store,
 	    .who = dags->who,
-	    .lease_ms = dags->options.lease_ms,
+	    .terms = {dags->options.lease_ms * 1000, dags->options.lease_ms * 1000 * ALONE_LEASES},
 	    .start = lead_start,
+	    .busy = lead_busy,
 	    .stop = lead_stop,
 	    .renewed = lead_renewed,
 	    .standing_by = stand_by,

@@ -10,11 +10,11 @@
 
 struct lead {
 	struct lead_options options;
-	int64_t lease_us;
 	char *who;
 	uint64_t epoch; /* while leading */
 	bool leading, failing;
 	struct lease_watch watch;
+	struct lease_hold hold;
 	_Atomic int64_t until_us; /* monotonic: we may act before it */
 	pthread_t thread;
 	bool running;
@@ -50,19 +50,18 @@ static void note_failure(struct lead *lead, const struct mr_error *err)
 	lead->failing = true;
 }
 
-static void hold_until(struct lead *lead, int64_t from_us)
+static void renew(struct lead *lead)
 {
-	int64_t until = from_us + lease_own_us(lead->lease_us);
-	atomic_store(&lead->until_us, until);
-	lead->options.renewed(lead->options.arg, until);
+	atomic_store(&lead->until_us, lead->hold.until_us);
+	lead->options.renewed(lead->options.arg, lead->hold.until_us);
 }
 
 static void take_over(struct lead *lead, const struct store_leader *seen)
 {
 	struct mr_error err;
-	int64_t from = mono(lead);
+	lead->hold = lease_held(mono(lead), &lead->options.terms);
 	/* Tries may be started as soon as the claim is in the store. */
-	atomic_store(&lead->until_us, from + lease_own_us(lead->lease_us));
+	atomic_store(&lead->until_us, lead->hold.until_us);
 	int rc = lead->options.start(lead->options.arg, seen, &lead->epoch, &err);
 	if (rc != 0) {
 		atomic_store(&lead->until_us, 0);
@@ -72,7 +71,7 @@ static void take_over(struct lead *lead, const struct store_leader *seen)
 	}
 	lead->leading = true;
 	lead->failing = false;
-	hold_until(lead, from);
+	renew(lead);
 	struct store_leader us = {.epoch = lead->epoch};
 	snprintf(us.who, sizeof us.who, "%s", lead->who);
 	publish(lead, &us);
@@ -96,11 +95,12 @@ static void beat(struct lead *lead)
 {
 	struct dag_store *store = lead->options.store;
 	struct mr_error err;
-	int64_t from = mono(lead);
-	int rc = store->ops->beat(store, lead->epoch, &err);
+	int64_t from = mono(lead), attended;
+	int rc = store->ops->beat(store, lead->epoch, lease_tells(&lead->hold), &attended, &err);
 	if (rc == 0) {
 		lead->failing = false;
-		hold_until(lead, from);
+		lease_beaten(&lead->hold, from, attended, &lead->options.terms);
+		renew(lead);
 		pthread_mutex_lock(&lead->lock);
 		lead->state.seen_us = lead->state.beat_us = clock_wall_us(lead->options.env->clock);
 		pthread_mutex_unlock(&lead->lock);
@@ -116,20 +116,26 @@ static void stand_by(struct lead *lead)
 	struct dag_store *store = lead->options.store;
 	struct store_leader now;
 	struct mr_error err;
-	if (store->ops->look(store, &now, &err) < 0) {
+	if (store->ops->look(store, &now, &err) < 0 || (now.epoch && store->ops->attend(store, &err) < 0)) {
 		lead->watch.any = false; /* what was not looked at was not seen to stand still */
 		note_failure(lead, &err);
 		return;
 	}
 	lead->failing = false;
 	bool was_other = !lead->watch.any || lead->watch.seen.epoch != now.epoch;
-	bool expired = lease_expired(&lead->watch, &now, lead->who, mono(lead), lead->lease_us);
+	bool was_watched = lead->watch.any && lead->watch.seen.watched;
+	int64_t left = lease_left_us(&lead->watch, &now, lead->who, mono(lead), &lead->options.terms);
 	publish(lead, &now);
-	if (expired)
+	if (left == 0)
 		take_over(lead, &now);
-	else if (was_other)
-		mr_info("scheduler", "%s stands by: %s leads, epoch %llu", lead->who, now.who,
-			(unsigned long long)now.epoch);
+	else if (was_other || (!was_watched && now.watched))
+		mr_info("scheduler",
+			"%s stands by: %s leads, epoch %llu, and is replaced when it is not heard of for "
+			"%lld s",
+			lead->who, now.who, (unsigned long long)now.epoch,
+			(long long)((now.watched ? lead->options.terms.watched_us
+						 : lead->options.terms.alone_us) /
+				    1000000));
 	if (!lead->leading)
 		lead->options.standing_by(lead->options.arg);
 }
@@ -140,7 +146,7 @@ static void *run(void *arg)
 	pthread_mutex_lock(&lead->lock);
 	while (!lead->stopping) {
 		struct timespec until;
-		int64_t us = lease_beat_us(lead->lease_us);
+		int64_t us = lease_beat_us(&lead->options.terms);
 		clock_gettime(CLOCK_MONOTONIC, &until);
 		us += until.tv_nsec / 1000;
 		until.tv_sec += us / 1000000;
@@ -164,8 +170,7 @@ int lead_new(const struct lead_options *options, struct lead **out, struct mr_er
 	struct lead *lead = mr_calloc(1, sizeof *lead);
 	pthread_condattr_t attr;
 	lead->options = *options;
-	lead->lease_us = options->lease_ms * 1000;
-	lead->state.lease_us = lead->lease_us;
+	lead->state.silent_us = options->terms.watched_us;
 	lead->who = mr_strdup(options->who);
 	pthread_mutex_init(&lead->lock, NULL);
 	pthread_condattr_init(&attr);
@@ -183,6 +188,21 @@ int lead_new(const struct lead_options *options, struct lead **out, struct mr_er
 	return 0;
 }
 
+/* Tasks that run on are taken over by the next life of this server, if it comes within the lease. */
+static void resign(struct lead *lead)
+{
+	struct dag_store *store = lead->options.store;
+	struct mr_error err;
+	bool busy = lead->options.busy(lead->options.arg);
+	if (!busy) { /* and it stays so */
+		atomic_store(&lead->until_us, 0);
+		lead->options.renewed(lead->options.arg, 0);
+	}
+	lead->options.stop(lead->options.arg);
+	if (!busy && store->ops->resign(store, lead->epoch, &err) < 0)
+		mr_log_error("scheduler", &err);
+}
+
 void lead_free(struct lead *lead)
 {
 	if (!lead)
@@ -194,7 +214,7 @@ void lead_free(struct lead *lead)
 	if (lead->running)
 		pthread_join(lead->thread, NULL);
 	if (lead->leading)
-		lead->options.stop(lead->options.arg);
+		resign(lead);
 	pthread_mutex_destroy(&lead->lock);
 	pthread_cond_destroy(&lead->wake);
 	free(lead->who);

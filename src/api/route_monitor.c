@@ -45,8 +45,8 @@ int api_health(struct api_call *call, struct mr_error *err)
 	struct lead_state state;
 	bool shared = dags_leader(call->dags, &state);
 	if (shared) {
-		store = now - state.seen_us < state.lease_us;
-		runs = store && now - state.beat_us < state.lease_us;
+		store = now - state.seen_us < state.silent_us;
+		runs = store && now - state.beat_us < state.silent_us;
 	}
 	json_begin_object(&call->w);
 	put_part(&call->w, "metadatabase", NULL, store, now);

@@ -165,7 +165,8 @@ struct store_visitor {
 struct store_leader {
 	uint64_t epoch; /* 0: nobody ever did */
 	int64_t beat;
-	char who[256];
+	bool watched;  /* it knows that somebody stands by: lease.h */
+	char who[256]; /* empty: it gave its place up */
 };
 
 struct dag_store;
@@ -175,8 +176,12 @@ struct dag_store_ops {
 	 * whoever leads. */
 	int (*claim)(struct dag_store *, mr_str who, const struct store_leader *seen, uint64_t *epoch,
 		     struct mr_error *);
-	/* MR_ERR_CONFLICT: the epoch is over. */
-	int (*beat)(struct dag_store *, uint64_t epoch, struct mr_error *);
+	/* *attended: a number that changes when somebody stands by. MR_ERR_CONFLICT: the epoch is over. */
+	int (*beat)(struct dag_store *, uint64_t epoch, bool watched, int64_t *attended, struct mr_error *);
+	/* Let the leader know that somebody stands by. */
+	int (*attend)(struct dag_store *, struct mr_error *);
+	/* Give the place up: the next may have it at once. */
+	int (*resign)(struct dag_store *, uint64_t epoch, struct mr_error *);
 	/* All of it or nothing; durable when it returns 0. */
 	int (*apply)(struct dag_store *, const struct store_batch *, struct mr_error *);
 	/* What a scheduler needs to go on: DAGs, pools, runs that are not finished and, of each DAG,

@@ -264,7 +264,8 @@ void store_put_schema(struct mr_buf *sql, const struct store_dialect *dialect)
 	for (int t = 0; t < STORE_TABLES; t++)
 		put_table(sql, dialect, &store_tables[t]);
 	mr_buf_cstr(sql, "CREATE TABLE IF NOT EXISTS leader (one INTEGER PRIMARY KEY CHECK (one = 1),"
-			 " epoch BIGINT NOT NULL, batch BIGINT NOT NULL, beat BIGINT NOT NULL, hostname TEXT "
+			 " epoch BIGINT NOT NULL, batch BIGINT NOT NULL, beat BIGINT NOT NULL, watched "
+			 "SMALLINT NOT NULL, attended BIGINT NOT NULL, hostname TEXT "
 			 "NOT NULL);");
 	for (size_t i = 0; i < MR_COUNT(indexes); i++)
 		mr_buf_printf(sql, "CREATE INDEX IF NOT EXISTS %s;", indexes[i]);
@@ -305,11 +306,16 @@ void store_put_select(struct mr_buf *sql, int t, const char *where)
 
 static const char *const statements[] = {
     [STORE_CLAIM - STORE_TABLES] =
-	"INSERT INTO leader (one, epoch, batch, beat, hostname) VALUES (1, 1, 0, 0, ?1) ON CONFLICT (one) DO "
-	"UPDATE SET epoch = leader.epoch + 1, batch = 0, beat = 0, hostname = excluded.hostname "
-	"WHERE CAST(?2 AS BIGINT) = -1 OR (leader.epoch = CAST(?2 AS BIGINT) AND leader.beat = CAST(?3 AS "
-	"BIGINT)) RETURNING epoch",
-    [STORE_BEAT - STORE_TABLES] = "UPDATE leader SET beat = beat + 1 WHERE epoch = ?1 RETURNING beat",
+	"INSERT INTO leader (one, epoch, batch, beat, watched, attended, hostname) VALUES (1, 1, 0, 0, 1, 0, "
+	"?1) "
+	"ON CONFLICT (one) DO UPDATE SET epoch = leader.epoch + 1, batch = 0, beat = 0, watched = 1, "
+	"hostname = excluded.hostname WHERE CAST(?2 AS BIGINT) = -1 OR (leader.epoch = CAST(?2 AS BIGINT) "
+	"AND "
+	"leader.beat = CAST(?3 AS BIGINT)) RETURNING epoch",
+    [STORE_BEAT - STORE_TABLES] =
+	"UPDATE leader SET beat = beat + 1, watched = ?2 WHERE epoch = ?1 RETURNING attended",
+    [STORE_ATTEND - STORE_TABLES] = "UPDATE leader SET attended = attended + 1",
+    [STORE_RESIGN - STORE_TABLES] = "UPDATE leader SET beat = beat + 1, hostname = '' WHERE epoch = ?1",
     [STORE_EPOCH - STORE_TABLES] = "SELECT epoch, batch FROM leader",
     [STORE_BATCH - STORE_TABLES] = "UPDATE leader SET batch = ?1, beat = beat + 1",
     [STORE_FORGET_XCOMS - STORE_TABLES] =

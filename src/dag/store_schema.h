@@ -74,6 +74,8 @@ extern const struct store_table store_tables[STORE_TABLES];
 enum store_statement {
 	STORE_CLAIM = STORE_TABLES,
 	STORE_BEAT,
+	STORE_ATTEND,
+	STORE_RESIGN,
 	STORE_EPOCH,
 	STORE_BATCH,
 	STORE_FORGET_XCOMS,

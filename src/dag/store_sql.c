@@ -186,12 +186,29 @@ static int store_claim(struct dag_store *base, mr_str who, const struct store_le
 	return rc < 0 ? rc : !got.found;
 }
 
-static int store_beat(struct dag_store *base, uint64_t epoch, struct mr_error *err)
+static int store_beat(struct dag_store *base, uint64_t epoch, bool watched, int64_t *attended,
+		      struct mr_error *err)
+{
+	const struct sql_value values[] = {integer((int64_t)epoch), integer(watched)};
+	struct numbers got = {0};
+	int rc = ask_number(store_of(base), STORE_BEAT, values, MR_COUNT(values), &got, err);
+	if (rc < 0 || !got.found)
+		return rc < 0 ? rc : fenced(epoch + 1, epoch, err);
+	*attended = got.items[0];
+	return 0;
+}
+
+static int store_attend(struct dag_store *base, struct mr_error *err)
+{
+	struct numbers none;
+	return ask_number(store_of(base), STORE_ATTEND, NULL, 0, &none, err);
+}
+
+static int store_resign(struct dag_store *base, uint64_t epoch, struct mr_error *err)
 {
 	const struct sql_value value = integer((int64_t)epoch);
-	struct numbers got = {0};
-	int rc = ask_number(store_of(base), STORE_BEAT, &value, 1, &got, err);
-	return rc < 0 || got.found ? rc : fenced(epoch + 1, epoch, err);
+	struct numbers none;
+	return ask_number(store_of(base), STORE_RESIGN, &value, 1, &none, err);
 }
 
 /* ---- reading ---- */
@@ -212,7 +229,8 @@ static int take_leader(void *arg, const struct sql_row *row, struct mr_error *er
 	struct store_leader *leader = arg;
 	leader->epoch = (uint64_t)row->values[0].integer;
 	leader->beat = row->values[1].integer;
-	snprintf(leader->who, sizeof leader->who, "%.*s", MR_FMT(row->values[2].text));
+	leader->watched = row->values[2].integer != 0;
+	snprintf(leader->who, sizeof leader->who, "%.*s", MR_FMT(row->values[3].text));
 	return 0;
 }
 
@@ -221,8 +239,8 @@ static int store_look(struct dag_store *base, struct store_leader *out, struct m
 	struct sql_store *store = store_of(base);
 	struct store_leader leader = {0};
 	pthread_mutex_lock(store->reading);
-	int rc =
-	    read_rows(store, "SELECT epoch, beat, hostname FROM leader", NULL, 0, take_leader, &leader, err);
+	int rc = read_rows(store, "SELECT epoch, beat, watched, hostname FROM leader", NULL, 0, take_leader,
+			   &leader, err);
 	pthread_mutex_unlock(store->reading);
 	if (rc == 0)
 		*out = leader;
@@ -491,6 +509,8 @@ static const struct dag_store_ops ops = {
     .look = store_look,
     .claim = store_claim,
     .beat = store_beat,
+    .attend = store_attend,
+    .resign = store_resign,
     .apply = store_apply,
     .load = store_load,
     .load_run = store_load_run,

@@ -201,7 +201,7 @@ void store_rows_dump(struct dag_store *store, struct mr_buf *out)
 	    "SELECT event, dag_id, run_id, owner, extra, dttm FROM log ORDER BY id",
 	    "SELECT * FROM slot_pool ORDER BY pool",
 	    "SELECT * FROM note ORDER BY dag_id, run_id, task_id, map_index",
-	    "SELECT epoch, batch FROM leader",
+	    "SELECT epoch, batch, beat, watched, attended FROM leader",
 	};
 	struct mr_error err;
 	for (size_t i = 0; i < MR_COUNT(queries); i++)

@@ -174,14 +174,26 @@ static void check_store(struct dag_store *store, struct mr_buf *dump)
 	CHECK_OK(store->ops->look(store, &leader, &err), err);
 	CHECK_INT(leader.epoch, first);
 	CHECK(strcmp(leader.who, "me") == 0);
-	CHECK_OK(store->ops->beat(store, first, &err), err);
+	int64_t attended, again;
+	CHECK(leader.watched);
+	CHECK_OK(store->ops->beat(store, first, false, &attended, &err), err);
+	CHECK_OK(store->ops->attend(store, &err), err);
+	CHECK_OK(store->ops->beat(store, first, false, &again, &err), err);
+	CHECK(again != attended);
 	CHECK_INT(store->ops->claim(store, MR_STR("you"), &leader, &second, &err), 1);
 	CHECK_INT(store->ops->claim(store, MR_STR("you"), &nobody, &second, &err), 1);
 	CHECK_OK(store->ops->look(store, &leader, &err), err);
+	CHECK(!leader.watched);
 	CHECK_OK(store->ops->claim(store, MR_STR("you"), &leader, &second, &err), err);
 	CHECK_INT(second, first + 1);
-	CHECK_INT(store->ops->beat(store, first, &err), MR_ERR_CONFLICT);
-	CHECK_OK(store->ops->beat(store, second, &err), err);
+	CHECK_INT(store->ops->beat(store, first, true, &again, &err), MR_ERR_CONFLICT);
+	CHECK_OK(store->ops->beat(store, second, true, &again, &err), err);
+	CHECK_OK(store->ops->resign(store, first, &err), err); /* it has nothing to give up */
+	CHECK_OK(store->ops->look(store, &leader, &err), err);
+	CHECK(leader.watched && strcmp(leader.who, "you") == 0);
+	CHECK_OK(store->ops->resign(store, second, &err), err);
+	CHECK_OK(store->ops->look(store, &leader, &err), err);
+	CHECK(!leader.who[0]);
 
 	struct store_batch *late = store_rows(&rng, first, ++number, 100, 1);
 	CHECK_INT(store->ops->apply(store, late, &err), MR_ERR_CONFLICT);
