@@ -3,9 +3,9 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "env/loop.h"
+#include "http/mhd_calls.h"
 
 #include <arpa/inet.h>
-#include <microhttpd.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -380,7 +380,9 @@ int http_server_start_idle(const char *address, const struct http_route *routes,
 			   struct mr_error *err)
 {
 	int fd, port;
-	int rc = net_listen_tcp(address, &fd, &port, err);
+	int rc = mhd_load(err);
+	if (rc == 0)
+		rc = net_listen_tcp(address, &fd, &port, err);
 	if (rc < 0)
 		return rc;
 	struct http_server *server = mr_calloc(1, sizeof *server);
