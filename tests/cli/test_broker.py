@@ -20,6 +20,21 @@ def started(t):
     return t.up()
 
 
+def libraries(server):
+    with open(f"/proc/{server.process.pid}/maps", encoding="utf-8") as maps:
+        text = maps.read()
+    return {name for name in ("libduckdb", "libcurl", "libpq", "libmicrohttpd") if name in text}
+
+
+def test_libraries_are_loaded_at_their_first_use(t):
+    t.write("millrace.yml", PROJECT)
+    server = t.up(binary=t.release)
+    t.kcat(server, "-P", "-t", "events", input="a line\n")
+    assert libraries(server) == {"libmicrohttpd"}
+    assert t.value("SELECT count(*) FROM events") == 1
+    assert libraries(server) == {"libmicrohttpd", "libduckdb"}
+
+
 def test_system_tables_of_groups(t):
     server = started(t)
     t.kcat(server, "-P", "-t", "events", "-p", "0", input="".join(f"line {i}\n" for i in range(10)))
