@@ -225,9 +225,11 @@ class Bench:
         ]
         print(f"\n{'mark':52} {'measured':>10}  {'wanted':>8}")
         for name, value, how, wanted in rows:
-            if value is not None:
-                met = value <= wanted if how == "<=" else value >= wanted
-                print(f"{name:52} {value:10.3g}  {how} {wanted:<5} {'met' if met else 'missed'}")
+            if value is None:
+                print(f"{name:52} {'not measured':>10}")
+                continue
+            met = value <= wanted if how == "<=" else value >= wanted
+            print(f"{name:52} {value:10.3g}  {how} {wanted:<5} {'met' if met else 'missed'}")
 
     def share(self, what):
         ours, theirs = self.get(what, "millrace", "peak_mb"), self.get(what, "delta-rs", "peak_mb")
