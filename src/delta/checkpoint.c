@@ -37,12 +37,25 @@ static const char v2_columns[] =
     "checkpointMetadata: 'STRUCT(version BIGINT)', "
     "sidecar: 'STRUCT(path VARCHAR, sizeInBytes BIGINT, modificationTime BIGINT)'";
 
+/* A checkpoint holds the whole state, so one at every tenth version makes n small commits cost n^2. Where
+ * the table does not say, it comes when a hundredth of the state is new: then it stays a fixed part of
+ * what commits cost, and an opening reads at most CHECKPOINT_INTERVAL_MAX commits after it. */
+int64_t delta_checkpoint_interval(mr_str property, size_t file_count)
+{
+	int64_t interval = property.len ? strtoll(property.ptr, NULL, 10) : 0;
+	if (interval >= 1)
+		return interval;
+	interval = (int64_t)(file_count / CHECKPOINT_NEW_SHARE);
+	interval -= interval % CHECKPOINT_INTERVAL_DEFAULT;
+	if (interval > CHECKPOINT_INTERVAL_MAX)
+		return CHECKPOINT_INTERVAL_MAX;
+	return interval < CHECKPOINT_INTERVAL_DEFAULT ? CHECKPOINT_INTERVAL_DEFAULT : interval;
+}
+
 bool delta_checkpoint_is_due(const struct delta_log_state *state)
 {
-	mr_str text = delta_meta_property(state->meta, "delta.checkpointInterval");
-	int64_t interval = text.len ? strtoll(text.ptr, NULL, 10) : CHECKPOINT_INTERVAL_DEFAULT;
-	if (interval < 1)
-		interval = CHECKPOINT_INTERVAL_DEFAULT;
+	int64_t interval = delta_checkpoint_interval(
+	    delta_meta_property(state->meta, "delta.checkpointInterval"), state->files->count);
 	/* At the interval's multiples, as other engines do; and when one was missed. */
 	int64_t since = state->version - state->checkpoint_version;
 	return since > 0 && state->version > 0 && (state->version % interval == 0 || since > interval);

@@ -30,6 +30,8 @@
 
 #define COMMIT_BYTES_MAX ((size_t)256 << 20)
 #define CHECKPOINT_INTERVAL_DEFAULT 10
+#define CHECKPOINT_INTERVAL_MAX 100
+#define CHECKPOINT_NEW_SHARE 100
 #define TOMBSTONE_MS ((int64_t)7 * 24 * 3600 * 1000)
 #define ENGINE_INFO "millrace/" MR_VERSION
 #define VERSION_NEVER INT64_MAX
@@ -399,6 +401,8 @@ size_t delta_clean_up(struct delta_table *table);
 int delta_checkpoint_read(struct delta_table *table, const struct delta_log_part *parts, size_t count,
 			  struct delta_log_state *state, struct mr_error *err);
 int delta_checkpoint_write(struct delta_table *table, struct mr_error *err);
+/* Commits from one checkpoint to the next: as the property says, else by the number of files. */
+int64_t delta_checkpoint_interval(mr_str property, size_t file_count);
 bool delta_checkpoint_is_due(const struct delta_log_state *state);
 
 /* ---- file_json.c ---- */

@@ -1,6 +1,7 @@
 /* Checkpoints of both kinds, checksums, and the log's old files that go. */
 #include "delta/delta_fixture.h"
 #include "delta/evolve.h"
+#include "delta/internal.h"
 
 #include <glob.h>
 #include <unistd.h>
@@ -34,6 +35,19 @@ static char *ask(struct delta_fixture *f, const char *sql)
 	char *text = arena_strdup(&f->arena, arena_copy(&f->arena, sql_text(result, 0)).ptr);
 	sql_result_free(result);
 	return text;
+}
+
+TEST(delta_checkpoints_come_by_the_size_of_the_state)
+{
+	static const struct {
+		const char *property;
+		size_t files;
+		int64_t interval;
+	} cases[] = {{"", 0, 10},       {"", 1999, 10},  {"", 2000, 20},  {"", 9999, 90}, {"", 1000000, 100},
+		     {"7", 1000000, 7}, {"500", 1, 500}, {"0", 5000, 50}, {"-3", 0, 10},  {"many", 0, 10}};
+	for (size_t i = 0; i < MR_COUNT(cases); i++)
+		CHECK_INT(delta_checkpoint_interval(mr_str_from(cases[i].property), cases[i].files),
+			  cases[i].interval);
 }
 
 TEST(delta_checkpoints_of_version_2_say_all)
