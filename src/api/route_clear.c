@@ -92,7 +92,7 @@ static int choose_tasks(struct clear *clear, const struct dag *dag, struct mr_er
 static void put_task_condition(const struct clear *clear, const struct dag *dag, struct mr_buf *where)
 {
 	bool *chosen = mr_calloc(dag->task_count, sizeof *chosen);
-	const char *before = " AND (0";
+	const char *before = " AND (FALSE";
 	mr_buf_cstr(where, before);
 	for (size_t i = 0; i < clear->tasks.len; i++) {
 		const struct chosen_task *task = &clear->tasks.items[i];

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import time
 
-from harness import ROOT
+import test_dag
+from harness import ROOT, Millrace
 from test_dag import ask, get, wait
 
 LEASE_S = 3
@@ -188,3 +189,23 @@ def test_tasks_outlive_an_outage_when_nobody_stands_by(t):
         began = time.monotonic()
         two = other.up()
         assert leads(two) and time.monotonic() - began < LEASE_S * 3
+
+
+def test_what_holds_on_sqlite_holds_here(t):
+    """Every test of test_dag.py, each with a database of its own."""
+    with Postgres(t.folder) as postgres:
+        for name in [n for n in dir(test_dag) if n.startswith("test_")]:
+            subprocess.run(["psql", "-q", postgres.url, "-c", f"CREATE DATABASE {name}"], check=True, timeout=60)
+            one = copy.copy(t)
+            one.folder = t.folder / name
+            url = postgres.url.replace("/postgres?", f"/{name}?")
+            one.project = lambda yaml, files=(), one=one, url=url: Millrace.project(
+                one, yaml + f"dags: {{metadata: '{url}'}}\n", files)
+            getattr(test_dag, name)(one)
+            for server in t.servers:
+                if server.process.poll() is None:
+                    server.kill()
+            rows = subprocess.run(["psql", "-qAt", url, "-c", "SELECT epoch > 0 FROM leader"], capture_output=True,
+                                  text=True, check=True, timeout=60)
+            assert rows.stdout == "t\n", (name, rows.stdout)
+            print(f"  {name} on PostgreSQL", flush=True)
