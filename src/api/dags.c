@@ -642,45 +642,63 @@ void dags_free(struct dags *dags)
 
 /* ---- calls ---- */
 
+static int not_ours(const struct store_leader *leader, struct mr_error *err)
+{
+	mr_fail(err, MR_ERR_UNAVAILABLE, "this server stands by: %s leads",
+		leader->who[0] ? leader->who : "another");
+	return mr_hint(err, "ask that one; here is what can be read");
+}
+
 /* No scheduler runs: what is asked becomes rows; the next scheduler does the rest. */
-static int call_store(struct dags *dags, scheduler_fn *fn, void *arg, struct mr_error *err)
+static int call_store(struct dags *dags, const struct store_leader *seen, scheduler_fn *fn, void *arg,
+		      struct mr_error *err)
 {
 	const struct env *env = dags->options.env;
 	struct core_options options = {.store = dags->store,
 				       .rng = env->rng,
 				       .load = dags->load,
 				       .parallelism = dags->options.parallelism,
-				       .hostname = mr_str_from(dags->who)};
+				       .hostname = mr_str_from(dags->who),
+				       .seen = seen};
 	struct core *core;
 	struct dag_set set;
-	pthread_mutex_lock(&dags->calling);
 	int rc = core_new(&options, clock_wall_us(env->clock), clock_mono_us(env->clock), &core, err);
-	if (rc == 0) {
-		rc = load_files(dags, &set, err);
-		if (rc == 0)
-			core_set_dags(core, &set);
-		dag_set_release(&set);
-		if (rc == 0)
-			rc = fn(core, arg, err);
-		struct store_batch *batch = core_take_batch(core);
-		int applied = batch ? dags->store->ops->apply(dags->store, batch, rc < 0 ? NULL : err) : 0;
-		rc = rc < 0 ? rc : applied < 0 ? applied : rc;
-		store_batch_free(batch);
-		core_free(core);
-	}
-	pthread_mutex_unlock(&dags->calling);
+	if (rc != 0)
+		return rc < 0 ? rc : not_ours(seen, err);
+	rc = load_files(dags, &set, err);
+	if (rc == 0)
+		core_set_dags(core, &set);
+	dag_set_release(&set);
+	if (rc == 0)
+		rc = fn(core, arg, err);
+	struct store_batch *batch = core_take_batch(core);
+	int applied = batch ? dags->store->ops->apply(dags->store, batch, rc < 0 ? NULL : err) : 0;
+	rc = rc < 0 ? rc : applied < 0 ? applied : rc;
+	store_batch_free(batch);
+	/* The place was free, and is again. */
+	struct mr_error later;
+	if (seen && !seen->who[0] && dags->store->ops->resign(dags->store, core_epoch(core), &later) < 0)
+		mr_log_error("dags", &later);
+	core_free(core);
 	return rc;
 }
 
-/* Another server may lead: its place is not taken for one call. */
-static int check_leader(struct dags *dags, struct mr_error *err)
+/* While we stand by, an earlier life of ours is not us. */
+static bool leader_is_other(const struct dags *dags, const struct store_leader *leader)
+{
+	bool ours = leader->epoch == 0 || !leader->who[0] || strcmp(leader->who, dags->who) == 0;
+	return dags->lead || !ours;
+}
+
+/* Another server's place is not taken for one call. */
+static int call_shared(struct dags *dags, scheduler_fn *fn, void *arg, struct mr_error *err)
 {
 	struct store_leader leader;
 	int rc = dags->store->ops->look(dags->store, &leader, err);
-	if (rc < 0 || leader.epoch == 0 || (!dags->lead && strcmp(leader.who, dags->who) == 0))
+	if (rc < 0)
 		return rc;
-	mr_fail(err, MR_ERR_UNAVAILABLE, "this server stands by: %s leads", leader.who);
-	return mr_hint(err, "ask that one; here is what can be read");
+	return leader_is_other(dags, &leader) ? not_ours(&leader, err)
+					      : call_store(dags, &leader, fn, arg, err);
 }
 
 int dags_call(struct dags *dags, scheduler_fn *fn, void *arg, struct mr_error *err)
@@ -693,8 +711,10 @@ int dags_call(struct dags *dags, scheduler_fn *fn, void *arg, struct mr_error *e
 		return rc;
 	if (dags->stopping) /* a task that is stopped with its executor asks */
 		return mr_fail(err, MR_ERR_CLOSED, "the scheduler has stopped");
-	rc = is_shared(dags) ? check_leader(dags, err) : 0;
-	return rc < 0 ? rc : call_store(dags, fn, arg, err);
+	pthread_mutex_lock(&dags->calling);
+	rc = is_shared(dags) ? call_shared(dags, fn, arg, err) : call_store(dags, NULL, fn, arg, err);
+	pthread_mutex_unlock(&dags->calling);
+	return rc;
 }
 
 /* ---- looking ---- */
