@@ -212,7 +212,8 @@ struct dag_store {
 MR_NODISCARD int store_sqlite_open(const char *path, struct dag_store **out, struct mr_error *err);
 /* PostgreSQL at postgresql://user@host/database?options, as libpq reads it; ~/.pgpass, PGPASSWORD and
  * PGSSLMODE count. No message has the password. One writer connection, one reader; each is made again
- * when it is lost, and what could not be done is MR_ERR_UNAVAILABLE. */
+ * when it is lost, and what could not be done is MR_ERR_UNAVAILABLE. A server that does not answer yet is
+ * no failure here. */
 MR_NODISCARD int store_postgres_open(const char *url, struct dag_store **out, struct mr_error *err);
 /* The latter when place begins with postgresql:// or postgres://. */
 MR_NODISCARD int store_open(const char *place, struct dag_store **out, struct mr_error *err);

@@ -8,9 +8,9 @@
  * connection is lost while it commits, the outcome is not known: the batch comes again, and its number
  * says whether it is there (store.h).
  *
- * A lost connection is MR_ERR_UNAVAILABLE and made again by the next call. An answer that does not come
- * within ANSWER_MS is a lost connection. A transaction that is left open (a stopped process) is ended by
- * the server after IDLE_MS, so that it cannot keep another scheduler from taking over.
+ * A lost connection, or none from the beginning, is MR_ERR_UNAVAILABLE and made by the next call. An answer
+ * that does not come within ANSWER_MS is a lost connection. A transaction that is left open (a stopped
+ * process) is ended by the server after IDLE_MS, so that it cannot keep another scheduler from taking over.
  *
  * Text that is not UTF-8, and NUL, which PostgreSQL cannot hold, is stored with U+FFFD in its place.
  *
@@ -18,6 +18,7 @@
  */
 #include "dag/store_sql.h"
 
+#include "base/log.h"
 #include "codec/utf8.h"
 #include "dag/libpq_calls.h"
 
@@ -40,8 +41,9 @@ struct postgres_db {
 	char *url;
 	char *place; /* without the password: for messages */
 	PGconn *writer, *reader;
-	size_t pending;     /* results that the writer has not read */
-	struct mr_buf text; /* of the parameters that are being sent */
+	_Atomic bool created; /* its tables are there */
+	size_t pending;       /* results that the writer has not read */
+	struct mr_buf text;   /* of the parameters that are being sent */
 };
 
 static struct postgres_db *db_of(struct store_db *base)
@@ -75,7 +77,8 @@ static int unavailable(const struct postgres_db *db, const char *why, struct mr_
 	size_t len = strcspn(why, "\n");
 	mr_fail(err, MR_ERR_UNAVAILABLE, "the scheduler's store %s is not there: %.*s", db->place, (int)len,
 		why);
-	return mr_hint(err, "tasks run on; what waits is written once the server answers again");
+	return mr_hint(err,
+		       "does it run, and does it let this user in? What waits is written once it answers");
 }
 
 static int failed(const struct postgres_db *db, const PGconn *connection, const PGresult *result,
@@ -244,6 +247,33 @@ static int run_plain(struct postgres_db *db, PGconn *connection, const char *sql
 	return rc;
 }
 
+/* Its tables, before anything else is asked of it. */
+static int create(struct postgres_db *db, struct mr_error *err)
+{
+	PGconn *connection = NULL;
+	PGresult *result = NULL;
+	struct mr_buf sql = {0};
+	if (db->created)
+		return 0;
+	int rc = connect_one(db, &connection, err);
+	if (rc == 0)
+		result = PQexec(connection, "SELECT to_regclass('leader') IS NOT NULL");
+	if (rc == 0 && PQresultStatus(result) != PGRES_TUPLES_OK)
+		rc = failed(db, connection, result, "look for its tables", err);
+	if (rc == 0 && PQgetvalue(result, 0, 0)[0] != 't') {
+		mr_buf_cstr(&sql, "BEGIN; SELECT pg_advisory_xact_lock(" SCHEMA_LOCK ");");
+		store_put_schema(&sql, db->base.dialect);
+		mr_buf_cstr(&sql, "COMMIT");
+		rc = run_plain(db, connection, sql.ptr, "make its tables", err);
+	}
+	mr_buf_release(&sql);
+	PQclear(result);
+	disconnect(&connection);
+	if (rc == 0)
+		db->created = true;
+	return rc;
+}
+
 static int send_prepares(struct postgres_db *db, struct mr_error *err)
 {
 	int rc = 0;
@@ -266,7 +296,9 @@ static int need_writer(struct postgres_db *db, struct mr_error *err)
 		return 0;
 	disconnect(&db->writer);
 	db->pending = 0;
-	int rc = connect_one(db, &db->writer, err);
+	int rc = create(db, err);
+	if (rc == 0)
+		rc = connect_one(db, &db->writer, err);
 	if (rc == 0)
 		rc = run_plain(db, db->writer,
 			       "SET lock_timeout = " IDLE_MS
@@ -282,7 +314,9 @@ static int need_reader(struct postgres_db *db, struct mr_error *err)
 	if (db->reader && PQstatus(db->reader) == CONNECTION_OK)
 		return 0;
 	disconnect(&db->reader);
-	int rc = connect_one(db, &db->reader, err);
+	int rc = create(db, err);
+	if (rc == 0)
+		rc = connect_one(db, &db->reader, err);
 	return rc < 0 ? rc
 		      : run_plain(db, db->reader, "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
 				  "set up its session", err);
@@ -498,29 +532,6 @@ static int describe(struct postgres_db *db, struct mr_error *err)
 	return 0;
 }
 
-/* The table that is made last says whether all are there. */
-static int create(struct postgres_db *db, struct mr_error *err)
-{
-	PGconn *connection = NULL;
-	PGresult *result = NULL;
-	struct mr_buf sql = {0};
-	int rc = connect_one(db, &connection, err);
-	if (rc == 0)
-		result = PQexec(connection, "SELECT to_regclass('leader') IS NOT NULL");
-	if (rc == 0 && PQresultStatus(result) != PGRES_TUPLES_OK)
-		rc = failed(db, connection, result, "look for its tables", err);
-	if (rc == 0 && PQgetvalue(result, 0, 0)[0] != 't') {
-		mr_buf_cstr(&sql, "BEGIN; SELECT pg_advisory_xact_lock(" SCHEMA_LOCK ");");
-		store_put_schema(&sql, db->base.dialect);
-		mr_buf_cstr(&sql, "COMMIT");
-		rc = run_plain(db, connection, sql.ptr, "make its tables", err);
-	}
-	mr_buf_release(&sql);
-	PQclear(result);
-	disconnect(&connection);
-	return rc;
-}
-
 int store_postgres_open(const char *url, struct dag_store **out, struct mr_error *err)
 {
 	struct postgres_db *db = mr_calloc(1, sizeof *db);
@@ -530,10 +541,12 @@ int store_postgres_open(const char *url, struct dag_store **out, struct mr_error
 	int rc = describe(db, err);
 	if (rc == 0)
 		rc = create(db, err);
-	if (rc < 0) {
+	if (rc < 0 && rc != MR_ERR_UNAVAILABLE) {
 		db_free(&db->base);
 		return rc;
 	}
+	if (rc < 0)
+		mr_log_error("dags", err); /* the rest of the server does not wait for it */
 	*out = store_sql_new(&db->base);
 	return 0;
 }

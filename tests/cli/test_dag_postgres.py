@@ -162,7 +162,12 @@ def test_a_restarted_server_goes_on_at_once(t):
 def test_the_database_goes_and_comes_back(t):
     with Postgres(t.folder) as postgres:
         one, _ = servers(t, postgres.url)
-        server = one.up()
+        postgres.call("stop")
+        server = one.up()  # the rest of it does not wait for the database
+        assert get(server, "/monitor/health")["metadatabase"]["status"] == "unhealthy"
+        assert ask(server, "POST", "/dags/work/dagRuns", {"logical_date": None})[0] == 503
+        postgres.call("start")
+        wait(lambda: leads(server), 20)
         backfill(server, 4)
         wait(lambda: (t.folder / "starts").exists())
         postgres.call("stop", "immediate")
