@@ -11,8 +11,10 @@ static int read_metadata(const struct option_place *place, const struct option *
 	if (!url.len || mr_str_starts(url, MR_STR("postgresql://")) ||
 	    mr_str_starts(url, MR_STR("postgres://")))
 		return 0;
-	return option_fail(place, err, "%s: not postgresql://…; leave it out for SQLite in the data folder",
-			   place->path.ptr);
+	/* Without a place that the line would be shown of: it may hold a password. */
+	mr_fail(err, MR_ERR_INVALID, "%s, line %d: %s is not postgresql://…", place->reader->file,
+		(int)place->node->line, place->path.ptr);
+	return mr_hint(err, "postgresql://USER@HOST/DATABASE, or leave it out for SQLite in the data folder");
 }
 
 static const struct option dags_options[] = {

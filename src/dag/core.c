@@ -260,6 +260,8 @@ int core_new(const struct core_options *options, int64_t wall_us, int64_t mono_u
 	core_pool(core, MR_STR(DEFAULT_POOL));
 	int rc =
 	    options->store->ops->claim(options->store, options->hostname, options->seen, &core->epoch, err);
+	core->shared = options->seen;
+	core->options.seen = NULL; /* the caller's */
 	if (rc == 0)
 		rc = recover_load(core, err);
 	if (rc != 0) {

@@ -51,6 +51,7 @@ struct instance {
 	struct dag_try *try; /* while queued or running */
 	int32_t lost;        /* submissions in a row that never began */
 	bool dirty, holds;
+	bool inherited; /* submitted by another server, which did not live to say whether it began */
 };
 
 struct run_task {
@@ -122,6 +123,7 @@ struct core {
 	struct core_options options;
 	struct arena arena;
 	uint64_t epoch, batches;
+	bool shared; /* other servers may have led before */
 	int64_t wall_us, mono_us;
 	int64_t last_run_no;
 	struct mr_map dags;   /* id: struct dag_state */

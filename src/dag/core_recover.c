@@ -172,6 +172,12 @@ static void count_upstream(struct run *run)
 }
 
 /* What was under way is again where it was: in a heap, at a timer, or with its executor. */
+static bool is_of_another(const struct instance *instance)
+{
+	const struct core *core = instance->run->core;
+	return core->shared && !mr_str_eq(instance->row.hostname, core->options.hostname);
+}
+
 static void resume_instance(struct instance *instance)
 {
 	switch (instance->row.state) {
@@ -179,6 +185,8 @@ static void resume_instance(struct instance *instance)
 		ready_add(instance);
 		break;
 	case TASK_QUEUED:
+		instance->inherited = is_of_another(instance);
+		__attribute__((fallthrough));
 	case TASK_RUNNING:
 	case TASK_RESTARTING:
 		ready_take(instance);

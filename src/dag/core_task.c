@@ -173,7 +173,9 @@ static void start(struct instance *instance)
 	rng_uuid(core->options.rng, id);
 	instance->row.id = arena_copy(&instance->run->arena, mr_str_from(id));
 	instance->row.queued_us = core->wall_us;
-	instance->row.hostname = instance->row.reason = instance->row.event = MR_STR("");
+	/* Who has it: another server that finds it queued cannot know whether it began. */
+	instance->row.hostname = core->shared ? core->options.hostname : MR_STR("");
+	instance->row.reason = instance->row.event = MR_STR("");
 	instance->row.pid = 0;
 	instance->row.exit_code = 0;
 	if (!instance->row.poke)
@@ -549,11 +551,12 @@ static void finished(struct instance *instance, const struct dag_report *report)
 		failed(instance, report, instance->row.reason);
 }
 
-/* A try that never began is submitted again; one that ran and is no more has failed. */
+/* A try that never began is submitted again; one that ran, or may have, and is no more has failed. */
 static void lost(struct instance *instance, const struct dag_report *report)
 {
 	struct dag_report as_failure = *report;
-	bool queued = instance->row.state == TASK_QUEUED;
+	bool queued = instance->row.state == TASK_QUEUED && !instance->inherited;
+	instance->inherited = false;
 	if (instance->row.state == TASK_RESTARTING || (queued && ++instance->lost < LOST_MAX)) {
 		task_apply(instance, TASK_ON_LOST);
 		return;
@@ -587,6 +590,7 @@ static void started(struct instance *instance, const struct dag_report *report)
 	if (instance->row.state != TASK_QUEUED)
 		return;
 	instance->lost = 0;
+	instance->inherited = false;
 	instance->row.hostname = arena_copy(&instance->run->arena, report->host);
 	instance->row.pid = report->pid;
 	if (!instance->row.poke || instance->row.start_us == NO_TIME)

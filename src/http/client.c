@@ -46,6 +46,7 @@ static int code_from_status(long status)
 {
 	return status == 404   ? MR_ERR_NOT_FOUND
 	       : status == 409 ? MR_ERR_EXISTS
+	       : status == 503 ? MR_ERR_UNAVAILABLE
 	       : status < 500  ? MR_ERR_INVALID
 			       : MR_ERR_INTERNAL;
 }

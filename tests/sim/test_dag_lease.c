@@ -67,7 +67,7 @@ struct world {
 	struct dag_set set;
 	struct server servers[SERVERS];
 	int64_t wall_us, mono_us, off_us;
-	struct mr_map started, ended_well; /* ids; instances whose success is in the store */
+	struct mr_map started, ended_well; /* tries; instances whose success is in the store */
 	uint64_t claims, refusals, kills, alone;
 	bool quiet;
 	bool lonely; /* who is away is so for long */
@@ -133,8 +133,10 @@ static void start_job(struct world *w, struct server *s, struct dag_try *try)
 		report(s, try->id, DAG_REPORT_LOST, 0);
 		return;
 	}
-	if (mr_map_put(&w->started, mr_str_from(try->id), w))
-		fail(w, "a try starts twice:", try->id);
+	mr_buf_printf(&name, "%lld/%.*s/%d", (long long)try->run_no, MR_FMT(try->task->id), try->try_number);
+	if (mr_map_put(&w->started, mr_buf_view(&name), w))
+		fail(w, "a try starts twice:", name.ptr);
+	mr_buf_clear(&name);
 	if (mr_map_get(&w->ended_well, instance_of(try, &name)))
 		fail(w, "runs again after it ended well in the store:", name.ptr);
 	mr_buf_release(&name);
