@@ -21,7 +21,7 @@ LAYERS = {
     "log": f"{CORE} codec",
     "sql": f"{CORE} codec",
     "stream": f"{CORE} codec conf",
-    "store": f"{CORE} codec",
+    "store": f"{CORE} codec http",
     "delta": f"{CORE} codec sql store",
     "broker": f"{CORE} codec conf log",
     "http": f"{CORE} codec",

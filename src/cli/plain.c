@@ -1,12 +1,14 @@
 #include "cli/plain.h"
 
 #include "base/mem.h"
+#include "cli/stores.h"
 #include "stream/spark_macros.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
 struct plain {
+	struct stores stores;
 	struct sql_engine *engine;
 	struct catalog *catalog;
 	struct session_pool *sessions;
@@ -22,6 +24,7 @@ static char *spill_folder(void)
 int plain_open(const char *tables_dir, struct plain **out, struct mr_error *err)
 {
 	struct plain *plain = mr_calloc(1, sizeof *plain);
+	stores_init(&plain->stores);
 	char *temp = spill_folder();
 	struct sql_engine_options options = {.temp_dir = temp};
 	int rc = sql_engine_open(&options, &plain->engine, err);
@@ -29,7 +32,7 @@ int plain_open(const char *tables_dir, struct plain **out, struct mr_error *err)
 	if (rc == 0)
 		rc = sql_engine_install(plain->engine, spark_macros(), err);
 	struct catalog_options catalog = {
-	    .env = env_linux(), .engine = plain->engine, .tables_dir = tables_dir};
+	    .env = &plain->stores.env, .engine = plain->engine, .tables_dir = tables_dir};
 	if (rc == 0)
 		rc = catalog_new(&catalog, &plain->catalog, err);
 	if (rc == 0)
@@ -49,6 +52,7 @@ void plain_close(struct plain *plain)
 	session_pool_free(plain->sessions);
 	catalog_free(plain->catalog);
 	sql_engine_close(plain->engine);
+	stores_release(&plain->stores);
 	free(plain);
 }
 

@@ -122,6 +122,8 @@ static int adopt(struct delta_table *table, const struct table_meta *meta, struc
 	put_query(&sql, meta, mr_str_from(path));
 	int rc = disk_stat(table->env->disk, path, &info, err);
 	if (rc == 0)
+		rc = disk_fetch(table->env->disk, path, err);
+	if (rc == 0)
 		rc = sql_query(conn, mr_buf_view(&sql), &row, err);
 	if (rc == 0)
 		rc = sql_next(row, err);

@@ -203,14 +203,8 @@ static void put_types(struct mr_buf *out, const struct delta_snapshot *snapshot,
 {
 	mr_buf_cstr(out, " JOIN (SELECT _change_type, file_index, file_row_number FROM read_parquet([");
 	for (size_t i = 0; i < changed->files.len; i++) {
-		struct mr_buf path = {0};
-		mr_str name = changed->files.items[i].path;
-		if (name.ptr[0] != '/')
-			mr_buf_printf(&path, "%s/", snapshot->path);
-		mr_buf_str(&path, name);
 		mr_buf_cstr(out, i ? ", " : "");
-		delta_scan_put_path(out, mr_buf_view(&path));
-		mr_buf_release(&path);
+		delta_scan_put_file(out, snapshot->disk, snapshot->path, changed->files.items[i].path);
 	}
 	mr_buf_cstr(out, "], union_by_name=true, hive_partitioning=false)) c ON f." DELTA_FILE_COLUMN
 			 " = c.file_index AND f." DELTA_ROW_COLUMN " = c.file_row_number");

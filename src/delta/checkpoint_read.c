@@ -285,7 +285,10 @@ static int read_parquet(const struct apply *apply, struct sql_conn *conn, const 
 	for (size_t i = 0; i < 2 * count && rc == 0; i++) {
 		char *path =
 		    mr_asprintf("%s/%s%.*s", apply->table->log_path, folder, MR_FMT(names[i % count]));
-		rc = read_columns(apply, conn, mr_str_from(path), i >= count, err);
+		if (i < count)
+			rc = disk_fetch(apply->table->env->disk, path, err);
+		if (rc == 0)
+			rc = read_columns(apply, conn, mr_str_from(path), i >= count, err);
 		free(path);
 	}
 	return rc;

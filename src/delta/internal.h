@@ -293,6 +293,7 @@ void delta_state_compact(struct delta_log_state *state, int64_t now_ms);
 
 struct delta_snapshot {
 	_Atomic int refs;
+	struct mr_disk *disk;
 	char *path;
 	int64_t version;
 	struct file_set *files;
@@ -306,7 +307,8 @@ struct delta_snapshot {
 	int reader, writer; /* protocol versions */
 };
 
-struct delta_snapshot *delta_snapshot_new(const struct delta_log_state *state, const char *path);
+struct delta_snapshot *delta_snapshot_new(const struct delta_log_state *state, struct mr_disk *disk,
+					  const char *path);
 /* The next file that the snapshot sees. */
 struct file_entry *delta_snapshot_next_file(const struct delta_snapshot *snapshot,
 					    struct file_cursor *cursor);
@@ -517,6 +519,9 @@ void delta_stats_write(struct mr_buf *out, const struct table_meta *meta, int64_
 int64_t delta_stats_rows(mr_str stats_json); /* numRecords; -1 when unknown */
 
 /* ---- scan.c ---- */
+
+/* A file of a table as a literal for read_parquet, fetched when it is a store's. */
+void delta_scan_put_file(struct mr_buf *out, struct mr_disk *disk, const char *table_path, mr_str name);
 
 /* delta_scan_sql of the entries that keep (NULL: all) says. */
 void delta_scan_entries_sql(const struct delta_snapshot *snapshot, const bool *keep, struct mr_buf *out);

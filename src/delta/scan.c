@@ -17,6 +17,7 @@ struct scan_file {
 };
 
 struct scan {
+	struct mr_disk *disk;
 	const char *table_path;
 	const struct table_meta *meta;
 	MR_VEC(struct scan_file) files;
@@ -34,6 +35,23 @@ void delta_scan_put_path(struct mr_buf *out, mr_str path)
 	}
 	sql_quote_literal(out, mr_buf_view(&pattern));
 	mr_buf_release(&pattern);
+}
+
+/* The file's path for read_parquet, which reads it of this machine. A file that cannot be had leaves the
+ * reason in its place, and that is what DuckDB says it does not find. */
+void delta_scan_put_file(struct mr_buf *out, struct mr_disk *disk, const char *table_path, mr_str name)
+{
+	struct mr_error err = {0};
+	struct mr_buf path = {0};
+	if (name.ptr[0] != '/')
+		mr_buf_printf(&path, "%s/", table_path);
+	mr_buf_str(&path, name);
+	if (disk_fetch(disk, path.ptr, &err) < 0) {
+		mr_buf_clear(&path);
+		mr_buf_printf(&path, "%.*s (%s)", MR_FMT(name), err.message);
+	}
+	delta_scan_put_path(out, mr_buf_view(&path));
+	mr_buf_release(&path);
 }
 
 /* MAP{which: {name, type, default_value}}: which column of a file is which of the table. */
@@ -66,21 +84,14 @@ static const struct scan_file *file_at(const struct scan *scan, const size_t *in
 
 static void put_read(struct mr_buf *out, const struct scan *scan, const size_t *indexes, size_t count)
 {
-	struct mr_buf path = {0};
 	mr_buf_cstr(out, "read_parquet([");
 	for (size_t i = 0; i < count; i++) {
-		mr_str name = file_at(scan, indexes, i)->path;
-		mr_buf_clear(&path);
-		if (name.ptr[0] != '/')
-			mr_buf_printf(&path, "%s/", scan->table_path);
-		mr_buf_str(&path, name);
 		mr_buf_cstr(out, i ? ", " : "");
-		delta_scan_put_path(out, mr_buf_view(&path));
+		delta_scan_put_file(out, scan->disk, scan->table_path, file_at(scan, indexes, i)->path);
 	}
 	mr_buf_cstr(out, "], hive_partitioning=false, schema=");
 	put_schema(out, scan->meta);
 	mr_buf_char(out, ')');
-	mr_buf_release(&path);
 }
 
 /* The test that a row is not deleted; nothing when no file has a deletion vector. */
@@ -279,7 +290,7 @@ static void put_scan(struct mr_buf *out, const struct scan *scan)
 
 void delta_scan_entries_sql(const struct delta_snapshot *snapshot, const bool *keep, struct mr_buf *out)
 {
-	struct scan scan = {.table_path = snapshot->path, .meta = snapshot->meta};
+	struct scan scan = {.disk = snapshot->disk, .table_path = snapshot->path, .meta = snapshot->meta};
 	struct arena arena = {0};
 	struct file_cursor cursor = file_cursor(snapshot->files, snapshot->entry_count);
 	for (struct file_entry *entry; (entry = delta_snapshot_next_file(snapshot, &cursor));)
@@ -300,7 +311,7 @@ void delta_scan_sql(const struct delta_snapshot *snapshot, struct mr_buf *out)
 void delta_scan_rows_sql(const struct delta_snapshot *snapshot, const struct delta_data_file *files,
 			 size_t count, struct mr_buf *out)
 {
-	struct scan scan = {.table_path = snapshot->path, .meta = snapshot->meta};
+	struct scan scan = {.disk = snapshot->disk, .table_path = snapshot->path, .meta = snapshot->meta};
 	for (size_t i = 0; i < count; i++)
 		mr_vec_push(&scan.files,
 			    (struct scan_file){files[i].path, files[i].partition_values, files[i].dv});
@@ -311,7 +322,7 @@ void delta_scan_rows_sql(const struct delta_snapshot *snapshot, const struct del
 void delta_scan_files_sql(const struct delta_snapshot *snapshot, const struct delta_data_file *files,
 			  size_t count, struct mr_buf *out)
 {
-	struct scan scan = {.table_path = snapshot->path, .meta = snapshot->meta};
+	struct scan scan = {.disk = snapshot->disk, .table_path = snapshot->path, .meta = snapshot->meta};
 	for (size_t i = 0; i < count; i++)
 		mr_vec_push(&scan.files,
 			    (struct scan_file){files[i].path, files[i].partition_values, files[i].dv});
@@ -329,7 +340,7 @@ void delta_scan_files_sql(const struct delta_snapshot *snapshot, const struct de
 void delta_partition_values_sql(const struct delta_snapshot *snapshot, const struct delta_data_file *files,
 				size_t count, struct mr_buf *out)
 {
-	struct scan scan = {.table_path = snapshot->path, .meta = snapshot->meta};
+	struct scan scan = {.disk = snapshot->disk, .table_path = snapshot->path, .meta = snapshot->meta};
 	for (size_t i = 0; i < count; i++)
 		mr_vec_push(&scan.files, (struct scan_file){files[i].path, files[i].partition_values, NULL});
 	mr_buf_cstr(out, "(SELECT * FROM ");

@@ -318,11 +318,13 @@ void delta_state_compact(struct delta_log_state *state, int64_t now_ms)
 
 /* ---- snapshots ---- */
 
-struct delta_snapshot *delta_snapshot_new(const struct delta_log_state *state, const char *path)
+struct delta_snapshot *delta_snapshot_new(const struct delta_log_state *state, struct mr_disk *disk,
+					  const char *path)
 {
 	struct delta_snapshot *snapshot = mr_calloc(1, sizeof *snapshot);
 	*snapshot = (struct delta_snapshot){
 	    .refs = 1,
+	    .disk = disk,
 	    .path = mr_strdup(path),
 	    .version = state->version,
 	    .files = delta_file_set_ref(state->files),
@@ -360,6 +362,7 @@ int delta_snapshot_with(const struct delta_snapshot *snapshot, mr_str metadata, 
 	struct delta_snapshot *with = mr_calloc(1, sizeof *with);
 	*with = (struct delta_snapshot){
 	    .refs = 1,
+	    .disk = snapshot->disk,
 	    .path = mr_strdup(snapshot->path),
 	    .version = snapshot->version,
 	    .files = delta_file_set_ref(snapshot->files),

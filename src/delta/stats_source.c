@@ -98,7 +98,8 @@ static void visit_checkpoint(const struct visit *v, size_t first, size_t last)
 	struct sql_result *result = NULL;
 	struct mr_buf sql = {0};
 	size_t entry;
-	if (sql_connect(v->source->table->engine, &conn, NULL) < 0)
+	if (disk_fetch(v->source->table->env->disk, v->source->path, NULL) < 0 ||
+	    sql_connect(v->source->table->engine, &conn, NULL) < 0)
 		return;
 	mr_buf_printf(&sql, "SELECT file_row_number, %s FROM read_parquet(",
 		      v->source->parsed_only ? "CAST(to_json(add.stats_parsed) AS VARCHAR)" : "add.stats");

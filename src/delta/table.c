@@ -208,7 +208,7 @@ static struct delta_snapshot *newest_snapshot(struct delta_table *table)
 		table->snapshot = NULL;
 	}
 	if (!table->snapshot)
-		table->snapshot = delta_snapshot_new(table->state, table->path);
+		table->snapshot = delta_snapshot_new(table->state, table->env->disk, table->path);
 	return delta_snapshot_ref(table->snapshot);
 }
 
@@ -229,7 +229,7 @@ static int old_snapshot(struct delta_table *table, int64_t version, struct delta
 	int rc = delta_log_load(table, version, &state, err);
 	if (rc < 0)
 		return rc;
-	*out = delta_snapshot_new(state, table->path);
+	*out = delta_snapshot_new(state, table->env->disk, table->path);
 	delta_state_free(state);
 	return 0;
 }

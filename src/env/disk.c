@@ -45,6 +45,24 @@ int64_t disk_free_bytes(struct mr_disk *disk, const char *path)
 	return disk->ops->free_bytes(disk, path);
 }
 
+int disk_locate(struct mr_disk *disk, mr_str uri, char **path, struct mr_error *err)
+{
+	if (disk->ops->locate)
+		return disk->ops->locate(disk, uri, path, err);
+	mr_fail(err, MR_ERR_UNSUPPORTED, "%.*s: only paths of this machine can be opened here", MR_FMT(uri));
+	return mr_hint(err, "ask from a shell on its machine: millrace sql -c \"...\"");
+}
+
+char *disk_name(struct mr_disk *disk, const char *path)
+{
+	return disk->ops->name ? disk->ops->name(disk, path) : mr_strdup(path);
+}
+
+int disk_fetch(struct mr_disk *disk, const char *path, struct mr_error *err)
+{
+	return disk->ops->fetch ? disk->ops->fetch(disk, path, err) : 0;
+}
+
 /* Cut the last component off; "." when there is none. */
 static void parent_of(char *path)
 {

@@ -46,6 +46,10 @@ struct mr_disk_ops {
 	int (*sync_dir)(struct mr_disk *, const char *path, struct mr_error *);
 	int (*list)(struct mr_disk *, const char *path, disk_list_fn, void *arg, struct mr_error *);
 	int64_t (*free_bytes)(struct mr_disk *, const char *path);
+	/* Of disks that hold more than files of this machine (store/mount.h); NULL: it does not. */
+	int (*locate)(struct mr_disk *, mr_str uri, char **path, struct mr_error *);
+	char *(*name)(struct mr_disk *, const char *path);
+	int (*fetch)(struct mr_disk *, const char *path, struct mr_error *);
 };
 
 struct mr_disk {
@@ -88,6 +92,14 @@ int64_t disk_free_bytes(struct mr_disk *disk, const char *path);
 MR_NODISCARD int disk_mkdir_all(struct mr_disk *disk, const char *path, struct mr_error *err);
 /* Remove path and all below it. Absent is success. */
 MR_NODISCARD int disk_remove_all(struct mr_disk *disk, const char *path, struct mr_error *err);
+
+/* The path by which this disk knows "s3://bucket/folder", to be freed; MR_ERR_UNSUPPORTED, with the way out,
+ * for what it cannot reach. */
+MR_NODISCARD int disk_locate(struct mr_disk *disk, mr_str uri, char **path, struct mr_error *err);
+/* And back: what people call a path; itself when it is no other's. To be freed. */
+char *disk_name(struct mr_disk *disk, const char *path);
+/* For programs that open files themselves: afterwards the file is there under its path, as it is now. */
+MR_NODISCARD int disk_fetch(struct mr_disk *disk, const char *path, struct mr_error *err);
 
 struct mr_buf;
 /* Read a whole file, at most `limit` bytes (MR_ERR_LIMIT), appended to out. */

@@ -38,18 +38,27 @@ void lake_free(struct lake *lake)
 	free(lake);
 }
 
-/* "file:///data/t" and "/data/t/" are "/data/t"; what has another scheme is refused. */
-static int plain_path(mr_str path, struct arena *arena, mr_str *out, struct mr_error *err)
+static int locate(const struct lake *lake, mr_str uri, struct arena *arena, mr_str *out, struct mr_error *err)
+{
+	char *path;
+	int rc = disk_locate(lake->options.env->disk, uri, &path, err);
+	if (rc < 0)
+		return rc;
+	*out = mr_str_from(arena_strdup(arena, path));
+	free(path);
+	return 0;
+}
+
+/* "file:///data/t" and "/data/t/" are "/data/t"; another scheme is the disk's to know. */
+static int plain_path(const struct lake *lake, mr_str path, struct arena *arena, mr_str *out,
+		      struct mr_error *err)
 {
 	if (mr_str_starts(path, MR_STR("file:///")))
 		path = mr_str_tail(path, 7);
 	else if (mr_str_starts(path, MR_STR("file:/")))
 		path = mr_str_tail(path, 5);
-	if (path.len && memmem(path.ptr, path.len, "://", 3)) {
-		mr_fail(err, MR_ERR_UNSUPPORTED, "%.*s: only paths of this machine can be opened",
-			MR_FMT(path));
-		return mr_hint(err, "copy the table to a local folder");
-	}
+	if (path.len && memmem(path.ptr, path.len, "://", 3))
+		return locate(lake, path, arena, out, err);
 	while (path.len > 1 && path.ptr[path.len - 1] == '/')
 		path.len--;
 	if (!path.len || memchr(path.ptr, 0, path.len))
@@ -76,6 +85,15 @@ static char *real_path(const char *path)
 	return whole;
 }
 
+/* A path of this machine is resolved; a store has no links. */
+static char *known_path(const struct lake *lake, const char *path)
+{
+	char *name = disk_name(lake->options.env->disk, path);
+	bool is_store = strcmp(name, path) != 0;
+	free(name);
+	return is_store ? mr_strdup(path) : real_path(path);
+}
+
 void lake_confine(struct lake *lake)
 {
 	lake->confined = true;
@@ -99,9 +117,9 @@ int lake_at_path(struct lake *lake, mr_str path, struct delta_table **out, struc
 {
 	struct arena arena = {0};
 	mr_str plain;
-	int rc = plain_path(path, &arena, &plain, err);
+	int rc = plain_path(lake, path, &arena, &plain, err);
 	if (rc == 0) {
-		char *real = real_path(plain.ptr);
+		char *real = known_path(lake, plain.ptr);
 		rc = check_confined(lake, real, err);
 		pthread_mutex_lock(&lake->lock);
 		struct delta_table *table = mr_map_get(&lake->by_path, mr_str_from(real));
@@ -204,7 +222,7 @@ int lake_place(struct lake *lake, mr_str name, mr_str location, struct arena *ar
 	       struct mr_error *err)
 {
 	if (location.len)
-		return plain_path(location, arena, path, err);
+		return plain_path(lake, location, arena, path, err);
 	mr_str full = lake_full_name(name, arena);
 	if (!lake->tables_dir) {
 		mr_fail(err, MR_ERR_INVALID, "there is no folder for table %.*s", MR_FMT(name));
@@ -226,7 +244,7 @@ int lake_register(struct lake *lake, mr_str name, mr_str path, struct mr_error *
 	mr_str full = lake_full_name(name, &arena);
 	int rc = 0;
 	char *folder = lake->tables_dir ? folder_of(lake, full) : NULL;
-	char *real = real_path(path.ptr);
+	char *local = known_path(lake, path.ptr), *real = disk_name(lake->options.env->disk, local);
 	if (folder && strcmp(folder, path.ptr) != 0) {
 		char *file = mr_asprintf("%s.location", folder);
 		char *parent = mr_strndup(mr_str_n(folder, (size_t)(strrchr(folder, '/') - folder)));
@@ -240,6 +258,7 @@ int lake_register(struct lake *lake, mr_str name, mr_str path, struct mr_error *
 		free(mr_map_put(&lake->locations, full, mr_strdup(real)));
 		pthread_mutex_unlock(&lake->lock);
 	}
+	free(local);
 	free(real);
 	free(folder);
 	arena_release(&arena);
