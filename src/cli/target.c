@@ -4,6 +4,7 @@
 #include "app/api.h"
 #include "base/mem.h"
 #include "cli/plain.h"
+#include "cli/stores.h"
 #include "http/client.h"
 #include "lake/lake.h"
 
@@ -13,7 +14,8 @@
 struct target {
 	struct project *project;
 	char address[64]; /* of the server, or empty */
-	struct app *app;  /* when there is no server */
+	struct stores stores;
+	struct app *app; /* when there is no server */
 	struct plain *plain;
 };
 
@@ -23,8 +25,10 @@ int target_open(const char *folder, struct target **out, struct mr_error *err)
 	int rc = project_load(folder, &target->project, err);
 	if (rc == 0)
 		rc = app_find_server(env_linux(), target->project->data, target->address, err);
-	if (rc == MR_ERR_NOT_FOUND && target->project)
-		rc = app_open(env_linux(), target->project, APP_ALL, &target->app, err);
+	if (rc == MR_ERR_NOT_FOUND && target->project) {
+		stores_init(&target->stores);
+		rc = app_open(&target->stores.env, target->project, APP_ALL, &target->app, err);
+	}
 	if (rc < 0) {
 		target_close(target);
 		return rc;
@@ -65,6 +69,7 @@ void target_close(struct target *target)
 		return;
 	plain_close(target->plain);
 	app_close(target->app);
+	stores_release(&target->stores);
 	project_free(target->project);
 	free(target);
 }

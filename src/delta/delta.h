@@ -39,6 +39,7 @@ MR_NODISCARD int delta_open(const struct env *env, struct sql_engine *engine, co
 			    struct delta_table **out, struct mr_error *err);
 void delta_close(struct delta_table *table);
 const char *delta_path(const struct delta_table *table);
+const char *delta_name(const struct delta_table *table); /* for people: "s3://bucket/t", or the path */
 /* For whoever lost a race once: from reading to committing by turns, so that this process's writers
  * stop losing against each other. Commits ask for no turn; one thread has it, and gives it back. */
 void delta_turn_take(struct delta_table *table);

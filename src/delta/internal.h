@@ -319,6 +319,7 @@ struct delta_table {
 	const struct env *env;
 	struct sql_engine *engine;
 	char *path, *log_path;
+	char *name; /* what people call the path (env/disk.h) */
 	pthread_mutex_t lock;
 	struct json_parser *parser;      /* under lock */
 	struct delta_log_state *state;   /* under lock; NULL until read */

@@ -45,7 +45,7 @@ static int apply_lines(struct delta_table *table, struct delta_log_state *state,
 	if (rc == 0)
 		rc = delta_state_check(state, err);
 	if (rc < 0)
-		mr_error_wrap(err, rc, "%s", table->path);
+		mr_error_wrap(err, rc, "%s", table->name);
 	return rc;
 }
 
@@ -92,7 +92,7 @@ static int apply_large(struct delta_table *table, struct delta_log_state *state,
 		delta_state_end_later(state);
 		rc = delta_state_check(state, err);
 	}
-	return rc < 0 ? mr_error_wrap(err, rc, "%s", table->path), rc : 0;
+	return rc < 0 ? mr_error_wrap(err, rc, "%s", table->name), rc : 0;
 }
 
 static int read_and_apply(struct delta_table *table, struct delta_log_state *state, int64_t version,
@@ -191,7 +191,7 @@ static int load_commits(struct delta_table *table, const struct delta_log_listin
 			continue;
 		if (version != state->version + 1)
 			return mr_fail(err, MR_ERR_CORRUPT, "%s: version %lld is missing from the log",
-				       table->path, (long long)state->version + 1);
+				       table->name, (long long)state->version + 1);
 		int64_t to = find_compacted(listing, version, version_max);
 		if (to > 0 && take_compacted(table, state, version, to) == 0)
 			continue;
@@ -204,7 +204,7 @@ static int load_commits(struct delta_table *table, const struct delta_log_listin
 
 static int no_table(const struct delta_table *table, struct mr_error *err)
 {
-	return mr_fail(err, MR_ERR_NOT_FOUND, "there is no Delta table at %s", table->path);
+	return mr_fail(err, MR_ERR_NOT_FOUND, "there is no Delta table at %s", table->name);
 }
 
 int delta_log_load(struct delta_table *table, int64_t version_max, struct delta_log_state **out,
@@ -222,12 +222,12 @@ int delta_log_load(struct delta_table *table, int64_t version_max, struct delta_
 	rc = load_commits(table, &listing, version_max, state, err);
 	if (rc == 0 && !listing.commits.len && state->version < 0)
 		rc = why.code ? mr_fail(err, MR_ERR_CORRUPT,
-					"%s: all that is left of the log is a checkpoint", table->path)
+					"%s: all that is left of the log is a checkpoint", table->name)
 			      : no_table(table, err);
 	if (rc == MR_ERR_CORRUPT && why.code && err && !err->hint[0])
 		mr_hint(err, "and its checkpoint cannot be read: %s", why.message);
 	if (rc == 0 && version_max != INT64_MAX && state->version != version_max)
-		rc = mr_fail(err, MR_ERR_NOT_FOUND, "%s has no version %lld", table->path,
+		rc = mr_fail(err, MR_ERR_NOT_FOUND, "%s has no version %lld", table->name,
 			     (long long)version_max);
 	if (rc == 0)
 		rc = delta_state_check(state, err);

@@ -21,6 +21,7 @@ int delta_open(const struct env *env, struct sql_engine *engine, const char *pat
 	table->engine = engine;
 	table->path = mr_strndup(mr_str_n(path, len));
 	table->log_path = mr_asprintf("%s/_delta_log", table->path);
+	table->name = disk_name(env->disk, table->path);
 	table->parser = json_parser_new();
 	pthread_mutex_init(&table->lock, NULL);
 	pthread_mutex_init(&table->queue_lock, NULL);
@@ -41,6 +42,7 @@ void delta_close(struct delta_table *table)
 	pthread_mutex_destroy(&table->queue_lock);
 	pthread_mutex_destroy(&table->lock);
 	free(table->log_path);
+	free(table->name);
 	free(table->path);
 	free(table);
 }
@@ -53,6 +55,11 @@ void delta_turn_take(struct delta_table *table)
 void delta_turn_give(struct delta_table *table)
 {
 	pthread_mutex_unlock(&table->turn);
+}
+
+const char *delta_name(const struct delta_table *table)
+{
+	return table->name;
 }
 
 const char *delta_path(const struct delta_table *table)

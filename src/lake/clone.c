@@ -88,6 +88,9 @@ int clone_read(struct lake_session *s, struct clone *c, struct definition *def, 
 	int rc = lake_resolve(s, &c->name, false, &c->table, err);
 	if (rc == 1)
 		rc = mr_fail(err, MR_ERR_NOT_FOUND, "there is no Delta table %.*s", MR_FMT(c->name.text));
+	/* It would name files by where their copies lie. */
+	if (rc == 0)
+		rc = lake_check_local(c->table, "SHALLOW CLONE", err);
 	if (rc == 0)
 		rc = lake_snapshot(c->table, &c->time, &c->snapshot, err);
 	if (rc == 0)

@@ -132,6 +132,9 @@ static int read_columns(struct conversion *c)
 {
 	struct mr_buf query = {0};
 	struct definition own;
+	int local = lake_check_local(c->table, "CONVERT TO DELTA", c->err);
+	if (local < 0)
+		return local;
 	definition_init(&own, &c->s->arena);
 	mr_buf_cstr(&query, "SELECT * FROM read_parquet([");
 	for (size_t i = 0; i < c->files.len; i++) {

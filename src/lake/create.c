@@ -237,7 +237,7 @@ static int create(struct lake_session *s, struct parser *p, struct creation *c, 
 	rc = 0;
 	if (exists && !c->replace && !c->if_absent && !adopts)
 		rc =
-		    mr_fail(p->err, MR_ERR_EXISTS, "there is a Delta table at %s already", delta_path(table));
+		    mr_fail(p->err, MR_ERR_EXISTS, "there is a Delta table at %s already", delta_name(table));
 	bool work = rc == 0 && (!exists || c->replace);
 	if (work)
 		rc = complete(s, c, &query, p->err);

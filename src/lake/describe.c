@@ -87,7 +87,7 @@ int lake_detail(struct lake_session *s, struct parser *p, struct mr_buf *report)
 	mr_buf_cstr(report, "SELECT 'delta' AS format, ");
 	sql_quote_literal(report, delta_table_id(snapshot));
 	mr_buf_cstr(report, " AS id, ");
-	sql_quote_literal(report, mr_str_from(delta_path(table)));
+	sql_quote_literal(report, mr_str_from(delta_name(table)));
 	mr_buf_cstr(report, " AS location, ");
 	put_list(report, partitions, count);
 	mr_buf_cstr(report, " AS \"partitionColumns\", ");

@@ -46,6 +46,8 @@ int lake_place(struct lake *lake, mr_str name, mr_str location, struct arena *ar
 	       struct mr_error *err);
 /* Remember that the name stands for the path. */
 int lake_register(struct lake *lake, mr_str name, mr_str path, struct mr_error *err);
+/* MR_ERR_UNSUPPORTED for a store's table, naming what cannot be done with it. */
+MR_NODISCARD int lake_check_local(const struct delta_table *table, const char *what, struct mr_error *err);
 int lake_forget(struct lake *lake, mr_str name, struct mr_error *err);
 
 /* The table that a statement names. 0 found; 1: the name is not the lake's (DuckDB's, perhaps).

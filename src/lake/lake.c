@@ -265,6 +265,15 @@ int lake_register(struct lake *lake, mr_str name, mr_str path, struct mr_error *
 	return rc;
 }
 
+int lake_check_local(const struct delta_table *table, const char *what, struct mr_error *err)
+{
+	if (strcmp(delta_name(table), delta_path(table)) == 0)
+		return 0;
+	mr_fail(err, MR_ERR_UNSUPPORTED, "%s: %s is for tables of this machine's disks", delta_name(table),
+		what);
+	return mr_hint(err, "CREATE TABLE ... AS SELECT * FROM ... makes a table of its own");
+}
+
 int lake_forget(struct lake *lake, mr_str name, struct mr_error *err)
 {
 	struct arena arena = {0};

@@ -215,7 +215,7 @@ static int check_words(const struct packing *k, bool full, mr_str where, struct 
 static void put_report(const struct change *c, const struct outcome *done, struct mr_buf *report)
 {
 	mr_buf_cstr(report, "SELECT ");
-	sql_quote_literal(report, mr_str_from(delta_path(c->table)));
+	sql_quote_literal(report, mr_str_from(delta_name(c->table)));
 	mr_buf_printf(report,
 		      " AS path, CAST(%lld AS BIGINT) AS files_added, CAST(%lld AS BIGINT) AS "
 		      "files_removed, CAST(%lld AS BIGINT) AS bytes_added, CAST(%lld AS BIGINT) AS "

@@ -117,9 +117,11 @@ static int retry_list(struct store *store, const char *prefix, const char *after
 	struct retry_store *r = retry(store);
 	struct told told = {fn, arg, after ? mr_strdup(after) : NULL, false};
 	int attempt = 0, rc;
-	do
-		rc = store_list(r->under, prefix, told.last, tell, &told, err);
-	while (!told.ended && again(r, rc, &attempt));
+	do {
+		char *behind = told.last ? mr_strdup(told.last) : NULL;
+		rc = store_list(r->under, prefix, behind, tell, &told, err);
+		free(behind);
+	} while (!told.ended && again(r, rc, &attempt));
 	free(told.last);
 	return rc;
 }

@@ -103,6 +103,8 @@ static int send_call(struct s3_store *s, const struct call *call, struct wire_re
 	struct wire_request request = {call->method, url.ptr,    headers,
 				       count,        call->body, call->reply_bytes_max + REPLY_BYTES_MAX};
 	int rc = wire_send(s->wire, &request, reply, err);
+	if (rc == MR_ERR_UNAVAILABLE || rc == MR_ERR_TIMEOUT)
+		mr_hint(err, "is %s reached from here? AWS_ENDPOINT_URL names another server", s->host);
 	mr_buf_release(&path);
 	mr_buf_release(&url);
 	mr_buf_release(&authorization);

@@ -1,4 +1,5 @@
 """Other people's programs, fetched once into build/peers by their registries' ordinary clients."""
+import os
 import shutil
 import subprocess
 import sys
@@ -88,6 +89,18 @@ def go_program(name, source, modules):
         _call("go", "mod", "tidy", cwd=home)
         _call("go", "build", "-o", name, ".", cwd=home)
         _mark(home, what)
+    return home / name
+
+
+def go_install(name, module):
+    """A program that is a Go module "path@version" of its own; returns the binary."""
+    home = PEERS / f"go-{name}"
+    if not _made(home, module):
+        _need("go", "golang-go")
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        _call("go", "install", module, env={**os.environ, "GOBIN": str(home)})
+        _mark(home, module)
     return home / name
 
 
