@@ -146,6 +146,10 @@ static int refused(const struct s3_store *s, const struct call *call, const stru
 		as = refusals[i].code;
 		hint = refusals[i].hint;
 	}
+	if (mr_str_is(mr_buf_view(&code), "NoSuchBucket")) {
+		as = MR_ERR_INVALID; /* not an object that is not there */
+		hint = "make the bucket first, or look at AWS_ENDPOINT_URL";
+	}
 	int rc = mr_fail(err, as, "s3://%s/%s: %s was answered with %ld%s%.*s%s%.*s", s->bucket,
 			 call->key ? call->key : "", call->method, reply->status, code.len ? " " : "",
 			 MR_FMT(mr_buf_view(&code)), message.len ? ": " : "", MR_FMT(mr_buf_view(&message)));

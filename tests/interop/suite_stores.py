@@ -111,7 +111,7 @@ def vectors(b):
     b.sql(f"CREATE TABLE {t} (id BIGINT, s STRING) TBLPROPERTIES ('delta.enableDeletionVectors' = 'true');"
           f"INSERT INTO {t} SELECT range, 'v' FROM range(1000); DELETE FROM {t} WHERE id % 3 = 0")
     count = b.sql(f"SELECT count(*), sum(id) FROM {t}", MILLRACE_CACHE=str(b.suite.folder / "cold")).split("\n")[1]
-    assert count == "666,333000", count
+    assert count == "666,332667", count
 
 
 def large(b):
@@ -119,7 +119,8 @@ def large(b):
     b.sql(f"CREATE TABLE {t} (id BIGINT, s STRING); INSERT INTO {t} SELECT range, md5(CAST(range AS VARCHAR)) || "
           "md5(CAST(range + 1 AS VARCHAR)) FROM range(1000000)")
     files = list((b.suite.folder / "data/bucket/large").glob("*.parquet"))
-    assert sum(f.stat().st_size for f in files) > 40 << 20, "no file was sent in parts"
+    sizes = [f.stat().st_size for f in files]
+    assert max(sizes) > 16 << 20, f"no file was sent in parts: {sizes}"
     cold = b.sql(f"SELECT count(*), count(DISTINCT s) FROM {t}", MILLRACE_CACHE=str(b.suite.folder / "cold"))
     assert cold.split("\n")[1] == "1000000,1000000", cold
 
