@@ -27,6 +27,8 @@ def parts(options):
          [*unit, "groups_survive_power_cuts", "txns_power_cut", "txns_outlive", "ingest_survives"]),
         (f"{int(1008 * SCALE)} statements on Delta tables ended by power loss or kill", 42 * SCALE, [*unit, "delta_survives"]),
         (f"{int(1000 * SCALE)} seeds of servers that stand by for each other", 25 * SCALE, [*unit, "dag_servers_stand_by"]),
+        (f"{int(1020 * SCALE)} seeds of the scheduler against chance, as many among people", 17 * SCALE,
+         [*unit, "dag_scheduler_survives"]),
         (f"{100 * KILL_SCALE} times kill -9 under idempotent load, {15 * KILL_SCALE} under transactions", KILL_SCALE,
          [*cli, "test_kill:"]),
     ]

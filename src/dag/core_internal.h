@@ -184,6 +184,7 @@ void task_arm(struct instance *instance); /* set its timer to row.due_us */
 void task_due(struct core *core, struct timer *timer);
 bool task_active(const struct instance *instance);        /* an executor has it */
 struct dag_try *task_make_try(struct instance *instance); /* from the row; known by its uuid from now on */
+void task_cancel(struct instance *instance, enum dag_cancel why); /* its try, if an executor may have it */
 void task_asset(struct core *core, mr_str uri, mr_str extra_json, int64_t version,
 		const struct instance *source);
 

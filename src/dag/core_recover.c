@@ -191,6 +191,9 @@ static void resume_instance(struct instance *instance)
 	case TASK_RESTARTING:
 		ready_take(instance);
 		task_make_try(instance);
+		/* The scheduler that was told to stop it may have died before it said so. */
+		if (instance->row.state == TASK_RESTARTING)
+			task_cancel(instance, DAG_CANCEL_CLEARED);
 		break;
 	case TASK_UP_FOR_RETRY:
 	case TASK_UP_FOR_RESCHEDULE:

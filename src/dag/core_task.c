@@ -186,7 +186,7 @@ static void start(struct instance *instance)
 	mr_vec_push(&batch->submits, dag_try_ref(task_make_try(instance)));
 }
 
-static void cancel(struct instance *instance, enum dag_cancel why)
+void task_cancel(struct instance *instance, enum dag_cancel why)
 {
 	struct store_batch *batch = core_batch(instance->run->core);
 	struct store_cancel order = {.why = why,
@@ -272,7 +272,7 @@ void task_apply(struct instance *instance, enum task_event event)
 		done(instance);
 		break;
 	case TASK_DO_KILL:
-		cancel(instance, DAG_CANCEL_CLEARED);
+		task_cancel(instance, DAG_CANCEL_CLEARED);
 		break;
 	case TASK_DO_AGAIN:
 		task_consider(instance->run, instance->task->index);
@@ -291,7 +291,7 @@ void task_force(struct instance *instance, enum task_state state, const char *re
 {
 	bool was_done = task_state_done(instance->row.state);
 	if (task_active(instance)) {
-		cancel(instance, DAG_CANCEL_MARKED);
+		task_cancel(instance, DAG_CANCEL_MARKED);
 		task_forget_try(instance);
 		ready_give_back(instance);
 	}

@@ -482,6 +482,9 @@ TEST(dag_scheduler_survives_chance)
 		run_world(strtoull(one, NULL, 10));
 		return;
 	}
-	for (int seed = 1; seed <= test_rounds(60); seed++)
+	int rounds = test_rounds(60);
+	for (int seed = 1; seed <= rounds; seed++) {
 		run_world((uint64_t)seed);
+		test_progress("scheduler seeds", seed, rounds);
+	}
 }

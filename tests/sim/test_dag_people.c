@@ -173,7 +173,6 @@ static void submit(struct world *w, struct dag_try *try)
 	mr_map_put(&w->jobs, mr_str_from(try->id), job);
 	mr_vec_push(&w->order, job);
 	mr_buf_release(&name);
-	check_running(w);
 }
 
 static void stop(struct world *w, const char *id)
@@ -311,6 +310,37 @@ static void remember(struct world *w, const struct store_batch *batch)
 	}
 }
 
+/* The order died with the scheduler. Who cleared waits for the try's end, so the next scheduler has to
+ * say it again: until then it hangs. Who marked does not wait: it runs to its end. */
+static void forget_order(struct world *w, const struct store_cancel *order)
+{
+	struct job *job = mr_map_get(&w->jobs, mr_str_from(order->id));
+	if (!job || job->state != JOB_RUNNING)
+		return;
+	if (order->why == DAG_CANCEL_CLEARED)
+		job->ends_us = INT64_MAX;
+	else
+		job->stopped = true;
+}
+
+static void act_on(struct world *w, const struct store_batch *batch)
+{
+	bool dead = false;
+	for (size_t i = 0; !dead && i < batch->submits.len; i++) {
+		dead = dies(w);
+		if (!dead)
+			submit(w, batch->submits.items[i]);
+	}
+	for (size_t i = 0; i < batch->cancels.len; i++) {
+		dead = dead || dies(w);
+		if (dead)
+			forget_order(w, &batch->cancels.items[i]);
+		else
+			stop(w, batch->cancels.items[i].id);
+	}
+	check_running(w);
+}
+
 /* A batch is written, then acted on; while the store is away the next one gathers in the core. */
 static void turn(struct world *w)
 {
@@ -330,13 +360,7 @@ static void turn(struct world *w)
 		w->held = NULL;
 		move_on(w, HELD, DURABLE);
 		remember(w, batch);
-		for (size_t i = 0; i < batch->cancels.len; i++)
-			stop(w, batch->cancels.items[i].id);
-		for (size_t i = 0; !dead && i < batch->submits.len; i++) {
-			dead = dies(w);
-			if (!dead)
-				submit(w, batch->submits.items[i]);
-		}
+		act_on(w, batch);
 		store_batch_free(batch);
 	}
 	if (!w->core)
@@ -580,6 +604,9 @@ TEST(dag_scheduler_survives_people)
 		run_world(strtoull(one, NULL, 10));
 		return;
 	}
-	for (int seed = 1; seed <= test_rounds(60); seed++)
+	int rounds = test_rounds(60);
+	for (int seed = 1; seed <= rounds; seed++) {
 		run_world((uint64_t)seed);
+		test_progress("scheduler seeds", seed, rounds);
+	}
 }
