@@ -49,12 +49,13 @@ struct world {
 	struct store_batch *held; /* that the store has refused so far */
 	struct mr_map jobs;
 	MR_VEC(struct job *) order;
-	struct mr_map succeeded;  /* run/task: ended well, not cleared since */
-	struct mr_map left;       /* run/task: the job whose deferral the next try resumes */
+	struct mr_map succeeded; /* run/task: ended well, not cleared since */
+	struct mr_map left;      /* run/task: the job whose deferral the next try resumes */
 	int64_t wall_us, mono_us, store_back_us;
 	bool crashes, losses;
 	int triggers, asset_events;
-	/* Of each trigger and asset event: asked since the last batch was taken, in the held batch, durable. */
+	/* Of each trigger and asset event: asked since the last batch was taken, in the held batch, durable.
+	 */
 	enum { NOT_ASKED, ASKED, HELD, DURABLE } trigger_is[TRIGGERS_MAX], asset_is[ASSET_EVENTS_MAX];
 };
 
@@ -76,10 +77,11 @@ static void put_dag(struct world *w, struct mr_buf *out, const char *id, const c
 		      1 + (int)chance(w, 3));
 	int n = 2 + (int)chance(w, 4);
 	for (int i = 0; i < n; i++) {
-		mr_buf_printf(out,
-			      "    t%d: {operator: BashOperator, bash_command: x, retries: %d, retry_delay: 20%s%s",
-			      i, (int)chance(w, 3), chance(w, 2) ? ", pool: small" : "",
-			      chance(w, 4) ? "" : ", trigger_rule: all_done");
+		mr_buf_printf(
+		    out,
+		    "    t%d: {operator: BashOperator, bash_command: x, retries: %d, retry_delay: 20%s%s", i,
+		    (int)chance(w, 3), chance(w, 2) ? ", pool: small" : "",
+		    chance(w, 4) ? "" : ", trigger_rule: all_done");
 		if (i)
 			mr_buf_printf(out, ", dependencies: [t%d]", (int)chance(w, (uint64_t)i));
 		mr_buf_cstr(out, "}\n");
@@ -519,10 +521,11 @@ static void check_end(struct world *w)
 	for (int i = 0; i < w->asset_events; i++) {
 		int want = w->asset_is[i] == DURABLE;
 		snprintf(key, sizeof key, "%%\"n\":%d}%%", i);
-		expect(w, "runs for an asset event",
-		       "SELECT (SELECT count(*) FROM dag_run WHERE dag_id = 'fed' AND asset_events LIKE ?1) + "
-		       "(SELECT count(*) FROM asset_dag_run_queue WHERE extra LIKE ?1) AS n",
-		       mr_str_from(key), want, want);
+		expect(
+		    w, "runs for an asset event",
+		    "SELECT (SELECT count(*) FROM dag_run WHERE dag_id = 'fed' AND asset_events LIKE ?1) + "
+		    "(SELECT count(*) FROM asset_dag_run_queue WHERE extra LIKE ?1) AS n",
+		    mr_str_from(key), want, want);
 	}
 	expect(w, "assets that wait although all have changed",
 	       "SELECT count(DISTINCT uri) AS n FROM asset_dag_run_queue", MR_STR(""), 0, 1);

@@ -270,3 +270,49 @@ TEST(scheduler_that_was_replaced_stops)
 	scheduler_free(second);
 	store->ops->free(store);
 }
+
+/* A store that cannot be written for a while: its own operations but for one. */
+struct ailing {
+	struct dag_store_ops ops;
+	const struct dag_store_ops *well;
+	_Atomic int refusals; /* still to come */
+};
+
+static int ailing_apply(struct dag_store *store, const struct store_batch *batch, struct mr_error *err)
+{
+	struct ailing *ailing = (struct ailing *)MR_CONTAINER_OF(store->ops, struct ailing, ops);
+	if (ailing->refusals > 0) {
+		ailing->refusals--;
+		return mr_fail(err, MR_ERR_NO_SPACE, "no space left on the disk of the store");
+	}
+	return ailing->well->apply(store, batch, err);
+}
+
+static int trigger_in_pain(struct core *core, void *arg, struct mr_error *err)
+{
+	((struct ailing *)arg)->refusals = 2;
+	return trigger(core, d_name, err);
+}
+
+/* The answer comes when it is written, nothing starts before that, and nothing is forgotten. */
+TEST(scheduler_waits_for_a_store_that_fails)
+{
+	struct mr_error err;
+	struct stub stub = {0};
+	struct dag_store *store;
+	const char *folder = test_folder();
+	CHECK_OK(store_sqlite_open(test_path("%s/s.db", folder), &store, &err), err);
+	struct ailing ailing = {*store->ops, store->ops};
+	ailing.ops.apply = ailing_apply;
+	store->ops = &ailing.ops;
+	write_file(test_path("%s/d.yml", folder),
+		   "d: {tasks: {a: {operator: BashOperator, bash_command: x}}}\n");
+	struct scheduler *s = start(&stub, store, folder);
+	CHECK_OK(scheduler_call(s, trigger_in_pain, &ailing, &err), err);
+	CHECK_INT(ailing.refusals, 0);
+	CHECK_INT(scheduler_stats(s).write_errors, 2);
+	wait_for(store, STATES, "{\"state\":\"success\",\"n\":1}\n");
+	CHECK_INT(stub.submits, 1);
+	scheduler_free(s);
+	store->ops->free(store);
+}
