@@ -190,7 +190,8 @@ static void begin(struct run *run)
 	run_arm(run);
 	for (size_t t = 0; t < run->dag->task_count; t++)
 		task_consider(run, (int32_t)t);
-	run_check_end(run); /* everything may have been marked while it waited for its turn */
+	if (!run->open) /* everything was marked while it waited for its turn */
+		run_check_end(run);
 }
 
 void run_admit(struct dag_state *state)

@@ -99,12 +99,13 @@ static int step_all(struct sqlite_db *db, sqlite3_stmt *stmt, sql_row_fn *fn, vo
 	const char *names[STORE_COLUMNS_MAX];
 	struct sql_row row = {names, values,
 			      mr_min_size((size_t)sqlite3_column_count(stmt), STORE_COLUMNS_MAX)};
-	for (size_t i = 0; fn && i < row.count; i++)
-		names[i] = sqlite3_column_name(stmt, (int)i);
 	int rc = 0, step = SQLITE_DONE;
 	while (rc == 0 && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
-		for (size_t i = 0; fn && i < row.count; i++)
+		for (size_t i = 0; fn && i < row.count; i++) {
+			/* A step may prepare the statement anew (LIKE ?1 does), and then its names move. */
+			names[i] = sqlite3_column_name(stmt, (int)i);
 			values[i] = column(stmt, (int)i);
+		}
 		rc = fn ? fn(arg, &row, err) : 0;
 	}
 	if (rc == 0 && step != SQLITE_DONE)
