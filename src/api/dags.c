@@ -387,7 +387,7 @@ int dags_open(const struct dags_options *options, struct dags **out, struct mr_e
 static struct dag_executor *executor_of(void *arg, mr_str name, const struct operator* op)
 {
 	struct dags *dags = arg;
-	if (name.len && !mr_str_is(name, "process") && !mr_str_is(name, "engine"))
+	if (!dag_executor_known(name))
 		return NULL;
 	return op->place == OPERATOR_PROCESS ? dags->process : dags->engine;
 }

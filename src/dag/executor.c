@@ -1,5 +1,8 @@
 #include "dag/executor.h"
 
+#include "conf/nearest.h"
+#include "dag/operator.h"
+
 struct dag_try *dag_try_ref(struct dag_try *try)
 {
 	atomic_fetch_add_explicit(&try->refs, 1, memory_order_relaxed);
@@ -13,4 +16,51 @@ void dag_try_unref(struct dag_try *try)
 	dag_unref(try->dag);
 	struct arena arena = try->arena; /* the try lives in it */
 	arena_release(&arena);
+}
+
+/* ---- names ---- */
+
+#define PLACE(place) (1u << (place))
+#define ANYWHERE (PLACE(OPERATOR_NOWHERE) | PLACE(OPERATOR_ENGINE) | PLACE(OPERATOR_PROCESS))
+
+static const struct executor_name {
+	const char *name;
+	unsigned places; /* of the operators it runs */
+} executor_names[] = {
+    {"local", ANYWHERE},
+    {"LocalExecutor", ANYWHERE},
+    {"airflow.executors.local_executor.LocalExecutor", ANYWHERE},
+    {"process", PLACE(OPERATOR_NOWHERE) | PLACE(OPERATOR_PROCESS)},
+    {"engine", PLACE(OPERATOR_NOWHERE) | PLACE(OPERATOR_ENGINE)},
+};
+
+static const struct executor_name *find(mr_str name)
+{
+	for (size_t i = 0; i < MR_COUNT(executor_names); i++)
+		if (mr_str_is(name, executor_names[i].name))
+			return &executor_names[i];
+	return NULL;
+}
+
+bool dag_executor_known(mr_str name)
+{
+	return !name.len || find(name);
+}
+
+int dag_executor_check(mr_str name, const struct operator* op, struct mr_error *err)
+{
+	const char *names[MR_COUNT(executor_names)];
+	const struct executor_name *known = name.len ? find(name) : &executor_names[0];
+	if (known && (known->places & PLACE(op->place)))
+		return 0;
+	if (known) {
+		mr_fail(err, MR_ERR_INVALID, "executor '%.*s' does not run %s", MR_FMT(name), op->name);
+		return mr_hint(err, "leave 'executor' out, or say 'local': the operator knows its place");
+	}
+	for (size_t i = 0; i < MR_COUNT(names); i++)
+		names[i] = executor_names[i].name;
+	const char *near = conf_nearest(name, names, MR_COUNT(names));
+	mr_fail(err, MR_ERR_INVALID, "no executor is called '%.*s'", MR_FMT(name));
+	return mr_hint(err, near ? "did you mean '%s'?" : "there are local, process and engine%s",
+		       near ? near : "");
 }

@@ -168,6 +168,13 @@ struct dag_executor_ops {
 
 struct dag_executor {
 	const struct dag_executor_ops *ops;
-	const char *name; /* "process", "engine", "slurm", "kubernetes": what `executor:` may say */
+	const char *name; /* "process", "engine" */
 	int32_t slots;    /* tries at a time (parallelism) */
 };
+
+/* What `executor:` of a task may say: nothing or `local` (Airflow's LocalExecutor too, by its name or
+ * dotted path): this server, wherever the operator runs; `process` or `engine`: the one of the two that
+ * runs this operator, said aloud. Pure; from any thread. */
+bool dag_executor_known(mr_str name);
+/* Known, and fits the operator. Else MR_ERR_INVALID with the way out as hint. */
+MR_NODISCARD int dag_executor_check(mr_str name, const struct operator* op, struct mr_error *err);

@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "conf/nearest.h"
+#include "dag/executor.h"
 #include "dag/timetable.h"
 
 #include <openssl/sha.h>
@@ -443,6 +444,22 @@ static int check_pools(const struct dag_load_options *options, const struct dag_
 	return 0;
 }
 
+/* Of files alone: a stored version that a run began with loads whatever it says, and the scheduler
+ * ends the tries that nobody runs. */
+static int check_executors(const struct dag *dag, struct mr_error *err)
+{
+	for (size_t i = 0; i < dag->task_count; i++) {
+		const struct dag_task *task = &dag->tasks[i];
+		struct mr_error why;
+		if (dag_executor_check(task->executor, task->operator, & why) == 0)
+			continue;
+		mr_fail(err, MR_ERR_INVALID, "task '%.*s': %s", MR_FMT(task->name), why.message);
+		mr_error_where(err, dag->file.ptr, task->line, 1);
+		return mr_hint(err, "%s", why.hint);
+	}
+	return 0;
+}
+
 /* Fresh from its file, the DAG is nobody else's yet. */
 static void forget_schedule(const struct dag_load_options *options, struct dag *dag)
 {
@@ -479,6 +496,8 @@ void dag_set_finish(const struct dag_load_options *options, struct dag_set *set)
 		struct mr_error err;
 		memset(&err, 0, sizeof err);
 		int rc = check_pools(options, set, dag, &err);
+		if (rc == 0)
+			rc = check_executors(dag, &err);
 		if (rc == 0 && kept && mr_str_eq(set->dags.items[kept - 1]->id, dag->id)) {
 			rc = mr_fail(&err, MR_ERR_EXISTS, "DAG '%.*s' is in %s too", MR_FMT(dag->id),
 				     set->dags.items[kept - 1]->file.ptr);

@@ -304,25 +304,38 @@ static void *decide(void *arg)
 
 /* ---- write ---- */
 
+static struct dag_executor *executor_of(struct scheduler *s, const struct dag_try *try)
+{
+	return s->options.executor_of(s->options.arg, try->task->executor, try->task->operator);
+}
+
+static int nobody_runs(const struct dag_try *try, struct mr_error *err)
+{
+	mr_str name = try->task->executor;
+	if (!name.len)
+		return mr_fail(err, MR_ERR_UNSUPPORTED, "no executor runs %s", try->task->operator->name);
+	return mr_fail(err, MR_ERR_UNSUPPORTED, "this server has no executor '%.*s'", MR_FMT(name));
+}
+
+static void lose(struct scheduler *s, const struct dag_try *try, const char *reason)
+{
+	struct dag_report lost = {.kind = DAG_REPORT_LOST,
+				  .id = try->id,
+				  .at_us = NO_TIME,
+				  .until_us = NO_TIME,
+				  .reason = mr_str_from(reason)};
+	dag_sink_report(&s->sink, &lost);
+}
+
 static void submit(struct scheduler *s, struct dag_try *try)
 {
 	struct mr_error err;
 	/* It was durable before it slept; another scheduler has it now. */
 	if (s->options.leads && !s->options.leads(s->options.arg))
 		return;
-	struct dag_executor *executor =
-	    s->options.executor_of(s->options.arg, try->task->executor, try->task->operator);
-	int rc = executor
-		     ? executor->ops->submit(executor, try, &err)
-		     : mr_fail(&err, MR_ERR_UNSUPPORTED, "no executor runs %s", try->task->operator->name);
-	if (rc >= 0)
-		return;
-	struct dag_report lost = {.kind = DAG_REPORT_LOST,
-				  .id = try->id,
-				  .at_us = NO_TIME,
-				  .until_us = NO_TIME,
-				  .reason = mr_str_from(err.message)};
-	dag_sink_report(&s->sink, &lost);
+	struct dag_executor *executor = executor_of(s, try);
+	if ((executor ? executor->ops->submit(executor, try, &err) : nobody_runs(try, &err)) < 0)
+		lose(s, try, err.message);
 }
 
 static void act(struct scheduler *s, const struct store_batch *batch)
@@ -486,28 +499,31 @@ struct dag_sink *scheduler_sink(struct scheduler *s)
 	return &s->sink;
 }
 
-/* Each executor is asked after its own tries. */
+/* Each executor is asked after its own tries; those that none runs any more are lost. */
 static int reattach(struct scheduler *s, struct mr_error *err)
 {
 	struct dag_try **tries, **mine;
+	struct mr_error why;
 	size_t n = core_reattach(s->core, &tries);
 	int rc = 0;
 	mine = mr_calloc(n + 1, sizeof(struct dag_try *));
 	for (size_t i = 0; rc >= 0 && i < n; i++) {
 		if (!tries[i])
 			continue;
-		struct dag_executor *executor = s->options.executor_of(
-		    s->options.arg, tries[i]->task->executor, tries[i]->task->operator);
+		struct dag_executor *executor = executor_of(s, tries[i]);
 		size_t count = 0;
 		for (size_t j = i; j < n; j++) {
-			if (tries[j] && s->options.executor_of(s->options.arg, tries[j]->task->executor,
-							       tries[j]->task->operator) == executor) {
+			if (tries[j] && executor_of(s, tries[j]) == executor) {
 				mine[count++] = tries[j];
 				tries[j] = NULL;
 			}
 		}
 		if (executor)
 			rc = executor->ops->reattach(executor, mine, count, err);
+		for (size_t j = 0; !executor && j < count; j++) {
+			nobody_runs(mine[j], &why);
+			lose(s, mine[j], why.message);
+		}
 	}
 	free(mine);
 	free(tries);

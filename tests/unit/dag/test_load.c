@@ -139,6 +139,12 @@ TEST(load_says_what_is_wrong_and_where)
 	    {"d:\n  tasks:\n    a: {bash_command: x}\n", "3:5", "has no operator", ""},
 	    {"d:\n  tasks:\n    a: {operator: EmptyOperator, trigger_rule: all_sucess}\n", "3:48",
 	     "unknown trigger rule", "all_success"},
+	    {"d:\n  tasks:\n    a: {operator: BashOperator, bash_command: x, executor: locl}\n", "3:1",
+	     "no executor is called 'locl'", "local"},
+	    {"d:\n  default_args: {executor: slurm}\n  tasks:\n    a: {operator: EmptyOperator}\n", "4:1",
+	     "no executor is called 'slurm'", "process"},
+	    {"d:\n  tasks:\n    a: {operator: BashOperator, bash_command: x, executor: engine}\n", "3:1",
+	     "executor 'engine' does not run BashOperator", "local"},
 	    {"d:\n  tasks:\n    extract: {operator: EmptyOperator}\n    b: {operator: EmptyOperator, "
 	     "dependencies: [extrct]}\n",
 	     "4:49", "no task or group is called 'extrct'", "extract"},

@@ -16,6 +16,7 @@ struct stub {
 	struct dag_sink *sink;
 	_Atomic int submits, asked;
 	bool held_ended;
+	bool nobody; /* the scheduler is told that no executor runs it */
 };
 
 static void report(struct stub *stub, const char *id, enum dag_report_kind kind)
@@ -79,8 +80,9 @@ static const struct dag_executor_ops stub_ops = {stub_submit, stub_cancel, stub_
 
 static struct dag_executor *the_stub(void *arg, mr_str name, const struct operator* op)
 {
+	struct stub *stub = arg;
 	(void)name, (void)op;
-	return &((struct stub *)arg)->base;
+	return stub->nobody ? NULL : &stub->base;
 }
 
 static struct scheduler *start(struct stub *stub, struct dag_store *store, const char *folder)
@@ -206,6 +208,30 @@ TEST(scheduler_takes_up_what_ran)
 	wait_for(store, STATES, "{\"state\":\"success\",\"n\":2}\n");
 	CHECK_INT(stub.asked, 1);
 	CHECK_INT(stub.submits, 2);
+	scheduler_free(s);
+	store->ops->free(store);
+}
+
+/* An executor that this server does not have: what it ran ends, with a reason. */
+TEST(scheduler_loses_what_no_executor_runs_any_more)
+{
+	struct mr_error err;
+	struct stub stub = {0};
+	struct dag_store *store;
+	const char *folder = test_folder();
+	CHECK_OK(store_sqlite_open(test_path("%s/s.db", folder), &store, &err), err);
+	write_file(test_path("%s/d.yml", folder),
+		   "d: {tasks: {a: {operator: BashOperator, bash_command: hold, executor: local}}}\n");
+	struct scheduler *s = start(&stub, store, folder);
+	CHECK_OK(scheduler_call(s, trigger, d_name, &err), err);
+	wait_for(store, STATES, "{\"state\":\"running\",\"n\":1}\n");
+	scheduler_free(s);
+	stub.nobody = true;
+	s = start(&stub, store, folder);
+	wait_for(store, STATES, "{\"state\":\"failed\",\"n\":1}\n");
+	wait_for(store, "SELECT reason FROM task_instance",
+		 "{\"reason\":\"this server has no executor 'local'\"}\n");
+	CHECK_INT(stub.asked, 0);
 	scheduler_free(s);
 	store->ops->free(store);
 }
