@@ -99,12 +99,25 @@ static void note_static_configs(struct app *app)
 		note(app, "auto.create.topics.enable", "", MR_STR("false"));
 }
 
+static void tell_health(void *arg, struct log_partition *partition, const struct mr_error *fault)
+{
+	(void)arg;
+	const char *topic = log_topic_name(log_partition_topic(partition)).ptr;
+	int index = (int)log_partition_index(partition);
+	if (fault)
+		mr_warn("log", "%s-%d takes no appends until its disk is well: %s", topic, index,
+			fault->message);
+	else
+		mr_info("log", "%s-%d takes appends again", topic, index);
+}
+
 static int open_log(struct app *app, struct mr_error *err)
 {
 	bool ephemeral = app->part == APP_EPHEMERAL;
 	struct log_store_options options = {.env = app->env,
 					    .dir = app->project->data,
-					    .journal_bytes = ephemeral ? EPHEMERAL_JOURNAL_BYTES : 0};
+					    .journal_bytes = ephemeral ? EPHEMERAL_JOURNAL_BYTES : 0,
+					    .health = tell_health};
 	int rc = log_store_open(&options, &app->store, err);
 	if (rc < 0)
 		return rc;

@@ -52,6 +52,10 @@ struct log_store_options {
 	size_t pending_bytes_max; /* 0: 16 MiB; appends beyond it answer MR_ERR_BUSY */
 	enum log_journal_use journal;
 	bool manual; /* no threads: the owner calls log_store_commit (tests/sim) */
+	/* Told when a partition is fenced, with the fault, and with NULL when it is open again; in the thread
+	 * that commits, so be quick and call nothing of the store that waits. May be NULL. */
+	void (*health)(void *arg, struct log_partition *partition, const struct mr_error *fault);
+	void *health_arg;
 };
 
 struct log_topic_config {
@@ -187,7 +191,8 @@ MR_NODISCARD int log_append_state(struct log_partition *partition, int64_t next_
  * found in it (it goes on serving what is readable). */
 MR_NODISCARD int log_partition_health(struct log_partition *partition, struct mr_error *err);
 
-/* Drop segments past retention; called every minute by the committer, or by tests. */
+/* Drop segments past retention, and have the next round try fenced partitions again; called every minute by
+ * the committer, or by tests. */
 MR_NODISCARD int log_store_retain(struct log_store *store, struct mr_error *err);
 
 /* Compact what needs it, in the caller's thread; a thread of the store does so every 15 seconds.

@@ -268,7 +268,8 @@ void partition_fence(struct log_partition *partition, const struct mr_error *err
 {
 	struct log_store *store = partition->topic->store;
 	pthread_mutex_lock(&partition->lock);
-	if (!partition->fence_code) {
+	bool first = !partition->fence_code;
+	if (first) {
 		partition->fence_code = err->code ? err->code : MR_ERR_IO;
 		free(partition->fence_message);
 		partition->fence_message = mr_strdup(err->message);
@@ -278,6 +279,8 @@ void partition_fence(struct log_partition *partition, const struct mr_error *err
 	mr_buf_release(&partition->pending);
 	pthread_cond_broadcast(&partition->moved);
 	pthread_mutex_unlock(&partition->lock);
+	if (first && store->health)
+		store->health(store->health_arg, partition, err);
 }
 
 void partition_set_damage(struct log_partition *partition, const struct mr_error *err)

@@ -150,5 +150,8 @@ int partition_unfence(struct log_partition *partition, struct mr_error *err)
 	partition->fence_code = 0;
 	partition->written_next = partition->stable_offset;
 	pthread_mutex_unlock(&partition->lock);
+	const struct log_store *store = partition->topic->store;
+	if (store->health)
+		store->health(store->health_arg, partition, NULL);
 	return 0;
 }

@@ -85,7 +85,11 @@ static int retain(struct log_partition *partition, struct mr_error *err)
 		rc = partition_drop_oldest(partition, err);
 	pthread_mutex_lock(&partition->lock);
 	producers_expire(&partition->producers, &partition->txns, now_ms);
+	bool fenced = partition->fence_code && !partition->deleted;
+	partition->retry_wanted |= fenced;
 	pthread_mutex_unlock(&partition->lock);
+	if (fenced)
+		partition_ask_round(partition);
 	return rc;
 }
 

@@ -21,6 +21,8 @@ static struct log_store *store_new(const struct log_store_options *options)
 	store->env = options->env;
 	store->dir = mr_strdup(options->dir);
 	store->manual = options->manual;
+	store->health = options->health;
+	store->health_arg = options->health_arg;
 	store->journal_use = options->journal;
 	store->pending_bytes_max =
 	    options->pending_bytes_max ? options->pending_bytes_max : PENDING_BYTES_DEFAULT;

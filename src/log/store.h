@@ -143,6 +143,8 @@ struct log_store {
 	size_t pending_bytes_max;
 	size_t journal_file_bytes;
 	bool manual;
+	void (*health)(void *arg, struct log_partition *partition, const struct mr_error *fault);
+	void *health_arg;
 	enum log_journal_use journal_use;
 	bool checkpoint_lost; /* while opening: DIR/checkpoint is missing or bad */
 

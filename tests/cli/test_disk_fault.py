@@ -101,6 +101,9 @@ def fence_and_recover(t, code, call, word, named, late=False):
     disk.mend()
     produce_when_well(t, server, "events", "after\n")
     assert fault_of(t, "events") in (None, ""), fault_of(t, "events")
+    told = server.log()
+    assert "events-0 takes no appends until its disk is well" in told and named in told, told
+    assert "events-0 takes appends again" in told, told
     assert consume(t, server, "events") == before + ["after"]
     server.kill()
     server = t.up(binary=t.release)
