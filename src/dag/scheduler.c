@@ -11,6 +11,7 @@
 #define PARALLELISM 32
 #define WRITE_AGAIN_MS 100      /* and twice as long each time, */
 #define WRITE_AGAIN_MAX_MS 5000 /* until */
+#define LEASE_AGAIN_US 20000
 
 enum letter_kind { LETTER_REPORT, LETTER_EVENT, LETTER_ASSET, LETTER_CALL, LETTER_SET };
 
@@ -327,11 +328,25 @@ static void lose(struct scheduler *s, const struct dag_try *try, const char *rea
 	dag_sink_report(&s->sink, &lost);
 }
 
+/* It was durable before we slept: is it ours still? A beat may come late and be answered all the same. False:
+ * we are told to stop; another scheduler has it. */
+static bool await_lease(struct scheduler *s)
+{
+	bool stopping = false;
+	while (s->options.leads && !s->options.leads(s->options.arg) && !stopping) {
+		pthread_mutex_lock(&s->lock);
+		stopping = s->stopping;
+		if (!stopping)
+			wait_us(&s->work, &s->lock, LEASE_AGAIN_US);
+		pthread_mutex_unlock(&s->lock);
+	}
+	return !stopping;
+}
+
 static void submit(struct scheduler *s, struct dag_try *try)
 {
 	struct mr_error err;
-	/* It was durable before it slept; another scheduler has it now. */
-	if (s->options.leads && !s->options.leads(s->options.arg))
+	if (!await_lease(s))
 		return;
 	struct dag_executor *executor = executor_of(s, try);
 	if ((executor ? executor->ops->submit(executor, try, &err) : nobody_runs(try, &err)) < 0)
