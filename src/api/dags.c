@@ -323,11 +323,21 @@ void dags_reload(struct dags *dags)
 
 /* ---- open ---- */
 
+/* The same whichever way the folder was given. */
+static char *name_of(const struct dags *dags)
+{
+	char *real = realpath(dags->task_folder, NULL);
+	char *name = mr_asprintf("%s:%s", dags->hostname, real ? real : dags->task_folder);
+	free(real);
+	return name;
+}
+
 static int open_parts(struct dags *dags, struct mr_error *err)
 {
 	struct mr_disk *disk = dags->options.env->disk;
 	struct dag_set set;
 	int rc = disk_mkdir_all(disk, dags->task_folder, err);
+	dags->who = name_of(dags);
 	if (rc == 0)
 		rc = disk_mkdir_all(disk, dags->tables, err); /* to be watched, it has to be there */
 	if (rc == 0)
@@ -359,7 +369,6 @@ int dags_open(const struct dags_options *options, struct dags **out, struct mr_e
 	char *here = own[0] == '/' ? NULL : getcwd(NULL, 0); /* tasks run in folders of their own */
 	dags->task_folder = mr_asprintf("%s%s%s/dag", here ? here : "", here ? "/" : "", own);
 	free(here);
-	dags->who = mr_asprintf("%s:%s", dags->hostname, dags->task_folder);
 	dags->vault_folder = mr_asprintf("%s/dag", options->data);
 	dags->logs = mr_asprintf("%s/dag/logs", own);
 	dags->tables = mr_asprintf("%s/tables", options->data);

@@ -122,7 +122,7 @@ static int fenced(uint64_t now, uint64_t ours, struct mr_error *err)
 {
 	mr_fail(err, MR_ERR_CONFLICT, "another scheduler has taken over (epoch %llu, ours %llu)",
 		(unsigned long long)now, (unsigned long long)ours);
-	return mr_hint(err, "this one has stopped scheduling; its tasks go on and report to the other");
+	return mr_hint(err, "this one has stopped scheduling and starts nothing more");
 }
 
 /* 1: these rows are there already. */
