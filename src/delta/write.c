@@ -280,19 +280,24 @@ static void drop_empty(struct writing *w)
 	}
 }
 
+/* The files and the folders that name them: no version names them yet, so their order is free. */
 static int sync_all(struct writing *w, struct mr_error *err)
 {
-	int rc = 0;
-	for (size_t i = 0; i < w->files.len && rc == 0; i++) {
-		char *path = mr_asprintf("%s/%.*s", w->table->path, MR_FMT(w->files.items[i].path));
-		rc = delta_store_sync_file(w->table, path, err);
+	if (!w->files.len)
+		return 0;
+	MR_VEC(struct disk_sync) items = {0};
+	struct arena arena = {0};
+	for (size_t i = 0; i < w->files.len; i++) {
+		mr_str path = arena_printf(&arena, "%s/%.*s", w->table->path, MR_FMT(w->files.items[i].path));
+		mr_vec_push(&items, (struct disk_sync){.path = path.ptr});
 		note_folders(w, w->files.items[i].path);
-		free(path);
 	}
-	for (size_t i = 0; i < w->folders.len && rc == 0; i++)
-		rc = disk_sync_dir(w->table->env->disk, w->folders.items[i], err);
-	if (rc == 0 && w->files.len)
-		rc = disk_sync_dir(w->table->env->disk, w->table->path, err);
+	for (size_t i = 0; i < w->folders.len; i++)
+		mr_vec_push(&items, (struct disk_sync){.path = w->folders.items[i], .is_folder = true});
+	mr_vec_push(&items, (struct disk_sync){.path = w->table->path, .is_folder = true});
+	int rc = disk_sync_all(w->table->env->disk, items.items, items.len, err);
+	mr_vec_release(&items);
+	arena_release(&arena);
 	return rc;
 }
 

@@ -50,6 +50,7 @@ struct mr_disk_ops {
 	int (*locate)(struct mr_disk *, mr_str uri, char **path, struct mr_error *);
 	char *(*name)(struct mr_disk *, const char *path);
 	int (*fetch)(struct mr_disk *, const char *path, struct mr_error *);
+	bool syncs_together; /* several syncs at the same time take less than one after the other */
 };
 
 struct mr_disk {
@@ -80,6 +81,15 @@ MR_NODISCARD int disk_rename(struct mr_disk *disk, const char *from, const char 
 /* link(2): put-if-absent; MR_ERR_EXISTS when `to` is there. */
 MR_NODISCARD int disk_link(struct mr_disk *disk, const char *from, const char *to, struct mr_error *err);
 MR_NODISCARD int disk_sync_dir(struct mr_disk *disk, const char *path, struct mr_error *err);
+
+struct disk_sync {
+	const char *path;
+	bool is_folder;
+};
+/* All of them are on the disk when it returns 0; in no particular order, so none may depend on another.
+ * On an error some are and some are not. Starts threads where that makes it quicker, and waits for them. */
+MR_NODISCARD int disk_sync_all(struct mr_disk *disk, const struct disk_sync *items, size_t count,
+			       struct mr_error *err);
 /* In no particular order; without "." and "..". */
 MR_NODISCARD int disk_list(struct mr_disk *disk, const char *path, disk_list_fn fn, void *arg,
 			   struct mr_error *err);

@@ -240,15 +240,15 @@ static int64_t ld_free_bytes(struct mr_disk *disk, const char *path)
 	return fs.f_bavail > INT64_MAX / block ? INT64_MAX : (int64_t)(fs.f_bavail * block);
 }
 
-#define DISK_OPS(sync_dir_) \
+#define DISK_OPS(sync_dir_, together) \
 	{ \
 		.open = ld_open, .stat = ld_stat, .mkdir = ld_mkdir, .unlink = ld_unlink, .rmdir = ld_rmdir, \
 		.rename = ld_rename, .link = ld_link, .sync_dir = (sync_dir_), .list = ld_list, \
-		.free_bytes = ld_free_bytes, \
+		.free_bytes = ld_free_bytes, .syncs_together = (together), \
 	}
 
-static const struct mr_disk_ops linux_disk_ops = DISK_OPS(ld_sync_dir);
-static const struct mr_disk_ops unsynced_disk_ops = DISK_OPS(ld_no_sync_dir);
+static const struct mr_disk_ops linux_disk_ops = DISK_OPS(ld_sync_dir, true);
+static const struct mr_disk_ops unsynced_disk_ops = DISK_OPS(ld_no_sync_dir, false);
 
 struct mr_disk *disk_linux(void)
 {

@@ -24,6 +24,27 @@ static bool holds(struct mr_disk *disk, const char *path, const char *want)
 	return same;
 }
 
+TEST(sim_disk_keeps_what_is_synced_with_others)
+{
+	struct mr_error err;
+	for (uint64_t seed = 0; seed < 20; seed++) {
+		struct mr_disk *disk = sim_disk_new(seed);
+		CHECK_OK(disk_mkdir_all(disk, "/a", &err), err);
+		file_close(create(disk, "/a/one", "1"));
+		file_close(create(disk, "/a/two", "2"));
+		const struct disk_sync items[] = {{"/a/one", false}, {"/a/two", false}, {"/a", true}};
+		CHECK_OK(disk_sync_all(disk, items, MR_COUNT(items), &err), err);
+		CHECK_INT(sim_disk_syncs(disk), 2);
+		sim_disk_crash(disk);
+		CHECK(holds(disk, "/a/one", "1"));
+		CHECK(holds(disk, "/a/two", "2"));
+		sim_disk_fail_sync(disk, 2);
+		CHECK_INT(disk_sync_all(disk, items, MR_COUNT(items), &err), MR_ERR_IO);
+		CHECK(strstr(err.message, "/a/two") != NULL);
+		sim_disk_free(disk);
+	}
+}
+
 TEST(sim_disk_keeps_what_is_synced)
 {
 	struct mr_error err;

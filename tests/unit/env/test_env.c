@@ -30,6 +30,34 @@ TEST(disk_replace_read_link_remove)
 	use_disk(disk_linux_unsynced());
 }
 
+/* Enough for all its threads, by a disk that takes them and by one that does not. */
+static void sync_many(struct mr_disk *disk)
+{
+	struct mr_error err = {0};
+	struct disk_sync items[40];
+	size_t count = 0;
+	char *dir = test_path("%s/many", test_folder());
+	CHECK_OK(disk_mkdir_all(disk, dir, &err), err);
+	CHECK_OK(disk_sync_all(disk, items, 0, &err), err);
+	for (; count < MR_COUNT(items) - 1; count++) {
+		items[count] = (struct disk_sync){.path = test_path("%s/%zu", dir, count)};
+		CHECK_OK(disk_replace_file_unsynced(disk, items[count].path, MR_STR("x"), &err), err);
+	}
+	items[count++] = (struct disk_sync){.path = dir, .is_folder = true};
+	CHECK_OK(disk_sync_all(disk, items, count, &err), err);
+	CHECK_OK(disk_unlink(disk, items[30].path, &err), err);
+	CHECK_INT(disk_sync_all(disk, items, count, NULL), MR_ERR_NOT_FOUND);
+	CHECK_INT(disk_sync_all(disk, items, count, &err), MR_ERR_NOT_FOUND);
+	CHECK(strstr(err.message, "many/30") != NULL);
+	CHECK_OK(disk_remove_all(disk, dir, &err), err);
+}
+
+TEST(disk_syncs_many_files_as_one)
+{
+	sync_many(disk_linux());
+	sync_many(disk_linux_unsynced());
+}
+
 static int fired[3], order;
 static struct loop *timer_loop;
 
