@@ -9,6 +9,9 @@
  * until the other one is full as well; a round that needs it before the flush is over waits, so nothing is
  * overwritten that is still needed.
  *
+ * A journal file that was filled and checkpointed is made twice as large before its next use, as long as no
+ * round waits for it: under load checkpoints so become rarer, and a quiet server's journal stays small.
+ *
  * A sync that fails leaves DIR/checkpoint alone and the partition marked before anybody else can sync
  * it (sync_lock): its pages may count as clean without having been written. The next checkpoint is then
  * taken in the round (checkpoint_write), which writes such bytes again.
@@ -180,6 +183,23 @@ static void sync_item(struct log_store *store, struct flush_item *item, struct m
 	item->synced = rc == 0;
 }
 
+static bool has_time(struct log_store *store)
+{
+	pthread_mutex_lock(&store->flush_lock);
+	bool has = !store->flush_awaited && !store->flusher_stopping;
+	pthread_mutex_unlock(&store->flush_lock);
+	return has;
+}
+
+/* Where that fails, for want of room, say, the file stays as it is. */
+static void enlarge_journal(struct log_store *store)
+{
+	struct mr_error quiet;
+	int rc = write_back_has_room(store);
+	while (rc > 0 && has_time(store))
+		rc = journal_grow_ahead(store->journal, &quiet);
+}
+
 static void carry_out(struct log_store *store, struct flush *flush)
 {
 	struct mr_error err;
@@ -200,6 +220,8 @@ static void carry_out(struct log_store *store, struct flush *flush)
 	}
 	if (!flush->failed && checkpoint_replace(store, mr_buf_view(&flush->checkpoint), &err) < 0)
 		flush->failed = true;
+	if (!flush->failed)
+		enlarge_journal(store);
 	pthread_mutex_lock(&store->flush_lock);
 	store->flush_done = true;
 	pthread_cond_broadcast(&store->flush_changed);
@@ -279,8 +301,10 @@ void flush_finish(struct log_store *store)
 {
 	pthread_mutex_lock(&store->flush_lock);
 	struct flush *mine = store->flush && !store->flush_done && !store->flusher_runs ? store->flush : NULL;
+	store->flush_awaited = true;
 	while (!mine && store->flush && !store->flush_done)
 		pthread_cond_wait(&store->flush_changed, &store->flush_lock);
+	store->flush_awaited = false;
 	pthread_mutex_unlock(&store->flush_lock);
 	if (mine)
 		carry_out(store, mine);

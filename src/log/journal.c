@@ -13,6 +13,7 @@
 #define ENTRY_HEADER 40
 #define FRAME_SOFT_MAX ((size_t)4 << 20) /* a frame is written when it has grown to this */
 #define PRESET_STEP_MAX ((int64_t)4 << 20)
+#define AHEAD_STEP ((int64_t)1 << 20)
 #define FRAME_MAGIC 0x4d524a46u /* "MRJF" */
 #define HEADER_SIZE 40
 
@@ -31,7 +32,8 @@ struct journal {
 	struct journal_file files[2];
 	int current; /* index into files */
 	int64_t file_bytes;
-	int64_t at; /* where the next frame goes */
+	int64_t at;    /* where the next frame goes */
+	int64_t ahead; /* as large the other file is to become before its next use */
 	uint32_t frame_number;
 	struct mr_buf frame;
 	uint32_t frame_entries;
@@ -70,7 +72,7 @@ int journal_open(const struct env *env, const char *dir, size_t file_bytes, stru
 {
 	struct journal *journal = mr_calloc(1, sizeof *journal);
 	journal->env = env;
-	journal->file_bytes = (int64_t)(file_bytes ? file_bytes : (size_t)64 << 20);
+	journal->file_bytes = (int64_t)(file_bytes ? file_bytes : (size_t)256 << 20);
 	int rc = disk_mkdir_all(env->disk, dir, err);
 	for (int i = 0; i < 2 && rc == 0; i++)
 		rc = open_file(journal, dir, i, err);
@@ -177,16 +179,9 @@ int journal_replay(struct journal *journal, journal_replay_fn fn, void *arg, str
 	return rc;
 }
 
-/* The file grows by zeros in steps, so that a sync of a frame has no file size to write. Each step is as
- * large as all before it, up to a limit: a start waits for the first one. */
-static int preset(struct journal *journal, struct journal_file *file, int64_t until, struct mr_error *err)
+static int fill_with_zeros(struct journal_file *file, int64_t end, struct mr_error *err)
 {
 	static const char zeros[1 << 16];
-	if (until <= file->preset)
-		return 0;
-	int64_t step_max = mr_min_i64(PRESET_STEP_MAX, journal->file_bytes / 8);
-	int64_t step = mr_max_i64((int64_t)sizeof zeros, mr_min_i64(step_max, file->preset));
-	int64_t end = (until + step - 1) / step * step;
 	for (int64_t at = file->preset; at < end;) {
 		int64_t len = mr_min_i64(end - at, (int64_t)sizeof zeros);
 		int rc = file_write_at(file->file, zeros, (size_t)len, at, err);
@@ -198,6 +193,27 @@ static int preset(struct journal *journal, struct journal_file *file, int64_t un
 	if (rc == 0)
 		file->preset = end;
 	return rc;
+}
+
+/* The file grows by zeros in steps, so that a sync of a frame has no file size to write. Each step is as
+ * large as all before it, up to a limit: a start waits for the first one. */
+static int preset(struct journal *journal, struct journal_file *file, int64_t until, struct mr_error *err)
+{
+	if (until <= file->preset)
+		return 0;
+	int64_t step_max = mr_min_i64(PRESET_STEP_MAX, journal->file_bytes / 8);
+	int64_t step = mr_max_i64((int64_t)1 << 16, mr_min_i64(step_max, file->preset));
+	return fill_with_zeros(file, (until + step - 1) / step * step, err);
+}
+
+int journal_grow_ahead(struct journal *journal, struct mr_error *err)
+{
+	struct journal_file *file = &journal->files[!journal->current];
+	int64_t end = mr_min_i64(journal->ahead, file->preset + AHEAD_STEP);
+	if (end <= file->preset)
+		return 0;
+	int rc = fill_with_zeros(file, end, err);
+	return rc < 0 ? rc : 1;
 }
 
 int journal_start(struct journal *journal, bool forget, struct mr_error *err)
@@ -226,6 +242,8 @@ int journal_start(struct journal *journal, bool forget, struct mr_error *err)
 		return rc;
 	started.preset = next->preset;
 	*next = started;
+	bool was_full = journal->at > last->preset / 2;
+	journal->ahead = was_full ? mr_min_i64(2 * last->preset, journal->file_bytes) : last->preset;
 	journal->current = !journal->current;
 	journal->at = FRAMES_AT;
 	journal->frame_number = 0;
@@ -242,9 +260,14 @@ static int64_t room_needed(size_t entries, size_t bytes)
 	return payload + frames * (FRAME_HEADER + FRAME_ALIGN);
 }
 
+/* A file is extended within a round, which waits for that, up to an eighth of the limit only; the rest it
+ * gets while the other one is written (journal_grow_ahead). An empty file takes any round. */
 bool journal_has_room(const struct journal *journal, size_t entries, size_t bytes)
 {
-	return journal->at + room_needed(entries, bytes) <= journal->file_bytes;
+	int64_t room = journal->file_bytes;
+	if (journal->at > FRAMES_AT)
+		room = mr_min_i64(room, mr_max_i64(journal->files[journal->current].preset, room / 8));
+	return journal->at + room_needed(entries, bytes) <= room;
 }
 
 bool journal_could_hold(const struct journal *journal, size_t entries, size_t bytes)

@@ -16,7 +16,7 @@
  *
  * Durability: a frame is safe after journal_sync. A file is started again only when its
  * segments have been synced (checkpoint.c), or its content is void.
- * Threading: one user at a time (the store's io_lock).
+ * Threading: one user at a time (the store's io_lock), but for journal_grow_ahead.
  */
 #pragma once
 
@@ -50,6 +50,11 @@ MR_NODISCARD int journal_start(struct journal *journal, bool forget, struct mr_e
 /* Would `entries` entries of `bytes` in total fit what is left / an empty file? */
 bool journal_has_room(const struct journal *journal, size_t entries, size_t bytes);
 bool journal_could_hold(const struct journal *journal, size_t entries, size_t bytes);
+
+/* The file that is not written now, once the segments it names are synced: a step towards twice its size if
+ * its last use filled it; 1 when there may be more to do. May run beside journal_add and journal_sync,
+ * which use the other file, but not beside journal_start. A failure leaves it as large as it was. */
+MR_NODISCARD int journal_grow_ahead(struct journal *journal, struct mr_error *err);
 
 MR_NODISCARD int journal_add(struct journal *journal, const struct journal_entry *entry,
 			     struct mr_error *err);

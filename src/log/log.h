@@ -48,7 +48,7 @@ enum log_journal_use {
 struct log_store_options {
 	const struct env *env;
 	const char *dir;          /* made when absent */
-	size_t journal_bytes;     /* 0: 64 MiB a file, two files */
+	size_t journal_bytes;     /* 0: at most 256 MiB a file, two files */
 	size_t pending_bytes_max; /* 0: 16 MiB; appends beyond it answer MR_ERR_BUSY */
 	enum log_journal_use journal;
 	bool manual; /* no threads: the owner calls log_store_commit (tests/sim) */

@@ -165,6 +165,7 @@ struct log_store {
 	pthread_cond_t flush_changed;
 	struct flush *flush; /* flush_lock: planned or under way; with flush_done to be taken in */
 	bool flush_done;     /* flush_lock */
+	bool flush_awaited;  /* flush_lock: a round waits for it */
 	bool flusher_stopping;
 	bool flush_failed; /* io: the next checkpoint must be taken in a round */
 	pthread_t flusher;
@@ -231,6 +232,7 @@ void flight_drop(struct log_partition *partition);
 #define WRITE_BACK_MAX ((size_t)64 << 20)                          /* rounds write by themselves */
 int64_t write_back_owed(const struct segment *segment);            /* lock */
 bool write_back_may_wait(const struct log_store *store);           /* may a round leave bytes for later? */
+bool write_back_has_room(const struct log_store *store);           /* is the disk far from full? */
 void write_back_note(struct log_partition *partition, size_t len); /* it has: `len` more of this one; lock */
 int write_back(struct log_partition *partition, struct mr_error *err);
 int write_back_locked(struct log_partition *partition, struct mr_buf *chunk,

@@ -118,13 +118,16 @@ void write_back_forget(struct log_partition *partition)
 
 /* ---- who owes ---- */
 
-bool write_back_may_wait(const struct log_store *store)
+bool write_back_has_room(const struct log_store *store)
 {
-	if (store->owed_bytes > WRITE_BACK_MAX)
-		return false;
 	/* What waits takes no room yet: leave enough for all that ever waits, here and for a recovery. */
 	int64_t room = 2 * (int64_t)journal_size(store->journal) + (int64_t)WRITE_BACK_MAX;
 	return disk_free_bytes(store->env->disk, store->dir) > room;
+}
+
+bool write_back_may_wait(const struct log_store *store)
+{
+	return store->owed_bytes <= WRITE_BACK_MAX && write_back_has_room(store);
 }
 
 static void due_in_a_second(struct timespec *at)

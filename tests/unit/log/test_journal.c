@@ -49,6 +49,39 @@ TEST(journal_files_double_up_to_steps_of_4_mib)
 	journal_close(journal);
 }
 
+/* What a round does not wait for: a file that its use filled doubles before the next one. */
+TEST(journal_grows_while_the_other_file_is_written)
+{
+	struct mr_error err;
+	struct journal *journal;
+	const char *dir = test_folder();
+	char *bytes = mr_calloc(1, 100000);
+	CHECK_OK(journal_open(env_linux(), dir, 16 * MIB, &journal, &err), err);
+	CHECK_OK(journal_start(journal, true, &err), err);
+	CHECK(journal_has_room(journal, 1, 15 * MIB)); /* any round, while it is empty */
+	int64_t sizes[] = {2 * MIB, 2 * MIB,  4 * MIB,  4 * MIB, 8 * MIB,
+			   8 * MIB, 16 * MIB, 16 * MIB, 16 * MIB};
+	for (size_t use = 0; use < sizeof sizes / sizeof *sizes; use++) {
+		int which = use % 2 == 0;
+		int64_t position = 0;
+		for (; journal_has_room(journal, 1, 100000); position += 100000)
+			add(journal, position, mr_str_n(bytes, 100000));
+		CHECK(position > sizes[use] - 250000 && position < sizes[use]);
+		CHECK_INT(file_bytes(dir, which), sizes[use]);
+		CHECK_OK(journal_start(journal, false, &err), err);
+		int rc;
+		while ((rc = journal_grow_ahead(journal, &err)) == 1)
+			;
+		CHECK_OK(rc, err);
+		CHECK_INT(file_bytes(dir, which), mr_min_i64(2 * sizes[use], 16 * MIB));
+	}
+	/* a checkpoint that came for another reason: the file is large enough as it is */
+	CHECK_OK(journal_start(journal, false, &err), err);
+	CHECK_INT(journal_grow_ahead(journal, &err), 0);
+	free(bytes);
+	journal_close(journal);
+}
+
 struct told {
 	int64_t next;
 	uint64_t seed;

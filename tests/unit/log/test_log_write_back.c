@@ -23,7 +23,7 @@ static struct log_store *open_manual(const struct env *env, const char *dir)
 {
 	struct mr_error err;
 	struct log_store *store;
-	struct log_store_options options = {.env = env, .dir = dir, .journal_bytes = 1 << 20, .manual = true};
+	struct log_store_options options = {.env = env, .dir = dir, .journal_bytes = 8 << 20, .manual = true};
 	CHECK_OK(log_store_open(&options, &store, &err), err);
 	return store;
 }
@@ -105,7 +105,7 @@ TEST(log_keeps_in_memory_what_only_the_journal_has)
 	struct mr_error err;
 	struct log_store *store;
 	struct log_store_options options = {
-	    .env = env_linux(), .dir = dir, .journal_bytes = 8 << 20, .manual = true};
+	    .env = env_linux(), .dir = dir, .journal_bytes = 64 << 20, .manual = true};
 	CHECK_OK(log_store_open(&options, &store, &err), err);
 	struct log_partition *p = log_partition_at(kit_topic(store, "t", 1), 0);
 	for (int i = 0; i < 60; i++) {
