@@ -2,7 +2,7 @@
  *
  * It goes through the JSON of actions, so that a checkpoint says exactly what commits
  * would: the actions as JSON lines into a temporary file, COPY from there into
- * Parquet, sync, rename, then _last_checkpoint (a hint to others; we list).
+ * Parquet, sync, rename, then _last_checkpoint (a hint to others, not synced; we list).
  * checkpoint_read.c goes the way back.
  *
  * A classic checkpoint is one file. With the feature v2Checkpoint and delta.checkpointPolicy = v2 it is
@@ -12,6 +12,8 @@
 #include "delta/internal.h"
 
 #include <stdio.h>
+
+#define HINT_BYTES_MAX ((size_t)1 << 20)
 
 #define DV_COLUMNS \
 	"deletionVector STRUCT(storageType VARCHAR, pathOrInlineDv VARCHAR, \"offset\" INTEGER, " \
@@ -38,27 +40,58 @@ static const char v2_columns[] =
     "sidecar: 'STRUCT(path VARCHAR, sizeInBytes BIGINT, modificationTime BIGINT)'";
 
 /* A checkpoint holds the whole state, so one at every tenth version makes n small commits cost n^2. Where
- * the table does not say, it comes when a hundredth of the state is new: then it stays a fixed part of
- * what commits cost, and an opening reads at most CHECKPOINT_INTERVAL_MAX commits after it. */
-int64_t delta_checkpoint_interval(mr_str property, size_t file_count)
+ * the table does not say, it comes when a hundredth of the state is new, or when as many versions came as a
+ * table of that age is worth: at 10, 20, 40, 50, then at hundreds. It stays a fixed part of what commits
+ * cost, and an opening reads at most CHECKPOINT_INTERVAL_MAX commits after it. */
+int64_t delta_checkpoint_interval(mr_str property, size_t file_count, int64_t version)
 {
+	static const int64_t steps[] = {CHECKPOINT_INTERVAL_MAX, 50, 20};
 	int64_t interval = property.len ? strtoll(property.ptr, NULL, 10) : 0;
 	if (interval >= 1)
 		return interval;
 	interval = (int64_t)(file_count / CHECKPOINT_NEW_SHARE);
 	interval -= interval % CHECKPOINT_INTERVAL_DEFAULT;
+	for (size_t i = 0; i < MR_COUNT(steps); i++)
+		if (version >= steps[i])
+			interval = mr_max_i64(interval, steps[i]);
 	if (interval > CHECKPOINT_INTERVAL_MAX)
 		return CHECKPOINT_INTERVAL_MAX;
 	return interval < CHECKPOINT_INTERVAL_DEFAULT ? CHECKPOINT_INTERVAL_DEFAULT : interval;
 }
 
-bool delta_checkpoint_is_due(const struct delta_log_state *state)
+/* Another process's checkpoint shows in the hint. */
+static int64_t hinted_checkpoint(struct delta_table *table)
 {
-	int64_t interval = delta_checkpoint_interval(
-	    delta_meta_property(state->meta, "delta.checkpointInterval"), state->files->count);
+	struct mr_buf text = {0};
+	struct json_value root;
+	int64_t version = -1;
+	char *path = mr_asprintf("%s/_last_checkpoint", table->log_path);
+	if (disk_read_file(table->env->disk, path, HINT_BYTES_MAX, &text, NULL) == 0 &&
+	    json_parse(table->parser, mr_buf_view(&text), &root, NULL) == 0 &&
+	    json_type(json_get(root, "version")) == JSON_INT)
+		version = json_int(json_get(root, "version"));
+	mr_buf_release(&text);
+	free(path);
+	return version;
+}
+
+bool delta_checkpoint_is_due(struct delta_table *table)
+{
+	struct delta_log_state *state = table->state;
+	int64_t interval =
+	    delta_checkpoint_interval(delta_meta_property(state->meta, "delta.checkpointInterval"),
+				      state->files->count, state->version);
+	if (state->version <= 0 || state->version <= state->checkpoint_version)
+		return false;
 	/* At the interval's multiples, as other engines do; and when one was missed. */
-	int64_t since = state->version - state->checkpoint_version;
-	return since > 0 && state->version > 0 && (state->version % interval == 0 || since > interval);
+	if (state->version % interval == 0)
+		return true;
+	if (state->version - state->checkpoint_version <= interval)
+		return false;
+	int64_t hinted = hinted_checkpoint(table);
+	if (hinted > state->checkpoint_version && hinted <= state->version)
+		state->checkpoint_version = hinted;
+	return state->version - state->checkpoint_version > interval;
 }
 
 /* ---- writing ---- */
@@ -335,7 +368,7 @@ static int put_last_checkpoint(struct delta_table *table, const struct checkpoin
 	json_member_int(&w, "numOfAddFiles", checkpoint->adds);
 	json_end_object(&w);
 	char *path = mr_asprintf("%s/_last_checkpoint", table->log_path);
-	int rc = disk_replace_file(table->env->disk, path, mr_buf_view(&text), err);
+	int rc = disk_replace_file_unsynced(table->env->disk, path, mr_buf_view(&text), err);
 	free(path);
 	mr_buf_release(&text);
 	return rc;

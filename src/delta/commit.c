@@ -6,6 +6,9 @@
  *
  * Appends that read nothing queue before the lock: who gets it first takes all that wait into one
  * version. So the disk is synced once for many of them, and while it is, the next ones gather.
+ *
+ * A commit waits for the disk twice: for its files and its own bytes, at the same time (sync.c), and
+ * for its name. Losing a race costs no further round while its bytes are right for the next version too.
  */
 #include "delta/conflict.h"
 #include "delta/internal.h"
@@ -230,20 +233,53 @@ static int take_in(struct delta_table *table, mr_str bytes, int64_t version)
 
 /* ---- one version ---- */
 
-static int put_lines(struct delta_table *table, const struct delta_commit *const *commits, size_t count,
-		     struct mr_buf *bytes, struct mr_error *err)
+/* One group's way to its version, through as many attempts as it takes. */
+struct put {
+	struct commit_stamp stamp;
+	struct staged_commit staged;
+	struct mr_buf lines;
+	bool stamped, synced; /* synced: its files are on the disk */
+};
+
+static void put_release(struct put *put, struct delta_table *table)
+{
+	delta_store_unstage(table, &put->staged);
+	mr_buf_release(&put->lines);
+}
+
+/* The lines, and at the first attempt the files that they name: in one round. */
+static int stage_lines(struct put *put, struct delta_table *table, const struct delta_commit *const *commits,
+		       size_t count, struct mr_error *err)
+{
+	struct sync_list with;
+	delta_sync_init(&with, table);
+	if (!put->synced)
+		delta_sync_add_commits(&with, commits, count);
+	int rc = delta_store_stage(table, &put->staged, mr_buf_view(&put->lines), &with, err);
+	put->synced |= rc == 0;
+	delta_sync_release(&with);
+	return rc;
+}
+
+static int put_lines(struct put *put, struct delta_table *table, const struct delta_commit *const *commits,
+		     size_t count, struct mr_error *err)
 {
 	struct version_frame frame;
-	int rc = delta_frame_init(&frame, table, commits[0], err);
-	mr_buf_clear(bytes); /* what is not put is never taken for ours */
+	if (!put->stamped)
+		delta_stamp_init(&put->stamp, table, commits[0]);
+	put->stamped = true;
+	int rc = delta_frame_init(&frame, table, commits[0], &put->stamp, err);
+	mr_buf_clear(&put->lines); /* what is not put is never taken for ours */
 	if (rc == 0) {
-		delta_commit_lines(bytes, table, commits, count, &frame);
-		rc = delta_validate_actions(table->state, mr_buf_view(bytes), table->parser, err);
-		if (rc < 0)
-			mr_buf_clear(bytes);
+		delta_commit_lines(&put->lines, table, commits, count, &frame);
+		rc = delta_validate_actions(table->state, mr_buf_view(&put->lines), table->parser, err);
 	}
 	if (rc == 0)
-		rc = delta_store_put_commit(table, frame.version, mr_buf_view(bytes), err);
+		rc = stage_lines(put, table, commits, count, err);
+	if (rc < 0)
+		mr_buf_clear(&put->lines);
+	else
+		rc = delta_store_put_commit(table, frame.version, &put->staged, err);
 	delta_frame_release(&frame);
 	return rc;
 }
@@ -312,49 +348,56 @@ static void finish(struct append **group, size_t count, int rc, int64_t version,
 static void checkpoint_if_due(struct delta_table *table)
 {
 	/* The commit stands, whatever comes of the checkpoint: the next one tries again. */
-	if (delta_checkpoint_is_due(table->state) && delta_checkpoint_write(table, NULL) == 0)
+	if (delta_checkpoint_is_due(table) && delta_checkpoint_write(table, NULL) == 0)
 		delta_clean_up(table);
+}
+
+/* Attempts until the group has its version, or none of it may follow any more. *left: how many of it are
+ * left; *version: theirs. */
+static int race(struct delta_table *table, struct append **group, size_t count, struct put *put, size_t *left,
+		int64_t *version, struct mr_error *err)
+{
+	const struct delta_commit *chosen[GROUP_MAX];
+	for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+		int rc = prepare_log(table, group[0]->commit, err);
+		if (rc < 0)
+			return rc;
+		*left = choose(table, group, count, chosen);
+		if (!*left)
+			return 0;
+		*version = table->state ? table->state->version + 1 : 0;
+		rc = put_lines(put, table, chosen, *left, err);
+		if (rc < 0 && put->lines.len && is_ours(table, *version, mr_buf_view(&put->lines)))
+			rc = 0;
+		if (rc != MR_ERR_EXISTS)
+			return rc;
+		wait_a_little(table, attempt);
+	}
+	return mr_fail(err, MR_ERR_BUSY, "%s: other writers won %d times in a row", table->path,
+		       ATTEMPTS_MAX);
 }
 
 /* With the lock held: one version out of the group. Every member is done afterwards. */
 static void commit_group(struct delta_table *table, struct append **group, size_t count)
 {
-	const struct delta_commit *chosen[GROUP_MAX];
-	struct mr_buf bytes = {0};
+	struct put put = {0};
 	struct mr_error err = {0};
 	int64_t version = -1;
-	int rc = MR_ERR_EXISTS;
-	size_t n = 0;
-	for (int attempt = 0; attempt < ATTEMPTS_MAX && rc == MR_ERR_EXISTS; attempt++) {
-		rc = prepare_log(table, group[0]->commit, &err);
-		if (rc < 0)
-			break;
-		n = choose(table, group, count, chosen);
-		if (!n)
-			break;
-		version = table->state ? table->state->version + 1 : 0;
-		rc = put_lines(table, chosen, n, &bytes, &err);
-		if (rc < 0 && bytes.len && is_ours(table, version, mr_buf_view(&bytes)))
-			rc = 0;
-		if (rc == MR_ERR_EXISTS)
-			wait_a_little(table, attempt);
-	}
-	if (rc == MR_ERR_EXISTS)
-		rc = mr_fail(&err, MR_ERR_BUSY, "%s: other writers won %d times in a row", table->path,
-			     ATTEMPTS_MAX);
-	if (rc == MR_ERR_INVALID && n > 1) { /* one of them is broken: the others are not its fault */
+	size_t left = 0;
+	int rc = race(table, group, count, &put, &left, &version, &err);
+	if (rc == MR_ERR_INVALID && left > 1) { /* one of them is broken: the others are not its fault */
 		for (size_t i = 0; i < count; i++)
 			if (!group[i]->done)
 				commit_group(table, &group[i], 1);
-		mr_buf_release(&bytes);
+		put_release(&put, table);
 		return;
 	}
 	finish(group, count, rc, version, &err);
-	if (rc == 0 && n && take_in(table, mr_buf_view(&bytes), version) == 0 && table->engine) {
+	if (rc == 0 && left && take_in(table, mr_buf_view(&put.lines), version) == 0 && table->engine) {
 		delta_checksum_write(table);
 		checkpoint_if_due(table);
 	}
-	mr_buf_release(&bytes);
+	put_release(&put, table);
 }
 
 /* ---- the queue ---- */

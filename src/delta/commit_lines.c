@@ -81,8 +81,6 @@ static void write_info(struct json_writer *w, const struct delta_table *table,
 					     [DELTA_SERIALIZABLE] = "Serializable",
 					     [DELTA_SNAPSHOT] = "SnapshotIsolation"};
 	const struct delta_commit *commit = commits[0];
-	char id[37];
-	rng_uuid(table->env->rng, id);
 	begin(w, "commitInfo");
 	if (frame->in_commit_ms >= 0)
 		json_member_int(w, "inCommitTimestamp", frame->in_commit_ms);
@@ -90,9 +88,8 @@ static void write_info(struct json_writer *w, const struct delta_table *table,
 	json_member_cstr(w, "operation", commit->operation ? commit->operation : "WRITE");
 	json_key(w, "operationParameters");
 	json_put_raw(w, commit->operation_parameters.len ? commit->operation_parameters : MR_STR("{}"));
-	if (table->state)
-		json_member_int(w, "readVersion",
-				commit->base ? delta_version(commit->base) : table->state->version);
+	if (frame->stamp->read_version >= 0)
+		json_member_int(w, "readVersion", frame->stamp->read_version);
 	json_member_cstr(w, "isolationLevel",
 			 levels[commit->rearranges ? DELTA_SNAPSHOT : commit->isolation]);
 	json_member_bool(w, "isBlindAppend", is_blind_append(commit));
@@ -100,7 +97,7 @@ static void write_info(struct json_writer *w, const struct delta_table *table,
 	if (frame->tracks_rows)
 		write_tags(w, table, commit);
 	json_member_cstr(w, "engineInfo", ENGINE_INFO);
-	json_member_cstr(w, "txnId", id);
+	json_member_cstr(w, "txnId", frame->stamp->txn_id);
 	end(w);
 }
 

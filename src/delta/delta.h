@@ -5,8 +5,8 @@
  * advances it incrementally. A delta_snapshot is immutable and reference-counted: readers
  * on any thread keep one as long as they like while writers go on.
  *
- * The commit is the commit point: data files are written and synced first under unique
- * names, then N.json is put with link(2): it appears whole, or another writer's did.
+ * The commit is the commit point: data files are written under unique names and synced, then
+ * N.json is put with link(2): it appears whole, or another writer's did.
  * A crash leaves only orphans.
  *
  * Threading: a table handle is safe from any thread (it locks, never across I/O of others'
@@ -154,6 +154,7 @@ struct delta_file {               /* an `add` action to be */
 	const struct delta_dv *dv;           /* NULL: none */
 	const struct delta_row_ids *row_ids; /* of a file that comes back; NULL: those it has, or new ones */
 	bool clustered;                      /* its rows are sorted along the table's clustering columns */
+	bool unsynced;                       /* perhaps not on the disk yet: its commit sees to that */
 };
 
 struct delta_txn { /* application transaction: idempotence and offsets */
@@ -232,8 +233,9 @@ MR_NODISCARD int delta_commit(struct delta_table *table, const struct delta_comm
 			      int64_t *version_out, struct mr_error *err);
 
 /* Run `query` (its columns must be the table's, by name) into Parquet files under the table,
- * cast to the table's types, split by partition, with statistics, synced to disk. Not yet part
- * of the table: pass them to delta_commit. *files live in arena. Zero rows: zero files. */
+ * cast to the table's types, split by partition, with statistics. Not yet part of the table, and small
+ * ones not yet synced: pass them to delta_commit, as they are. *files live in arena. Zero rows: zero files.
+ */
 MR_NODISCARD int delta_write_files(struct delta_table *table, const struct delta_snapshot *snapshot,
 				   struct sql_conn *conn, mr_str query, struct arena *arena,
 				   struct delta_file **files, size_t *count, struct mr_error *err);

@@ -196,6 +196,13 @@ struct file_entry *delta_live_same(const struct live_files *live, const struct f
 	return live->len ? get_packed(live, set, delta_file_packed(entry)) : NULL;
 }
 
+void delta_live_expect(const struct live_files *live, const struct file_entry *entry)
+{
+	if (live->slot_count)
+		__builtin_prefetch(
+		    &live->slots[path_hash(delta_file_packed(entry)) & (live->slot_count - 1)]);
+}
+
 struct file_entry *delta_live_put(struct live_files *live, const struct file_set *set, size_t index)
 {
 	if ((live->used + 1) * 4 > live->slot_count * 3)

@@ -117,12 +117,24 @@ const struct table_protocol *delta_frame_protocol(const struct version_frame *fr
 	return frame->new_protocol ? &frame->protocol : before->protocol;
 }
 
+void delta_stamp_init(struct commit_stamp *stamp, const struct delta_table *table,
+		      const struct delta_commit *commit)
+{
+	stamp->now_ms = clock_wall_ms(table->env->clock);
+	stamp->read_version = commit->base   ? delta_version(commit->base)
+			      : table->state ? table->state->version
+					     : -1;
+	rng_uuid(table->env->rng, stamp->txn_id);
+}
+
 int delta_frame_init(struct version_frame *frame, struct delta_table *table,
-		     const struct delta_commit *commit, struct mr_error *err)
+		     const struct delta_commit *commit, const struct commit_stamp *stamp,
+		     struct mr_error *err)
 {
 	const struct delta_log_state *state = table->state;
 	*frame = (struct version_frame){.version = state ? state->version + 1 : 0,
-					.now_ms = clock_wall_ms(table->env->clock),
+					.now_ms = stamp->now_ms,
+					.stamp = stamp,
 					.metadata = commit->metadata,
 					.in_commit_ms = -1,
 					.row_id_mark = -1};

@@ -36,6 +36,7 @@
 #define ENGINE_INFO "millrace/" MR_VERSION
 #define VERSION_NEVER INT64_MAX
 #define ROWS_LATER (-2)
+#define ROW_GROUP_ROWS 65536 /* half of DuckDB's own: each writing thread holds a few groups in memory */
 
 /* ---- schema.c ---- */
 
@@ -162,6 +163,7 @@ struct file_set {
 	struct mr_buf packed;   /* the writer's */
 	mr_str *words[FILE_WORDS_MAX / FILE_WORDS_BLOCK];
 	size_t word_count;
+	size_t last_folder, last_end; /* words that the newest path had, + 1; 0: none; the writer's */
 	struct stats_source *sources[STATS_SOURCES];
 	_Atomic size_t source_count;
 };
@@ -198,6 +200,8 @@ struct live_files {
 void delta_live_release(struct live_files *live);
 void delta_live_reserve(struct live_files *live, size_t files); /* room for so many */
 struct file_entry *delta_live_get(const struct live_files *live, struct file_set *set, mr_str path);
+/* The entry is about to be put: its slot is fetched meanwhile. */
+void delta_live_expect(const struct live_files *live, const struct file_entry *entry);
 /* The entry `index` is now its path's. Returns the one that was, or NULL. */
 struct file_entry *delta_live_put(struct live_files *live, const struct file_set *set, size_t index);
 /* The one of the same path. */
@@ -341,6 +345,26 @@ void delta_log_forget(struct delta_table *table);
 int delta_log_apply_commit(struct delta_table *table, struct delta_log_state *state, mr_str bytes,
 			   int64_t version, struct mr_error *err);
 
+/* ---- sync.c ---- */
+
+/* Files, and the folders that name them up to the table's own, each folder once. */
+struct sync_list {
+	const struct delta_table *table;
+	MR_VEC(struct disk_sync) items;
+	struct mr_map folders;
+	struct arena arena;
+};
+
+void delta_sync_init(struct sync_list *list, const struct delta_table *table);
+void delta_sync_release(struct sync_list *list);
+void delta_sync_add(struct sync_list *list, const char *path); /* a file alone */
+void delta_sync_add_file(struct sync_list *list, mr_str relative);
+/* The files that are left to these commits. */
+void delta_sync_add_commits(struct sync_list *list, const struct delta_commit *const *commits, size_t count);
+int delta_sync_run(struct sync_list *list, struct mr_error *err);
+/* Whether so many new files are better synced with their commit. */
+bool delta_sync_later(const struct delta_table *table, const struct delta_file *files, size_t count);
+
 /* ---- store.c ---- */
 
 struct delta_log_version {
@@ -375,8 +399,18 @@ int delta_store_read_commit(struct delta_table *table, int64_t version, struct m
 typedef int (*store_lines_fn)(void *arg, mr_str lines, size_t at, struct mr_error *err);
 int delta_store_visit_lines(struct delta_table *table, const char *path, store_lines_fn fn, void *arg,
 			    struct mr_error *err);
-/* N.json whole and durable, or MR_ERR_EXISTS and nothing changed. */
-int delta_store_put_commit(struct delta_table *table, int64_t version, mr_str bytes, struct mr_error *err);
+/* A commit on its way: its bytes under a temporary name, until a version's name is free. */
+struct staged_commit {
+	char *temporary;     /* path; NULL: nothing is there */
+	struct mr_buf bytes; /* what is there, and synced */
+};
+/* The bytes are on the disk, with all that `with` lists; nothing is done when they and no others are. */
+int delta_store_stage(struct delta_table *table, struct staged_commit *staged, mr_str bytes,
+		      struct sync_list *with, struct mr_error *err);
+/* N.json whole and durable, or MR_ERR_EXISTS and nothing changed: then it is still staged. */
+int delta_store_put_commit(struct delta_table *table, int64_t version, struct staged_commit *staged,
+			   struct mr_error *err);
+void delta_store_unstage(struct delta_table *table, struct staged_commit *staged);
 /* N.crc whole, not synced; MR_ERR_EXISTS when there is one. */
 int delta_store_put_checksum(struct delta_table *table, int64_t version, mr_str bytes, struct mr_error *err);
 /* x.y.compacted.json, whole and synced, and its bytes. */
@@ -404,9 +438,9 @@ size_t delta_clean_up(struct delta_table *table);
 int delta_checkpoint_read(struct delta_table *table, const struct delta_log_part *parts, size_t count,
 			  struct delta_log_state *state, struct mr_error *err);
 int delta_checkpoint_write(struct delta_table *table, struct mr_error *err);
-/* Commits from one checkpoint to the next: as the property says, else by the number of files. */
-int64_t delta_checkpoint_interval(mr_str property, size_t file_count);
-bool delta_checkpoint_is_due(const struct delta_log_state *state);
+/* Commits from one checkpoint to the next: as the property says, else by the number of files and versions. */
+int64_t delta_checkpoint_interval(mr_str property, size_t file_count, int64_t version);
+bool delta_checkpoint_is_due(struct delta_table *table);
 
 /* ---- file_json.c ---- */
 
@@ -426,9 +460,19 @@ void delta_file_remove_write(struct json_writer *w, const struct table_meta *met
 
 /* ---- frame.c ---- */
 
+/* What a commit says of itself, whichever version it becomes: so its bytes can stay when it loses a race. */
+struct commit_stamp {
+	int64_t now_ms, read_version; /* -1: it read none */
+	char txn_id[37];
+};
+
+void delta_stamp_init(struct commit_stamp *stamp, const struct delta_table *table,
+		      const struct delta_commit *commit);
+
 /* What a version is made with, besides its commits. */
 struct version_frame {
 	int64_t version, now_ms;
+	const struct commit_stamp *stamp;
 	struct table_meta *meta;        /* that it will have; a reference */
 	struct table_protocol protocol; /* that comes with it, if new_protocol */
 	bool new_protocol;
@@ -441,7 +485,8 @@ struct version_frame {
 
 /* With the table's lock held. Release it whatever comes of it. */
 int delta_frame_init(struct version_frame *frame, struct delta_table *table,
-		     const struct delta_commit *commit, struct mr_error *err);
+		     const struct delta_commit *commit, const struct commit_stamp *stamp,
+		     struct mr_error *err);
 void delta_frame_release(struct version_frame *frame);
 /* The protocol that the version will have. */
 const struct table_protocol *delta_frame_protocol(const struct version_frame *frame,

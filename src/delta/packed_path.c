@@ -52,10 +52,12 @@ static void put_bytes(struct mr_buf *out, mr_str text)
 }
 
 /* false: the set does not know the word, and so no path that has it. */
-static bool put_word(struct file_set *set, mr_str word, bool add, struct mr_buf *out)
+static bool put_word(struct file_set *set, mr_str word, bool add, size_t *last, struct mr_buf *out)
 {
 	uint8_t id_bytes[10];
-	uintptr_t known = (uintptr_t)mr_map_get(&set->word_ids, word);
+	/* Neighbours in the log mostly share their words. */
+	bool again = *last && mr_str_eq(word_at(set, *last - 1), word);
+	uintptr_t known = again ? *last : (uintptr_t)mr_map_get(&set->word_ids, word);
 	size_t id = known - 1;
 	if (!known && set->word_count == FILE_WORDS_MAX) {
 		put_bytes(out, word);
@@ -65,6 +67,7 @@ static bool put_word(struct file_set *set, mr_str word, bool add, struct mr_buf 
 		return false;
 	if (!known)
 		id = add_word(set, word);
+	*last = id + 1;
 	mr_buf_char(out, PACKED_WORD);
 	mr_buf_append(out, id_bytes, mr_put_uvarint(id_bytes, id));
 	return true;
@@ -72,33 +75,35 @@ static bool put_word(struct file_set *set, mr_str word, bool add, struct mr_buf 
 
 /* ---- digits ---- */
 
-static int digit_of(char c)
+/* A digit's value + 1; 0: none. */
+static const uint8_t digits_of[256] = {
+    ['0'] = 1, ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16};
+
+static bool is_digit(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	return digits_of[(uint8_t)c] != 0;
 }
 
-static bool is_dash(size_t i)
+/* In a UUID a dash comes before this byte. */
+static bool follows_dash(size_t byte)
 {
-	return i == 8 || i == 13 || i == 18 || i == 23;
+	return byte == 4 || byte == 6 || byte == 8 || byte == 10;
 }
 
 /* Reads 32 digits, with a UUID's dashes or without any. */
 static bool read_digits(mr_str text, bool dashes, uint8_t out[16])
 {
-	size_t digits = 0, len = dashes ? UUID_CHARS : DIGITS;
-	if (text.len < len)
+	if (text.len < (dashes ? UUID_CHARS : DIGITS))
 		return false;
-	for (size_t i = 0; i < len; i++) {
-		if (dashes && is_dash(i)) {
-			if (text.ptr[i] != '-')
-				return false;
-			continue;
-		}
-		int digit = digit_of(text.ptr[i]);
-		if (digit < 0)
+	const uint8_t *at = (const uint8_t *)text.ptr;
+	for (size_t i = 0; i < 16; i++, at += 2) {
+		if (dashes && follows_dash(i) && *at++ != '-')
 			return false;
-		out[digits / 2] = (uint8_t)(digits % 2 ? out[digits / 2] | digit : digit << 4);
-		digits++;
+		unsigned high = digits_of[at[0]], low = digits_of[at[1]];
+		if (!high || !low)
+			return false;
+		out[i] = (uint8_t)((high - 1) << 4 | (low - 1));
 	}
 	return true;
 }
@@ -107,7 +112,7 @@ static void put_digits(struct mr_buf *out, const uint8_t bytes[16], bool dashes)
 {
 	static const char hex[] = "0123456789abcdef";
 	for (size_t i = 0; i < 16; i++) {
-		if (dashes && (i == 4 || i == 6 || i == 8 || i == 10))
+		if (dashes && follows_dash(i))
 			mr_buf_char(out, '-');
 		mr_buf_char(out, hex[bytes[i] >> 4]);
 		mr_buf_char(out, hex[bytes[i] & 15]);
@@ -119,7 +124,7 @@ static size_t find_digits(mr_str name, uint8_t bytes[16], bool *dashes)
 {
 	for (size_t i = 0; i + DIGITS <= name.len; i++) {
 		mr_str rest = mr_str_tail(name, i);
-		if (digit_of(name.ptr[i]) < 0 || (i && digit_of(name.ptr[i - 1]) >= 0))
+		if (!is_digit(name.ptr[i]) || (i && is_digit(name.ptr[i - 1])))
 			continue;
 		*dashes = rest.len >= UUID_CHARS && rest.ptr[8] == '-';
 		if (read_digits(rest, *dashes, bytes))
@@ -139,7 +144,7 @@ bool delta_path_pack(struct file_set *set, mr_str path, bool add, mr_str *out)
 	size_t folder = slash ? (size_t)(slash - path.ptr) + 1 : 0;
 	mr_str name = mr_str_tail(path, folder);
 	mr_buf_clear(packed);
-	if (folder && !put_word(set, mr_str_n(path.ptr, folder), add, packed))
+	if (folder && !put_word(set, mr_str_n(path.ptr, folder), add, &set->last_folder, packed))
 		return false;
 	size_t at = find_digits(name, bytes, &dashes);
 	put_bytes(packed, mr_str_n(name.ptr, at));
@@ -147,7 +152,7 @@ bool delta_path_pack(struct file_set *set, mr_str path, bool add, mr_str *out)
 		mr_str end = mr_str_tail(name, at + (dashes ? UUID_CHARS : DIGITS));
 		mr_buf_char(packed, dashes ? PACKED_UUID : PACKED_DIGITS);
 		mr_buf_append(packed, bytes, sizeof bytes);
-		if (end.len && !put_word(set, end, add, packed))
+		if (end.len && !put_word(set, end, add, &set->last_end, packed))
 			return false;
 	}
 	*out = mr_buf_view(packed);

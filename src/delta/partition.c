@@ -57,8 +57,11 @@ static bool is_hostile(mr_str path)
 int delta_path_decode(mr_str encoded, struct arena *arena, mr_str *out, struct mr_error *err)
 {
 	char *to = arena_alloc(arena, encoded.len + 1);
-	size_t len = 0;
-	for (size_t i = 0; i < encoded.len; i++) {
+	const char *first = encoded.len ? memchr(encoded.ptr, '%', encoded.len) : NULL;
+	size_t len = first ? (size_t)(first - encoded.ptr) : encoded.len; /* most have nothing to decode */
+	if (len)
+		memcpy(to, encoded.ptr, len);
+	for (size_t i = len; i < encoded.len; i++) {
 		int high = -1, low = -1;
 		if (encoded.ptr[i] == '%' && i + 2 < encoded.len) {
 			high = hex_digit(encoded.ptr[i + 1]);

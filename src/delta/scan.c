@@ -9,11 +9,14 @@
 #include "delta/internal.h"
 
 #define BRANCHES_MAX 64
+#define ROW_BYTES_GUESS 64
+#define ROWS_FOR_THREADS (4 * ROW_GROUP_ROWS)
 
 struct scan_file {
 	mr_str path;
 	const mr_str *partition_values;
 	const struct delta_dv *dv;
+	int64_t rows; /* that live, or a guess */
 };
 
 struct scan {
@@ -22,6 +25,11 @@ struct scan {
 	const struct table_meta *meta;
 	MR_VEC(struct scan_file) files;
 };
+
+static int64_t rows_or_guess(int64_t rows, int64_t size)
+{
+	return rows >= 0 ? rows : size / ROW_BYTES_GUESS;
+}
 
 /* read_parquet takes patterns: what would be one is put in brackets. */
 void delta_scan_put_path(struct mr_buf *out, mr_str path)
@@ -82,23 +90,42 @@ static const struct scan_file *file_at(const struct scan *scan, const size_t *in
 	return &scan->files.items[indexes ? indexes[i] : i];
 }
 
+static int64_t rows_of(const struct scan *scan, const size_t *indexes, size_t count)
+{
+	int64_t rows = 0;
+	for (size_t i = 0; i < count; i++)
+		rows += file_at(scan, indexes, i)->rows;
+	return rows;
+}
+
+/* One file whose schema it is told DuckDB reads in one thread, however large. It does not of two: so such a
+ * file is named twice, and put_where leaves the second out, unread. */
+static bool is_named_twice(const struct scan *scan, const size_t *indexes, size_t count)
+{
+	return count == 1 && file_at(scan, indexes, 0)->rows >= ROWS_FOR_THREADS;
+}
+
 static void put_read(struct mr_buf *out, const struct scan *scan, const size_t *indexes, size_t count)
 {
+	size_t named = count + is_named_twice(scan, indexes, count);
 	mr_buf_cstr(out, "read_parquet([");
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < named; i++) {
 		mr_buf_cstr(out, i ? ", " : "");
-		delta_scan_put_file(out, scan->disk, scan->table_path, file_at(scan, indexes, i)->path);
+		delta_scan_put_file(out, scan->disk, scan->table_path,
+				    file_at(scan, indexes, mr_min_size(i, count - 1))->path);
 	}
-	mr_buf_cstr(out, "], hive_partitioning=false, schema=");
+	/* Nor does it look into it for how many rows there are, and would plan joins for one row a file. */
+	mr_buf_printf(out, "], hive_partitioning=false, explicit_cardinality=%lld, schema=",
+		      (long long)mr_max_i64(rows_of(scan, indexes, count), 1));
 	put_schema(out, scan->meta);
 	mr_buf_char(out, ')');
 }
 
 /* The test that a row is not deleted; nothing when no file has a deletion vector. */
-static void put_live(struct mr_buf *out, const struct scan *scan, const size_t *indexes, size_t count)
+static void put_where(struct mr_buf *out, const struct scan *scan, const size_t *indexes, size_t count)
 {
 	struct mr_buf spec = {0};
-	bool any = false;
+	bool any = false, twice = is_named_twice(scan, indexes, count);
 	delta_vectors_begin(&spec, scan->table_path);
 	for (size_t i = 0; i < count; i++) {
 		const struct delta_dv *dv = file_at(scan, indexes, i)->dv;
@@ -106,8 +133,10 @@ static void put_live(struct mr_buf *out, const struct scan *scan, const size_t *
 			delta_vectors_add(&spec, i, dv);
 		any |= dv != NULL;
 	}
+	if (twice)
+		mr_buf_cstr(out, " WHERE file_index < 1");
 	if (any) {
-		mr_buf_cstr(out, " WHERE delta_row_is_live(");
+		mr_buf_printf(out, " %s delta_row_is_live(", twice ? "AND" : "WHERE");
 		sql_quote_literal(out, mr_buf_view(&spec));
 		mr_buf_cstr(out, ", CAST(file_index AS BIGINT), CAST(file_row_number AS BIGINT))");
 	}
@@ -210,8 +239,7 @@ static void put_branch(struct mr_buf *out, const struct scan *scan, const struct
 	}
 	mr_buf_cstr(out, " FROM ");
 	put_read(out, scan, branch->files.items, branch->files.len);
-	if (branch->has_dv)
-		put_live(out, scan, branch->files.items, branch->files.len);
+	put_where(out, scan, branch->files.items, branch->files.len);
 }
 
 /* ---- many: values joined by file index ---- */
@@ -253,7 +281,7 @@ static void put_join(struct mr_buf *out, const struct scan *scan, bool positions
 		mr_buf_cstr(out, ", file_row_number AS " DELTA_ROW_COLUMN);
 	mr_buf_cstr(out, " FROM ");
 	put_read(out, scan, NULL, scan->files.len);
-	put_live(out, scan, NULL, scan->files.len);
+	put_where(out, scan, NULL, scan->files.len);
 	mr_buf_cstr(out, ") f");
 	if (meta->partition_count) {
 		mr_buf_cstr(out, " JOIN ");
@@ -297,7 +325,8 @@ void delta_scan_entries_sql(const struct delta_snapshot *snapshot, const bool *k
 		if (!keep || keep[cursor.at - 1])
 			mr_vec_push(&scan.files,
 				    (struct scan_file){delta_file_path(snapshot->files, entry, &arena),
-						       entry->partition_values, file_entry_dv(entry)});
+						       entry->partition_values, file_entry_dv(entry),
+						       rows_or_guess(entry->rows, entry->size)});
 	put_scan(out, &scan);
 	arena_release(&arena);
 	mr_vec_release(&scan.files);
@@ -314,7 +343,8 @@ void delta_scan_rows_sql(const struct delta_snapshot *snapshot, const struct del
 	struct scan scan = {.disk = snapshot->disk, .table_path = snapshot->path, .meta = snapshot->meta};
 	for (size_t i = 0; i < count; i++)
 		mr_vec_push(&scan.files,
-			    (struct scan_file){files[i].path, files[i].partition_values, files[i].dv});
+			    (struct scan_file){files[i].path, files[i].partition_values, files[i].dv,
+					       rows_or_guess(files[i].rows, files[i].size)});
 	put_scan(out, &scan);
 	mr_vec_release(&scan.files);
 }
@@ -325,7 +355,8 @@ void delta_scan_files_sql(const struct delta_snapshot *snapshot, const struct de
 	struct scan scan = {.disk = snapshot->disk, .table_path = snapshot->path, .meta = snapshot->meta};
 	for (size_t i = 0; i < count; i++)
 		mr_vec_push(&scan.files,
-			    (struct scan_file){files[i].path, files[i].partition_values, files[i].dv});
+			    (struct scan_file){files[i].path, files[i].partition_values, files[i].dv,
+					       rows_or_guess(files[i].rows, files[i].size)});
 	if (count) {
 		put_join(out, &scan, true);
 	} else {
@@ -342,7 +373,8 @@ void delta_partition_values_sql(const struct delta_snapshot *snapshot, const str
 {
 	struct scan scan = {.disk = snapshot->disk, .table_path = snapshot->path, .meta = snapshot->meta};
 	for (size_t i = 0; i < count; i++)
-		mr_vec_push(&scan.files, (struct scan_file){files[i].path, files[i].partition_values, NULL});
+		mr_vec_push(&scan.files, (struct scan_file){.path = files[i].path,
+							    .partition_values = files[i].partition_values});
 	mr_buf_cstr(out, "(SELECT * FROM ");
 	put_values(out, &scan);
 	mr_buf_cstr(out, " v(" DELTA_FILE_COLUMN);

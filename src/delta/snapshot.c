@@ -129,6 +129,7 @@ int delta_state_add_file(struct delta_log_state *state, const struct file_arriva
 		return rc;
 	struct file_entry *entry = delta_file_set_add(state->files);
 	delta_path_keep(state->files, entry, path);
+	delta_live_expect(&state->live, entry);
 	entry->partition_values = partition_values(state, file->partition_values);
 	entry->size = file->size;
 	entry->modified_ms = file->modified_ms;

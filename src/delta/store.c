@@ -1,8 +1,9 @@
 /* delta/store.c - the log folder on a disk.
  *
  * A commit is put by writing a temporary file, syncing it, link(2) to its name and syncing
- * the folder: it is there whole or not at all, and of two writers exactly one wins. Temporary
- * files (".N.json.<uuid>.tmp") that a crash leaves are nobody's: readers pass over them.
+ * the folder: it is there whole or not at all, and of two writers exactly one wins. Who lost links the
+ * same file to the next name, when its bytes are right there too. Temporary files (".commit.<uuid>.tmp")
+ * that a crash leaves are nobody's: readers pass over them.
  */
 #include "delta/internal.h"
 
@@ -58,11 +59,50 @@ static int put_new(struct delta_table *table, const char *name, mr_str bytes, bo
 	return rc;
 }
 
-int delta_store_put_commit(struct delta_table *table, int64_t version, mr_str bytes, struct mr_error *err)
+void delta_store_unstage(struct delta_table *table, struct staged_commit *staged)
 {
-	char name[40];
-	snprintf(name, sizeof name, "%020lld.json", (long long)version);
-	return put_new(table, name, bytes, true, err);
+	if (staged->temporary) {
+		int ignored = disk_unlink(table->env->disk, staged->temporary, NULL);
+		(void)ignored;
+	}
+	free(staged->temporary);
+	mr_buf_release(&staged->bytes);
+	*staged = (struct staged_commit){0};
+}
+
+int delta_store_stage(struct delta_table *table, struct staged_commit *staged, mr_str bytes,
+		      struct sync_list *with, struct mr_error *err)
+{
+	if (staged->temporary && !with->items.len && mr_str_eq(mr_buf_view(&staged->bytes), bytes))
+		return 0;
+	char uuid[37];
+	delta_store_unstage(table, staged);
+	rng_uuid(table->env->rng, uuid);
+	char *path = mr_asprintf("%s/.commit.%s.tmp", table->log_path, uuid);
+	int rc = write_temporary(table, path, bytes, false, err);
+	if (rc == 0) {
+		delta_sync_add(with, path);
+		rc = delta_sync_run(with, err);
+	}
+	staged->temporary = path;
+	if (rc < 0)
+		delta_store_unstage(table, staged);
+	else
+		mr_buf_str(&staged->bytes, bytes);
+	return rc;
+}
+
+int delta_store_put_commit(struct delta_table *table, int64_t version, struct staged_commit *staged,
+			   struct mr_error *err)
+{
+	char *path = delta_store_commit_path(table, version);
+	int rc = disk_link(table->env->disk, staged->temporary, path, err);
+	if (rc != MR_ERR_EXISTS)
+		delta_store_unstage(table, staged);
+	if (rc == 0)
+		rc = disk_sync_dir(table->env->disk, table->log_path, err);
+	free(path);
+	return rc;
 }
 
 int delta_store_put_checksum(struct delta_table *table, int64_t version, mr_str bytes, struct mr_error *err)

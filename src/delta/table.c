@@ -183,6 +183,19 @@ static void write_first_commit(struct mr_buf *out, struct delta_table *table,
 	delta_protocol_release(&protocol);
 }
 
+static int put_first(struct delta_table *table, mr_str bytes, struct mr_error *err)
+{
+	struct staged_commit staged = {0};
+	struct sync_list nothing_else;
+	delta_sync_init(&nothing_else, table);
+	int rc = delta_store_stage(table, &staged, bytes, &nothing_else, err);
+	if (rc == 0)
+		rc = delta_store_put_commit(table, 0, &staged, err);
+	delta_store_unstage(table, &staged);
+	delta_sync_release(&nothing_else);
+	return rc;
+}
+
 int delta_create(struct delta_table *table, const struct delta_create *create, struct mr_error *err)
 {
 	int rc = check_create(create, err);
@@ -199,7 +212,7 @@ int delta_create(struct delta_table *table, const struct delta_create *create, s
 		if (rc == 0)
 			rc = delta_validate_actions(NULL, mr_buf_view(&bytes), table->parser, err);
 		if (rc == 0)
-			rc = delta_store_put_commit(table, 0, mr_buf_view(&bytes), err);
+			rc = put_first(table, mr_buf_view(&bytes), err);
 		mr_buf_release(&bytes);
 	}
 	pthread_mutex_unlock(&table->lock);

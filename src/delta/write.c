@@ -2,8 +2,8 @@
  *
  * COPY does the work: every column cast to the table's type (what DuckDB would store
  * otherwise, a HUGEINT as DOUBLE say, would not be the table's), partition columns made the
- * very strings that the log holds, RETURN_STATS for the figures. Then each file and each folder
- * is synced. Files have unique names, so nothing that exists is touched; until they are
+ * very strings that the log holds, RETURN_STATS for the figures. Then files and folders are synced, or
+ * left to their commit (sync.c). Files have unique names, so nothing that exists is touched; until they are
  * committed they are orphans, and on an error those that are known are removed.
  */
 #include "delta/internal.h"
@@ -19,7 +19,6 @@ struct writing {
 	struct arena *arena;
 	struct json_parser *parser;
 	MR_VEC(struct delta_file) files;
-	MR_VEC(char *) folders; /* to be synced; without the table's own */
 };
 
 /* ---- the query ---- */
@@ -103,7 +102,9 @@ static void put_target(struct mr_buf *sql, const struct writing *w)
 		mr_buf_printf(&path, "/%s-00000-%s.c000.snappy.parquet", kind, id);
 	mr_buf_cstr(sql, " TO ");
 	sql_quote_literal(sql, mr_buf_view(&path));
-	mr_buf_cstr(sql, " (FORMAT parquet, COMPRESSION snappy, PARQUET_VERSION V1, RETURN_STATS");
+	mr_buf_printf(
+	    sql, " (FORMAT parquet, COMPRESSION snappy, PARQUET_VERSION V1, ROW_GROUP_SIZE %d, RETURN_STATS",
+	    ROW_GROUP_ROWS);
 	if (w->meta->partition_count) {
 		mr_buf_printf(sql, ", APPEND, FILENAME_PATTERN '%s-00000-{uuid}.c000.snappy', PARTITION_BY (",
 			      kind);
@@ -150,22 +151,6 @@ static int put_copy(struct mr_buf *sql, const struct writing *w, struct sql_conn
 }
 
 /* ---- what COPY says it wrote ---- */
-
-static void note_folders(struct writing *w, mr_str relative)
-{
-	for (size_t i = relative.len; i-- > 0;) {
-		if (relative.ptr[i] != '/')
-			continue;
-		bool known = false;
-		char *folder = mr_asprintf("%s/%.*s", w->table->path, (int)i, relative.ptr);
-		for (size_t j = 0; j < w->folders.len && !known; j++)
-			known = strcmp(w->folders.items[j], folder) == 0;
-		if (known)
-			free(folder);
-		else
-			mr_vec_push(&w->folders, folder);
-	}
-}
 
 static int read_partition_values(struct writing *w, struct sql_result *result, size_t column,
 				 struct delta_file *file, struct mr_error *err)
@@ -280,24 +265,20 @@ static void drop_empty(struct writing *w)
 	}
 }
 
-/* The files and the folders that name them: no version names them yet, so their order is free. */
+/* Now, or with the commit that will name them. */
 static int sync_all(struct writing *w, struct mr_error *err)
 {
-	if (!w->files.len)
+	struct sync_list list;
+	if (delta_sync_later(w->table, w->files.items, w->files.len)) {
+		for (size_t i = 0; i < w->files.len; i++)
+			w->files.items[i].unsynced = true;
 		return 0;
-	MR_VEC(struct disk_sync) items = {0};
-	struct arena arena = {0};
-	for (size_t i = 0; i < w->files.len; i++) {
-		mr_str path = arena_printf(&arena, "%s/%.*s", w->table->path, MR_FMT(w->files.items[i].path));
-		mr_vec_push(&items, (struct disk_sync){.path = path.ptr});
-		note_folders(w, w->files.items[i].path);
 	}
-	for (size_t i = 0; i < w->folders.len; i++)
-		mr_vec_push(&items, (struct disk_sync){.path = w->folders.items[i], .is_folder = true});
-	mr_vec_push(&items, (struct disk_sync){.path = w->table->path, .is_folder = true});
-	int rc = disk_sync_all(w->table->env->disk, items.items, items.len, err);
-	mr_vec_release(&items);
-	arena_release(&arena);
+	delta_sync_init(&list, w->table);
+	for (size_t i = 0; i < w->files.len; i++)
+		delta_sync_add_file(&list, w->files.items[i].path);
+	int rc = delta_sync_run(&list, err);
+	delta_sync_release(&list);
 	return rc;
 }
 
@@ -349,9 +330,6 @@ static int run_writing(struct writing *w, struct sql_conn *conn, mr_str query, s
 			memcpy(*files, w->files.items, w->files.len * sizeof **files);
 		*count = w->files.len;
 	}
-	for (size_t i = 0; i < w->folders.len; i++)
-		free(w->folders.items[i]);
-	mr_vec_release(&w->folders);
 	mr_vec_release(&w->files);
 	json_parser_free(w->parser);
 	return rc;

@@ -6,6 +6,7 @@
 #include "sql/internal.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 struct sql_result {
 	struct sql_conn *conn;
@@ -43,18 +44,31 @@ static int read_columns(struct sql_result *r, struct mr_error *err)
 	return 0;
 }
 
-/* Only rows are worth streaming; a statement run for its effect runs to its end. */
-static duckdb_state execute(duckdb_prepared_statement statement, duckdb_result *out, const char **report)
+/* DuckDB's own loop spins while its other threads have all the tasks, and takes the core from them, or
+ * from other processes. */
+static void run_tasks(duckdb_pending_result pending)
 {
-	duckdb_statement_type type = duckdb_prepared_statement_type(statement);
-	if (type != DUCKDB_STATEMENT_TYPE_SELECT)
-		return duckdb_execute_prepared(statement, out);
+	static const struct timespec nap = {.tv_nsec = 50000};
+	duckdb_pending_state state;
+	while ((state = duckdb_pending_execute_task(pending)) == DUCKDB_PENDING_RESULT_NOT_READY ||
+	       state == DUCKDB_PENDING_NO_TASKS_AVAILABLE)
+		if (state == DUCKDB_PENDING_NO_TASKS_AVAILABLE)
+			nanosleep(&nap, NULL);
+}
+
+/* Only rows are worth streaming; a statement run for its effect runs to its end. */
+static duckdb_state execute(duckdb_prepared_statement statement, duckdb_result *out, char **report)
+{
 	duckdb_pending_result pending;
-	duckdb_state state = duckdb_pending_prepared_streaming(statement, &pending);
-	if (state == DuckDBSuccess)
+	duckdb_state state = duckdb_prepared_statement_type(statement) == DUCKDB_STATEMENT_TYPE_SELECT
+				 ? duckdb_pending_prepared_streaming(statement, &pending)
+				 : duckdb_pending_prepared(statement, &pending);
+	if (state == DuckDBSuccess) {
+		run_tasks(pending);
 		state = duckdb_execute_pending(pending, out);
-	else
-		*report = duckdb_pending_error(pending);
+	} else {
+		*report = mr_strdup(duckdb_pending_error(pending));
+	}
 	return duckdb_destroy_pending(&pending), state;
 }
 
@@ -67,7 +81,7 @@ int sql_query(struct sql_conn *conn, mr_str sql, struct sql_result **out, struct
 	struct sql_result *r = mr_calloc(1, sizeof *r);
 	r->conn = conn;
 	r->sql = mr_strndup(sql);
-	const char *report = NULL;
+	char *report = NULL;
 	if (execute(statement, &r->result, &report) != DuckDBSuccess) {
 		rc = sql_report(conn, report ? report : duckdb_result_error(&r->result),
 				duckdb_result_error_type(&r->result), sql, err);
@@ -76,6 +90,7 @@ int sql_query(struct sql_conn *conn, mr_str sql, struct sql_result **out, struct
 		conn->stream = r->is_query ? r : NULL;
 		rc = read_columns(r, err);
 	}
+	free(report);
 	duckdb_destroy_prepare(&statement);
 	if (rc < 0) {
 		sql_result_free(r);

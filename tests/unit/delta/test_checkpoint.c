@@ -42,12 +42,38 @@ TEST(delta_checkpoints_come_by_the_size_of_the_state)
 	static const struct {
 		const char *property;
 		size_t files;
+		int64_t version;
 		int64_t interval;
-	} cases[] = {{"", 0, 10},       {"", 1999, 10},  {"", 2000, 20},  {"", 9999, 90}, {"", 1000000, 100},
-		     {"7", 1000000, 7}, {"500", 1, 500}, {"0", 5000, 50}, {"-3", 0, 10},  {"many", 0, 10}};
+	} cases[] = {{"", 0, 9, 10},       {"", 0, 19, 10},     {"", 0, 20, 20},    {"", 0, 49, 20},
+		     {"", 0, 50, 50},      {"", 99, 99, 50},    {"", 99, 100, 100}, {"", 0, 5000, 100},
+		     {"", 1999, 5, 10},    {"", 2000, 5, 20},   {"", 9999, 5, 90},  {"", 1000000, 5, 100},
+		     {"7", 1000000, 0, 7}, {"500", 1, 50, 500}, {"0", 5000, 0, 50}, {"-3", 0, 0, 10},
+		     {"many", 0, 0, 10}};
 	for (size_t i = 0; i < MR_COUNT(cases); i++)
-		CHECK_INT(delta_checkpoint_interval(mr_str_from(cases[i].property), cases[i].files),
+		CHECK_INT(delta_checkpoint_interval(mr_str_from(cases[i].property), cases[i].files,
+						    cases[i].version),
 			  cases[i].interval);
+}
+
+/* Who did not write the last checkpoint writes none of his own right after it. */
+TEST(delta_checkpoints_of_other_processes_count)
+{
+	struct delta_fixture f;
+	struct delta_table *other;
+	delta_fixture_open(&f);
+	delta_fixture_create(&f, "n long", NULL);
+	CHECK_OK(delta_open(env_linux(), f.engine, f.path, &other, &f.err), f.err);
+	struct delta_table *own = f.table;
+	for (int i = 1; i <= 25; i++) {
+		f.table = i % 10 == 0 ? other : own; /* the other one writes the versions 10 and 20 */
+		delta_append(&f, "SELECT 1 AS n");
+	}
+	f.table = own;
+	CHECK_INT(count_names(&f, "*.checkpoint.parquet"), 2);
+	CHECK_INT(count_names(&f, "*010.checkpoint.parquet"), 1);
+	CHECK_INT(count_names(&f, "*020.checkpoint.parquet"), 1);
+	delta_close(other);
+	delta_fixture_close(&f);
 }
 
 TEST(delta_checkpoints_of_version_2_say_all)
@@ -153,28 +179,28 @@ TEST(delta_log_files_expire_up_to_a_checkpoint)
 	for (int v = 0; v <= 25; v++) /* 0 .. 16: 40 days and more ago */
 		delta_set_file_time(delta_log_path(&f, v), now_ms - (v <= 16 ? 56 - v : 27 - v) * day);
 	reopen(&f);
-	for (int v = 26; v <= 30; v++)
+	for (int v = 26; v <= 40; v++)
 		delta_append(&f, test_path("SELECT %d AS n", v));
 	/* the checkpoint of version 10 is the newest that is old enough: it stays, and its commit */
-	CHECK_INT(count_names(&f, "*.json"), 21);
-	CHECK_INT(count_names(&f, "*.crc"), 21);
+	CHECK_INT(count_names(&f, "*.json"), 31);
+	CHECK_INT(count_names(&f, "*.crc"), 31);
 	CHECK_INT(count_names(&f, "*.checkpoint.parquet"), 3);
-	for (int v = 10; v <= 30; v++) {
+	for (int v = 10; v <= 40; v++) {
 		CHECK_OK(delta_snapshot_at(f.table, v, &s, &f.err), f.err);
 		CHECK_ROWS(&f, s, "sum(n)", test_path("%d", v * (v + 1) / 2));
 		delta_snapshot_unref(s);
 	}
 	CHECK_INT(delta_snapshot_at(f.table, 9, &s, &f.err), MR_ERR_NOT_FOUND);
-	CHECK_NOW(&f, "sum(n)", "465");
+	CHECK_NOW(&f, "sum(n)", "820");
 	delta_set_property(&f, "delta.enableExpiredLogCleanup", "false");
-	for (int v = 10; v <= 29; v++)
-		delta_set_file_time(delta_log_path(&f, v), now_ms - (100 - v) * day);
-	for (int v = 32; v <= 40; v++)
+	for (int v = 10; v <= 39; v++)
+		delta_set_file_time(delta_log_path(&f, v), now_ms - (110 - v) * day);
+	for (int v = 42; v <= 50; v++)
 		delta_append(&f, "SELECT 0 AS n");
-	CHECK_INT(count_names(&f, "*.json"), 31);
+	CHECK_INT(count_names(&f, "*.json"), 41);
 	delta_set_property(&f, "delta.enableExpiredLogCleanup", "true");
 	CHECK_OK(delta_checkpoint(f.table, &f.err), f.err);
-	CHECK_NOW(&f, "sum(n)", "465");
+	CHECK_NOW(&f, "sum(n)", "820");
 	delta_fixture_close(&f);
 }
 
