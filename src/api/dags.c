@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #define ENGINE_THREADS 8
+
+enum { EXECUTOR_PROCESS, EXECUTOR_ENGINE, EXECUTORS };
 #define ALONE_LEASES 120 /* how long a server that nobody stands by for leads unheard: 20 min */
 
 struct dags {
@@ -34,7 +36,7 @@ struct dags {
 	struct lead *lead;           /* NULL: the store is ours alone */
 	_Atomic bool stopping;
 	uint64_t files_mark; /* of the DAG folder, while standing by */
-	struct dag_executor *process, *engine;
+	struct dag_executor *executors[EXECUTORS];
 	struct notifier *notifier;
 	struct watch *watch;
 	struct task_channel *channel;
@@ -382,7 +384,11 @@ int dags_open(const struct dags_options *options, struct dags **out, struct mr_e
 					       .read_scripts = airflow_read,
 					       .scripts_arg = &dags->airflow,
 					       .only = dags->options.only};
-	int rc = open_parts(dags, err);
+	int rc = dag_executor_check(options->executor, NULL, err);
+	if (rc < 0)
+		mr_error_wrap(err, rc, "dags.executor");
+	else
+		rc = open_parts(dags, err);
 	if (rc < 0) {
 		dags_free(dags);
 		return rc;
@@ -396,9 +402,21 @@ int dags_open(const struct dags_options *options, struct dags **out, struct mr_e
 static struct dag_executor *executor_of(void *arg, mr_str name, const struct operator* op)
 {
 	struct dags *dags = arg;
-	if (!dag_executor_known(name))
+	const char *canonical = dag_executor_canonical(name);
+	if (!canonical)
 		return NULL;
-	return op->place == OPERATOR_PROCESS ? dags->process : dags->engine;
+	if (!canonical[0] || strcmp(canonical, "local") == 0)
+		return dags->executors[op->place == OPERATOR_PROCESS ? EXECUTOR_PROCESS : EXECUTOR_ENGINE];
+	for (size_t i = 0; i < EXECUTORS; i++)
+		if (strcmp(dags->executors[i]->name, canonical) == 0)
+			return dags->executors[i];
+	return NULL;
+}
+
+static struct dag_executor *executor_at(void *arg, size_t i)
+{
+	struct dags *dags = arg;
+	return i < EXECUTORS ? dags->executors[i] : NULL;
 }
 
 static void tell(void *arg, const struct store_callback *callback)
@@ -434,18 +452,12 @@ static int start_executors(struct dags *dags, struct scheduler *scheduler, struc
 	    .refresh = refresh,
 	    .arg = dags,
 	};
-	int rc = process_executor_new(&dags->services, dags->options.parallelism, &dags->process, err);
+	struct dag_executor **all = dags->executors;
+	int32_t slots = dags->options.parallelism;
+	int rc = process_executor_new(&dags->services, slots, &all[EXECUTOR_PROCESS], err);
 	if (rc == 0)
-		rc = engine_executor_new(&dags->services, dags->options.parallelism, ENGINE_THREADS,
-					 &dags->engine, err);
+		rc = engine_executor_new(&dags->services, slots, ENGINE_THREADS, &all[EXECUTOR_ENGINE], err);
 	return rc;
-}
-
-static void free_executor(struct dag_executor **executor)
-{
-	if (*executor)
-		(*executor)->ops->free(*executor);
-	*executor = NULL;
 }
 
 /* The executors' last questions find no scheduler; what they report is dropped with it. */
@@ -453,8 +465,11 @@ static void free_parts(struct dags *dags, struct scheduler *scheduler)
 {
 	task_channel_free(dags->channel);
 	dags->channel = NULL;
-	free_executor(&dags->process);
-	free_executor(&dags->engine);
+	for (size_t i = 0; i < EXECUTORS; i++) {
+		if (dags->executors[i])
+			dags->executors[i]->ops->free(dags->executors[i]);
+		dags->executors[i] = NULL;
+	}
 	scheduler_free(scheduler);
 }
 
@@ -489,9 +504,11 @@ static int new_scheduler(struct dags *dags, const struct store_leader *seen, str
 	    .load = dags->load,
 	    .parallelism = dags->options.parallelism,
 	    .hostname = dags->who,
+	    .executor = dags->options.executor,
 	    .seen = seen,
 	    .leads = may_start,
 	    .executor_of = executor_of,
+	    .executor_at = executor_at,
 	    .tell = tell,
 	    .written = written,
 	    .loaded = take_set,
@@ -566,7 +583,7 @@ static void lead_renewed(void *arg, int64_t until_us)
 {
 	struct dags *dags = arg;
 	struct mr_error err;
-	if (process_executor_lease(dags->process, until_us, &err) < 0)
+	if (process_executor_lease(dags->executors[EXECUTOR_PROCESS], until_us, &err) < 0)
 		mr_log_error("scheduler", &err); /* without its keeper no task runs either */
 }
 

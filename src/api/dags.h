@@ -30,6 +30,7 @@ struct dags_options {
 	const char *data;   /* the project's data folder */
 	const char *folder; /* of DAG files */
 	int32_t parallelism;
+	mr_str executor;         /* of tasks that say none, as dag/executor.h names them; empty: local */
 	const char *metadata;    /* postgresql://…; NULL: DATA/dags.db; not with scratch */
 	int64_t lease_ms;        /* with metadata */
 	struct catalog *catalog; /* what tasks work on; both NULL: no tables, no SQL */

@@ -18,9 +18,11 @@
 	    {"priority_weight", "t.priority_weight", FIELD_INT}, {"operator", "t.operator", FIELD_TEXT}, \
 	    {"operator_name", "t.operator", FIELD_TEXT}, {"queued_when", "t.queued_dttm", FIELD_TIME}, \
 	    {"scheduled_when", "t.scheduled_dttm", FIELD_TIME}, \
-	    {"pid", "CASE WHEN t.pid > 0 THEN t.pid END", FIELD_INT}, {"executor", "null", FIELD_RAW}, \
-	    {"executor_config", "\"{}\"", FIELD_RAW}, {"dag_version", LIST_VERSION_OF("r"), FIELD_VERSION}, \
-	    {"exit_code", "t.exit_code", FIELD_INT}, \
+	    {"pid", "CASE WHEN t.pid > 0 THEN t.pid END", FIELD_INT}, \
+	    {"executor", "t.executor", FIELD_TEXT}, \
+	    {"executor_config", "CASE WHEN t.executor_config = '' THEN '{}' ELSE t.executor_config END", \
+	     FIELD_STRING}, \
+	    {"dag_version", LIST_VERSION_OF("r"), FIELD_VERSION}, {"exit_code", "t.exit_code", FIELD_INT}, \
 	{ \
 		"reason", "t.reason", FIELD_TEXT \
 	}
@@ -45,6 +47,7 @@ static const struct filter filters[] = {
     {"state", "t.state", FILTER_STATE},
     {"pool", "t.pool", FILTER_TEXT},
     {"queue", "t.queue", FILTER_TEXT},
+    {"executor", "t.executor", FILTER_TEXT},
     {"operator", "t.operator", FILTER_TEXT},
     {"map_index", "t.map_index", FILTER_INT},
     {"try_number", "t.try_number", FILTER_INT},
@@ -79,7 +82,9 @@ static const struct field try_fields[] = {INSTANCE_FIELDS};
 #define TRY_COLUMNS \
 	"run_no, task_id, map_index, try_number, id, state, max_tries, operator, pool, queue, hostname, " \
 	"pid, " \
-	"reason, exit_code, pool_slots, priority_weight, scheduled_dttm, queued_dttm, start_date, end_date"
+	"reason, exit_code, pool_slots, priority_weight, scheduled_dttm, queued_dttm, start_date, " \
+	"end_date, " \
+	"executor, executor_config"
 static const struct resource tries = {
     .key = "task_instances",
     .from =

@@ -365,6 +365,7 @@ static int open_dags(struct app *app, struct mr_error *err)
 				       .data = project->data,
 				       .folder = project->dags.folder,
 				       .parallelism = project->dags.parallelism,
+				       .executor = project->dags.executor,
 				       .metadata =
 					   project->dags.metadata.len ? project->dags.metadata.ptr : NULL,
 				       .lease_ms = project->dags.lease_ms,

@@ -103,6 +103,7 @@ struct conf_dags {
 	int32_t parallelism; /* tasks at a time over all DAGs: 32 */
 	mr_str metadata;     /* postgresql://…; empty: SQLite in the data folder */
 	int64_t lease_ms;    /* of the scheduler that leads: 10 s */
+	mr_str executor;     /* of tasks that say none; "local" */
 };
 
 struct conf_maintenance { /* of one table, or of "*": the others */

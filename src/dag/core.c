@@ -156,8 +156,9 @@ static void copy_strs(struct arena *arena, mr_str *const *strs, size_t count)
 static struct store_task copy_task(struct arena *arena, const struct store_task *from)
 {
 	struct store_task to = *from;
-	mr_str *const strs[] = {&to.task_id,  &to.id,     &to.operator_name, &to.pool,        &to.queue,
-				&to.hostname, &to.reason, &to.event,         &to.resume_json, &to.map_json};
+	mr_str *const strs[] = {&to.task_id,     &to.id,       &to.operator_name, &to.pool,
+				&to.queue,       &to.hostname, &to.reason,        &to.event,
+				&to.resume_json, &to.map_json, &to.executor,      &to.executor_config};
 	copy_strs(arena, strs, MR_COUNT(strs));
 	return to;
 }

@@ -30,6 +30,7 @@ struct core_options {
 	struct dag_load_options load; /* for stored versions */
 	int32_t parallelism;          /* tries at a time over all DAGs */
 	mr_str hostname;
+	mr_str executor; /* of tasks that say none and that it can run; empty: the server itself */
 	const struct store_leader *seen; /* only take over from this one; NULL: from whoever leads */
 };
 

@@ -74,9 +74,10 @@ static int load_task_row(void *arg, const struct store_task *row)
 	struct loaded *loaded = arg;
 	mr_vec_push(&loaded->tasks, *row);
 	struct store_task *kept = &loaded->tasks.items[loaded->tasks.len - 1];
-	mr_str *const strs[] = {&kept->task_id,     &kept->id,       &kept->operator_name, &kept->pool,
-				&kept->queue,       &kept->hostname, &kept->reason,        &kept->event,
-				&kept->resume_json, &kept->map_json};
+	mr_str *const strs[] = {&kept->task_id,  &kept->id,       &kept->operator_name,
+				&kept->pool,     &kept->queue,    &kept->hostname,
+				&kept->reason,   &kept->event,    &kept->resume_json,
+				&kept->map_json, &kept->executor, &kept->executor_config};
 	for (size_t i = 0; i < MR_COUNT(strs); i++)
 		*strs[i] = keep(&loaded->arena, *strs[i]);
 	return 0;
@@ -143,9 +144,10 @@ static void restore_instance(struct run *run, const struct store_task *row)
 	instance->row = *row;
 	instance->row.task_id = task_id;
 	instance->row.operator_name = operator_name;
-	mr_str *const strs[] = {&instance->row.id,          &instance->row.pool,    &instance->row.queue,
-				&instance->row.hostname,    &instance->row.reason,  &instance->row.event,
-				&instance->row.resume_json, &instance->row.map_json};
+	instance->row.executor_config = task->executor_config;
+	mr_str *const strs[] = {&instance->row.id,          &instance->row.pool,     &instance->row.queue,
+				&instance->row.hostname,    &instance->row.reason,   &instance->row.event,
+				&instance->row.resume_json, &instance->row.map_json, &instance->row.executor};
 	for (size_t i = 0; i < MR_COUNT(strs); i++)
 		*strs[i] = keep(&run->arena, *strs[i]);
 	run->tasks[task->index].expanded |= row->map_index >= 0;

@@ -43,6 +43,8 @@ struct instance *task_new(struct run *run, int32_t task, int32_t map_index)
 	    .operator_name = mr_str_from(spec->operator->name),
 	    .pool = spec->pool,
 	    .queue = spec->queue,
+	    .executor = spec->executor,
+	    .executor_config = spec->executor_config,
 	    .pool_slots = spec->pool_slots,
 	    .priority_weight = spec->total_weight,
 	    .scheduled_us = NO_TIME,
@@ -150,6 +152,7 @@ struct dag_try *task_make_try(struct instance *instance)
 		try->deadline_us = row->first_start_us + instance->task->sensor_timeout_us;
 	try->previous_success_us = NO_TIME;
 	try->resume_json = arena_copy(&try->arena, row->resume_json);
+	try->executor = arena_copy(&try->arena, row->executor);
 	instance->try = try;
 	mr_map_put(&instance->run->core->tries, mr_str_from(try->id), instance);
 	return try;
@@ -176,6 +179,7 @@ static void start(struct instance *instance)
 	/* Who has it: another server that finds it queued cannot know whether it began. */
 	instance->row.hostname = core->shared ? core->options.hostname : MR_STR("");
 	instance->row.reason = instance->row.event = MR_STR("");
+	instance->row.executor = dag_executor_of(instance->task, core->options.executor);
 	instance->row.pid = 0;
 	instance->row.exit_code = 0;
 	if (!instance->row.poke)
@@ -190,7 +194,7 @@ void task_cancel(struct instance *instance, enum dag_cancel why)
 {
 	struct store_batch *batch = core_batch(instance->run->core);
 	struct store_cancel order = {.why = why,
-				     .executor = arena_copy(&batch->arena, instance->task->executor),
+				     .executor = arena_copy(&batch->arena, instance->row.executor),
 				     .operator= instance->task->operator};
 	if (!instance->try)
 		return;

@@ -78,6 +78,7 @@ struct dag_task {
 	int32_t priority_weight, total_weight; /* the latter by weight_rule */
 	enum dag_weight_rule weight_rule;
 	mr_str queue, executor;                                    /* empty: the default */
+	mr_str executor_config;                                    /* a JSON object; empty: none */
 	int32_t max_active_tis_per_dag, max_active_tis_per_dagrun; /* 0: no limit */
 	int64_t memory_bytes_max;                                  /* for a process of its own; 0: none */
 	bool do_xcom_push;

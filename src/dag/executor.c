@@ -22,16 +22,20 @@ void dag_try_unref(struct dag_try *try)
 
 #define PLACE(place) (1u << (place))
 #define ANYWHERE (PLACE(OPERATOR_NOWHERE) | PLACE(OPERATOR_ENGINE) | PLACE(OPERATOR_PROCESS))
+#define PROCESSES (PLACE(OPERATOR_NOWHERE) | PLACE(OPERATOR_PROCESS))
 
 static const struct executor_name {
-	const char *name;
+	const char *name, *canonical;
 	unsigned places; /* of the operators it runs */
+	bool remote;     /* where nobody can speak to this server */
 } executor_names[] = {
-    {"local", ANYWHERE},
-    {"LocalExecutor", ANYWHERE},
-    {"airflow.executors.local_executor.LocalExecutor", ANYWHERE},
-    {"process", PLACE(OPERATOR_NOWHERE) | PLACE(OPERATOR_PROCESS)},
-    {"engine", PLACE(OPERATOR_NOWHERE) | PLACE(OPERATOR_ENGINE)},
+    {"local", "local", ANYWHERE, false},
+    {"LocalExecutor", "local", ANYWHERE, false},
+    {"airflow.executors.local_executor.LocalExecutor", "local", ANYWHERE, false},
+    {"process", "process", PROCESSES, false},
+    {"engine", "engine", PLACE(OPERATOR_NOWHERE) | PLACE(OPERATOR_ENGINE), false},
+    {"slurm", "slurm", PROCESSES, true},
+    {"SlurmExecutor", "slurm", PROCESSES, true},
 };
 
 static const struct executor_name *find(mr_str name)
@@ -42,16 +46,27 @@ static const struct executor_name *find(mr_str name)
 	return NULL;
 }
 
+static bool runs(const struct executor_name *executor, const struct operator* op)
+{
+	return (executor->places & PLACE(op->place)) && !(executor->remote && op->asks_server);
+}
+
 bool dag_executor_known(mr_str name)
 {
 	return !name.len || find(name);
+}
+
+const char *dag_executor_canonical(mr_str name)
+{
+	const struct executor_name *known = find(name);
+	return known ? known->canonical : name.len ? NULL : "";
 }
 
 int dag_executor_check(mr_str name, const struct operator* op, struct mr_error *err)
 {
 	const char *names[MR_COUNT(executor_names)];
 	const struct executor_name *known = name.len ? find(name) : &executor_names[0];
-	if (known && (known->places & PLACE(op->place)))
+	if (known && (!op || runs(known, op)))
 		return 0;
 	if (known) {
 		mr_fail(err, MR_ERR_INVALID, "executor '%.*s' does not run %s", MR_FMT(name), op->name);
@@ -61,6 +76,15 @@ int dag_executor_check(mr_str name, const struct operator* op, struct mr_error *
 		names[i] = executor_names[i].name;
 	const char *near = conf_nearest(name, names, MR_COUNT(names));
 	mr_fail(err, MR_ERR_INVALID, "no executor is called '%.*s'", MR_FMT(name));
-	return mr_hint(err, near ? "did you mean '%s'?" : "there are local, process and engine%s",
+	return mr_hint(err, near ? "did you mean '%s'?" : "there are local, process, engine and slurm%s",
 		       near ? near : "");
+}
+
+mr_str dag_executor_of(const struct dag_task *task, mr_str preset)
+{
+	const struct executor_name *known = find(preset);
+	if (task->executor.len)
+		return task->executor;
+	return known && known->remote && runs(known, task->operator) ? mr_str_from(known->canonical)
+								     : MR_STR("");
 }

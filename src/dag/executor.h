@@ -53,6 +53,7 @@ struct dag_try {
 	int64_t deadline_us;         /* of a sensor, over all pokes and tries; NO_TIME */
 	int64_t previous_success_us; /* logical date of the DAG's last successful run; NO_TIME */
 	mr_str resume_json;          /* what the last DEFERRED report left; empty at first */
+	mr_str executor; /* its name, as in dag_executor_of; stays when the configuration changes */
 };
 
 struct dag_try *dag_try_ref(struct dag_try *try);
@@ -160,8 +161,10 @@ struct dag_executor_ops {
 	int (*submit)(struct dag_executor *, struct dag_try *, struct mr_error *);
 	/* Stop it: SIGTERM, then SIGKILL. Its end is reported as always. Unknown ids: nothing. */
 	void (*cancel)(struct dag_executor *, const char *id, enum dag_cancel why);
-	/* After a scheduler's restart: tries that were queued or running. Each is answered: STARTED
-	 * when it runs, FINISHED when it ended meanwhile, LOST when it is not known. */
+	/* Once, before anything is submitted: all tries that were queued or running when the last scheduler
+	 * ended, perhaps none. Each is answered: STARTED when it runs, FINISHED when it ended meanwhile, LOST
+	 * when it is not known. What else the last scheduler left running is stopped: it was cleared or
+	 * marked. */
 	int (*reattach)(struct dag_executor *, struct dag_try *const *tries, size_t count, struct mr_error *);
 	void (*free)(struct dag_executor *); /* no report comes after it returns */
 };
@@ -172,9 +175,19 @@ struct dag_executor {
 	int32_t slots;    /* tries at a time (parallelism) */
 };
 
-/* What `executor:` of a task may say: nothing or `local` (Airflow's LocalExecutor too, by its name or
- * dotted path): this server, wherever the operator runs; `process` or `engine`: the one of the two that
- * runs this operator, said aloud. Pure; from any thread. */
-bool dag_executor_known(mr_str name);
-/* Known, and fits the operator. Else MR_ERR_INVALID with the way out as hint. */
+/* What `executor:` of a task may say:
+ *
+ *   local        this server, wherever the operator runs (Airflow's LocalExecutor too)
+ *   process      a process of its own beside this server
+ *   engine       a thread of this server
+ *   slurm        a job of the Slurm cluster: operators of a process of their own
+ *
+ * Airflow's class names and dotted paths mean the same. Pure; from any thread. */
+bool dag_executor_known(mr_str name); /* or empty */
+/* The name in the left column, static; "" for an empty name, NULL when it is not known. */
+const char *dag_executor_canonical(mr_str name);
+/* Known, and fits the operator (NULL: any). Else MR_ERR_INVALID with the way out as hint. */
 MR_NODISCARD int dag_executor_check(mr_str name, const struct operator* op, struct mr_error *err);
+/* Who gets a task's tries: what it says, else `preset` when that runs its operator, else nobody by name
+ * (empty): the server itself. */
+mr_str dag_executor_of(const struct dag_task *task, mr_str preset);

@@ -55,6 +55,20 @@ static void put_every(struct export *e, const char *module, const char *class, s
 	mr_buf_char(out, ')');
 }
 
+static void put_events(struct export *e, struct mr_buf *out)
+{
+	const int64_t *times;
+	size_t count = timetable_event_times(e->dag->timetable, &times);
+	export_import(e, "airflow.timetables.events", "EventsTimetable");
+	mr_buf_cstr(out, "EventsTimetable(event_dates=[");
+	for (size_t i = 0; i < count; i++) {
+		mr_buf_cstr(out, i ? ", " : "");
+		export_datetime(e, times[i], out);
+	}
+	mr_buf_printf(out, "], restrict_to_events=%s)",
+		      timetable_is_restricted(e->dag->timetable) ? "True" : "False");
+}
+
 static void put_schedule(struct export *e, struct mr_buf *out)
 {
 	if (e->dag->assets) {
@@ -80,6 +94,9 @@ static void put_schedule(struct export *e, struct mr_buf *out)
 		break;
 	case TIMETABLE_DELTA_INTERVAL:
 		put_every(e, "airflow.timetables.interval", "DeltaDataIntervalTimetable", out);
+		break;
+	case TIMETABLE_EVENTS:
+		put_events(e, out);
 		break;
 	}
 }
@@ -270,6 +287,11 @@ static void put_file(struct export *e, struct mr_buf *out)
 
 static int write_dag(struct export *e, struct mr_error *err)
 {
+	if (timetable_has_calendar(e->dag->timetable)) {
+		mr_fail(err, MR_ERR_UNSUPPORTED, "DAG '%.*s' has a calendar, which Airflow has not",
+			MR_FMT(e->dag->id));
+		return mr_hint(err, "there, write a timetable class of your own as a plugin");
+	}
 	export_import(e, "airflow.sdk", "DAG");
 	for (size_t t = 0; t < e->dag->task_count; t++)
 		e->names[t] = export_name(e, e->dag->tasks[t].id);

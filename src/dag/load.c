@@ -86,6 +86,7 @@ static const struct key dag_keys[] = {
     {"on_success_callback", VALUE_CUSTOM, .read = read_on_success},
     {"schedule", VALUE_IGNORED}, /* these have files of their own */
     {"timetable", VALUE_IGNORED},
+    {"calendar", VALUE_IGNORED},
     {"params", VALUE_IGNORED},
     {"default_args", VALUE_IGNORED},
     {"task_groups", VALUE_IGNORED},
@@ -206,6 +207,8 @@ static int build_dag(struct build *b, const struct yaml_node *defaults, const st
 	if (rc == 0)
 		rc = load_schedule(b, either(node, defaults, "schedule"), either(node, defaults, "timetable"),
 				   err);
+	if (rc == 0)
+		rc = load_calendar(b, either(node, defaults, "calendar"), err);
 	if (rc == 0)
 		rc = load_params(b, either(node, defaults, "params"), err);
 	return rc == 0 ? set_version(b, defaults, node, err) : rc;

@@ -70,6 +70,8 @@ int load_callbacks(struct build *b, const struct yaml_node *node, struct dag_cal
 /* load_schedule.c: timetable and assets, from `schedule` and `timetable`. */
 int load_schedule(struct build *b, const struct yaml_node *schedule, const struct yaml_node *timetable,
 		  struct mr_error *err);
+/* load_calendar.c: on which days the timetable, which is there already, may fire. NULL: each. */
+int load_calendar(struct build *b, const struct yaml_node *calendar, struct mr_error *err);
 /* load_params.c */
 int load_params(struct build *b, const struct yaml_node *node, struct mr_error *err);
 /* load_task.c: dag->tasks and b->deps from the tasks' keys. */

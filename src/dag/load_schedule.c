@@ -8,6 +8,7 @@
 
 #define ASSETS_MAX 256
 #define DEPTH_MAX 32
+#define EVENTS_MAX 100000
 
 /* ---- assets ---- */
 
@@ -106,6 +107,31 @@ static int zone_of(struct build *b, const struct yaml_node *node, struct mr_erro
 	return 0;
 }
 
+/* {__type__: airflow.timetables.events.EventsTimetable, event_dates: […], restrict_to_events: …} */
+static int schedule_events(struct build *b, const struct yaml_node *node, struct mr_error *err)
+{
+	const struct yaml_node *dates = yaml_get(node, "event_dates"), *args = yaml_get(node, "__args__"),
+			       *restricted = yaml_get(node, "restrict_to_events");
+	if (!dates && args && args->kind == YAML_SEQUENCE && args->count)
+		dates = args->items[0];
+	if (!dates || dates->kind != YAML_SEQUENCE || dates->count > EVENTS_MAX)
+		return load_fail(b, dates ? dates : node, err,
+				 "EventsTimetable needs its event_dates, at most %d", EVENTS_MAX);
+	int64_t *times = arena_calloc(b->scratch, dates->count + 1, sizeof *times);
+	bool restrict_to = false;
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < dates->count; i++)
+		rc = load_time(b, dates->items[i], &times[i], err);
+	if (rc == 0 && restricted)
+		rc = load_value(b, &(struct key){"restrict_to_events", VALUE_BOOL}, restricted, &restrict_to,
+				err);
+	if (rc < 0)
+		return rc;
+	b->dag->timetable = timetable_events(times, dates->count, restrict_to, b->zone);
+	b->zone = NULL;
+	return 0;
+}
+
 /* {__type__: airflow.timetables.….CronDataIntervalTimetable, cron: …, timezone: …} */
 static int schedule_object(struct build *b, const struct yaml_node *node, struct mr_error *err)
 {
@@ -122,11 +148,13 @@ static int schedule_object(struct build *b, const struct yaml_node *node, struct
 		int rc = load_duration(b, node, &us, err);
 		return rc < 0 ? rc : schedule_delta(b, node, us, false, err);
 	}
+	if (mr_str_is(type, "EventsTimetable"))
+		return schedule_events(b, node, err);
 	if (!trigger && !many && !interval && !delta && !delta_interval) {
 		load_fail(b, node, err, "unknown timetable '%.*s'", MR_FMT(type));
 		return mr_hint(
 		    err, "CronTriggerTimetable, MultipleCronTriggerTimetable, CronDataIntervalTimetable, "
-			 "DeltaTriggerTimetable, DeltaDataIntervalTimetable");
+			 "DeltaTriggerTimetable, DeltaDataIntervalTimetable, EventsTimetable");
 	}
 	if (!what && args && args->kind == YAML_SEQUENCE && args->count)
 		what = args->items[0];

@@ -54,6 +54,17 @@ static int read_memory(struct build *b, const struct yaml_node *node, void *to, 
 	return load_fail(b, node, err, "expected a size such as 512MiB");
 }
 
+/* What is in it is between the file and the executor. */
+static int read_executor_config(struct build *b, const struct yaml_node *node, void *to, struct mr_error *err)
+{
+	if (yaml_is_null(node))
+		return 0;
+	if (node->kind != YAML_MAPPING)
+		return load_fail(b, node, err, "executor_config is a mapping of the executor's keys, not %s",
+				 yaml_kind_name(node));
+	return load_json(b, node, &((struct dag_task *)to)->executor_config, err);
+}
+
 #define CALLBACK_READER(field) \
 	static int read_##field(struct build *b, const struct yaml_node *node, void *to, \
 				struct mr_error *err) \
@@ -97,6 +108,7 @@ static const struct key task_keys[] = {
     {"weight_rule", VALUE_CUSTOM, .read = read_weight_rule},
     {"queue", VALUE_STR, AT(queue)},
     {"executor", VALUE_STR, AT(executor)},
+    {"executor_config", VALUE_CUSTOM, .read = read_executor_config},
     {"max_active_tis_per_dag", VALUE_INT, AT(max_active_tis_per_dag), .least = 1},
     {"max_active_tis_per_dagrun", VALUE_INT, AT(max_active_tis_per_dagrun), .least = 1},
     {"memory_limit", VALUE_CUSTOM, .read = read_memory},

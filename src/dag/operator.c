@@ -174,6 +174,7 @@ static const struct operator operators[] = {
      .help = "a shell command in a process of its own"},
     {.name = "AirflowOperator",
      .place = OPERATOR_PROCESS,
+     .asks_server = true,
      ARGUMENTS(airflow_arguments),
      .help = "a task of an Airflow DAG file, run by Airflow's own task runner"},
     {.name = "PythonOperator",

@@ -43,7 +43,8 @@ struct operator
 	enum operator_place place;
 	bool
 	    sensor; /* also takes poke_interval, timeout, soft_fail, mode, exponential_backoff, silent_fail */
-	bool branch; /* its result names the children to follow */
+	bool asks_server; /* while it runs: it cannot be sent away */
+	bool branch;      /* its result names the children to follow */
 	const struct operator_argument *arguments;
 	size_t argument_count;
 	const char *help;

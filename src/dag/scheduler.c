@@ -307,12 +307,12 @@ static void *decide(void *arg)
 
 static struct dag_executor *executor_of(struct scheduler *s, const struct dag_try *try)
 {
-	return s->options.executor_of(s->options.arg, try->task->executor, try->task->operator);
+	return s->options.executor_of(s->options.arg, try->executor, try->task->operator);
 }
 
 static int nobody_runs(const struct dag_try *try, struct mr_error *err)
 {
-	mr_str name = try->task->executor;
+	mr_str name = try->executor;
 	if (!name.len)
 		return mr_fail(err, MR_ERR_UNSUPPORTED, "no executor runs %s", try->task->operator->name);
 	return mr_fail(err, MR_ERR_UNSUPPORTED, "this server has no executor '%.*s'", MR_FMT(name));
@@ -494,6 +494,7 @@ int scheduler_new(const struct scheduler_options *options, struct scheduler **ou
 				    .load = options->load,
 				    .parallelism = s->options.parallelism,
 				    .hostname = mr_str_from(options->hostname),
+				    .executor = options->executor,
 				    .seen = options->seen};
 	int rc = core_new(&core, wall(s), mono(s), &s->core, err);
 	if (rc != 0) {
@@ -514,33 +515,38 @@ struct dag_sink *scheduler_sink(struct scheduler *s)
 	return &s->sink;
 }
 
-/* Each executor is asked after its own tries; those that none runs any more are lost. */
+/* Each executor is asked after its own tries, and takes them out; those that none runs any more are lost. */
+static int ask_executor(struct scheduler *s, struct dag_executor *executor, struct dag_try **tries, size_t n,
+			struct mr_error *err)
+{
+	struct dag_try **mine = mr_calloc(n + 1, sizeof(struct dag_try *));
+	size_t count = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (tries[i] && executor_of(s, tries[i]) == executor) {
+			mine[count++] = tries[i];
+			tries[i] = NULL;
+		}
+	}
+	int rc = executor->ops->reattach(executor, mine, count, err);
+	free(mine);
+	return rc;
+}
+
 static int reattach(struct scheduler *s, struct mr_error *err)
 {
-	struct dag_try **tries, **mine;
+	struct dag_try **tries;
+	struct dag_executor *executor;
 	struct mr_error why;
 	size_t n = core_reattach(s->core, &tries);
 	int rc = 0;
-	mine = mr_calloc(n + 1, sizeof(struct dag_try *));
+	for (size_t i = 0; rc >= 0 && (executor = s->options.executor_at(s->options.arg, i)); i++)
+		rc = ask_executor(s, executor, tries, n, err);
 	for (size_t i = 0; rc >= 0 && i < n; i++) {
 		if (!tries[i])
 			continue;
-		struct dag_executor *executor = executor_of(s, tries[i]);
-		size_t count = 0;
-		for (size_t j = i; j < n; j++) {
-			if (tries[j] && executor_of(s, tries[j]) == executor) {
-				mine[count++] = tries[j];
-				tries[j] = NULL;
-			}
-		}
-		if (executor)
-			rc = executor->ops->reattach(executor, mine, count, err);
-		for (size_t j = 0; !executor && j < count; j++) {
-			nobody_runs(mine[j], &why);
-			lose(s, mine[j], why.message);
-		}
+		nobody_runs(tries[i], &why);
+		lose(s, tries[i], why.message);
 	}
-	free(mine);
 	free(tries);
 	return rc < 0 ? rc : 0;
 }

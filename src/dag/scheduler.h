@@ -27,11 +27,13 @@ struct scheduler_options {
 	int64_t reload_ms;   /* between looks at the folder; 0: 5 s */
 	int32_t parallelism; /* 0: 32, as Airflow's */
 	const char *hostname;
+	mr_str executor;                 /* as in core_options */
 	const struct store_leader *seen; /* as in core_options; for scheduler_new */
 	bool (*leads)(void *arg);        /* may a try be started now? NULL: yes */
 	/* Who runs a task: by its `executor:` name or its operator. The executor is asked from one
 	 * thread. Called with the scheduler's lock not held. NULL: MR_ERR_UNSUPPORTED and lost. */
 	struct dag_executor *(*executor_of)(void *arg, mr_str name, const struct operator* op);
+	struct dag_executor *(*executor_at)(void *arg, size_t i);       /* all of them; NULL: no more */
 	void (*tell)(void *arg, const struct store_callback *callback); /* may be NULL; must not wait */
 	/* A batch is durable: for those who watch. From the writing thread; may be NULL; must not wait. */
 	void (*written)(void *arg, const struct store_batch *batch);

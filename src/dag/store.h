@@ -52,6 +52,8 @@ struct store_task {
 	int32_t try_number, max_tries, poke;
 	mr_str id; /* uuid of the try; empty before the first */
 	mr_str operator_name, pool, queue, hostname, reason;
+	mr_str executor;        /* that the try was given to; empty: the server itself, by its operator */
+	mr_str executor_config; /* the task's */
 	int64_t pid;
 	int32_t pool_slots, priority_weight;
 	int32_t exit_code;
@@ -110,7 +112,7 @@ struct store_backfill {
 struct store_cancel {
 	char id[DAG_UUID_BYTES];
 	enum dag_cancel why;
-	mr_str executor; /* the task's; empty: by its operator */
+	mr_str executor; /* as in struct store_task */
 	const struct operator* operator;
 };
 

@@ -247,6 +247,33 @@ static int run_plain(struct postgres_db *db, PGconn *connection, const char *sql
 	return rc;
 }
 
+struct later {
+	struct postgres_db *db;
+	PGconn *connection;
+	int rc;
+	struct mr_error *err;
+};
+
+/* A column that the tables of an earlier version lack; two servers may find that at once. */
+static void add_later(void *arg, const char *table, const char *column, mr_str add)
+{
+	struct later *later = arg;
+	struct mr_buf sql = {0};
+	if (later->rc < 0)
+		return;
+	mr_buf_printf(&sql, "SELECT %s FROM %s LIMIT 0", column, table);
+	PGresult *result = PQexec(later->connection, sql.ptr);
+	bool there = PQresultStatus(result) == PGRES_TUPLES_OK;
+	PQclear(result);
+	mr_buf_release(&sql);
+	if (there)
+		return;
+	mr_buf_printf(&sql, "BEGIN; SELECT pg_advisory_xact_lock(" SCHEMA_LOCK "); %.*s; COMMIT",
+		      MR_FMT(add));
+	later->rc = run_plain(later->db, later->connection, sql.ptr, "add columns to its tables", later->err);
+	mr_buf_release(&sql);
+}
+
 /* Its tables, before anything else is asked of it. */
 static int create(struct postgres_db *db, struct mr_error *err)
 {
@@ -266,6 +293,10 @@ static int create(struct postgres_db *db, struct mr_error *err)
 		mr_buf_cstr(&sql, "COMMIT");
 		rc = run_plain(db, connection, sql.ptr, "make its tables", err);
 	}
+	struct later later = {db, connection, rc, err};
+	if (rc == 0)
+		store_later_columns(db->base.dialect, add_later, &later);
+	rc = later.rc;
 	mr_buf_release(&sql);
 	PQclear(result);
 	disconnect(&connection);

@@ -70,6 +70,8 @@ static const struct store_column task_columns[] = {
     {"resume", COLUMN_TEXT, TI(resume_json)},
     {"map_args", COLUMN_TEXT, TI(map_json)},
     {"cleared", COLUMN_BOOLEAN, TI(cleared)},
+    {"executor", COLUMN_TEXT, TI(executor), .later = true},
+    {"executor_config", COLUMN_TEXT, TI(executor_config), .later = true},
 };
 
 #define XCOM(member) offsetof(struct store_xcom, member)
@@ -168,6 +170,7 @@ const struct store_dialect store_sqlite_dialect = {
 	      [COLUMN_RUN_STATE] = "TEXT NOT NULL"},
     .number = "id INTEGER PRIMARY KEY",
     .keyed = " WITHOUT ROWID",
+    .add = "ADD COLUMN",
     .parameter = '?',
 };
 
@@ -183,6 +186,7 @@ const struct store_dialect store_postgres_dialect = {
 	      [COLUMN_RUN_STATE] = PG_TEXT},
     .number = "id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
     .keyed = "",
+    .add = "ADD COLUMN IF NOT EXISTS",
     .parameter = '$',
     .lock_row = " FOR UPDATE",
     .spellings = {{"LIKE", "ILIKE"}, {"json_array", "json_build_array"}},
@@ -229,6 +233,8 @@ void store_put_sql(struct mr_buf *out, const struct store_dialect *dialect, cons
 
 /* ---- tables ---- */
 
+#define LATER_PRESET " DEFAULT ''"
+
 static void put_state_words(struct mr_buf *sql, const struct store_column *column)
 {
 	bool task = column->kind == COLUMN_TASK_STATE;
@@ -248,7 +254,7 @@ static void put_table(struct mr_buf *sql, const struct store_dialect *dialect,
 		mr_buf_printf(sql, "%s %s", column->name, dialect->types[column->kind]);
 		if (column->kind == COLUMN_TASK_STATE || column->kind == COLUMN_RUN_STATE)
 			put_state_words(sql, column);
-		mr_buf_cstr(sql, ", ");
+		mr_buf_printf(sql, "%s, ", column->later ? LATER_PRESET : "");
 	}
 	if (table->numbered)
 		mr_buf_cstr(sql, dialect->number);
@@ -257,6 +263,23 @@ static void put_table(struct mr_buf *sql, const struct store_dialect *dialect,
 	/* A run's rowid is its number already. */
 	bool keyed = !table->numbered && !table->also;
 	mr_buf_printf(sql, "%s)%s;", table->also ? table->also : "", keyed ? dialect->keyed : "");
+}
+
+void store_later_columns(const struct store_dialect *dialect, store_later_fn *fn, void *arg)
+{
+	for (int t = 0; t < STORE_TABLES; t++) {
+		const struct store_table *table = &store_tables[t];
+		for (size_t i = 0; i < table->count; i++) {
+			const struct store_column *column = &table->columns[i];
+			if (!column->later)
+				continue;
+			struct mr_buf sql = {0};
+			mr_buf_printf(&sql, "ALTER TABLE %s %s %s %s" LATER_PRESET, table->name, dialect->add,
+				      column->name, dialect->types[column->kind]);
+			fn(arg, table->name, column->name, mr_buf_view(&sql));
+			mr_buf_release(&sql);
+		}
+	}
 }
 
 void store_put_schema(struct mr_buf *sql, const struct store_dialect *dialect)

@@ -39,6 +39,7 @@ struct store_column {
 	const char *name;
 	enum store_column_kind kind;
 	size_t offset;
+	bool later; /* text that tables of an earlier version do not have */
 };
 
 enum store_conflict { ON_CONFLICT_FAIL, ON_CONFLICT_REPLACE, ON_CONFLICT_KEEP };
@@ -89,6 +90,7 @@ struct store_dialect {
 	const char *number;   /* the column id */
 	const char *keyed;    /* after a table that has a key of its own */
 	char parameter;       /* ?1 or $1 */
+	const char *add;      /* a column to a table */
 	const char *lock_row; /* after a SELECT whose row must stay; NULL: the transaction holds it */
 	struct {
 		const char *from, *to;
@@ -98,6 +100,9 @@ extern const struct store_dialect store_sqlite_dialect, store_postgres_dialect;
 
 /* CREATE everything that is not there, statements with semicolons. */
 void store_put_schema(struct mr_buf *sql, const struct store_dialect *dialect);
+/* Each column that tables of an earlier version do not have, with the statement that adds it. */
+typedef void store_later_fn(void *arg, const char *table, const char *column, mr_str add);
+void store_later_columns(const struct store_dialect *dialect, store_later_fn *fn, void *arg);
 void store_put_statement(struct mr_buf *sql, const struct store_dialect *dialect, int statement);
 /* SELECT every column of a table, in order; not in a dialect yet. */
 void store_put_select(struct mr_buf *sql, int table, const char *where);

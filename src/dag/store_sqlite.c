@@ -6,6 +6,7 @@
 #include "dag/store_sql.h"
 
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define BUSY_MS 10000
@@ -202,6 +203,31 @@ static const struct store_db_ops ops = {
 
 /* ---- opening ---- */
 
+struct missing { /* columns of an earlier version's tables */
+	sqlite3 *db;
+	struct mr_buf sql;
+};
+
+static void put_missing(void *arg, const char *table, const char *column, mr_str add)
+{
+	struct missing *missing = arg;
+	sqlite3_stmt *stmt = NULL;
+	char look[128];
+	snprintf(look, sizeof look, "SELECT %s FROM %s LIMIT 0", column, table);
+	if (sqlite3_prepare_v2(missing->db, look, -1, &stmt, NULL) != SQLITE_OK)
+		mr_buf_printf(&missing->sql, "%.*s;", MR_FMT(add));
+	sqlite3_finalize(stmt);
+}
+
+static int add_columns(struct sqlite_db *db, struct mr_error *err)
+{
+	struct missing missing = {.db = db->writer};
+	store_later_columns(db->base.dialect, put_missing, &missing);
+	int rc = missing.sql.len ? sqlite3_exec(db->writer, missing.sql.ptr, NULL, NULL, NULL) : SQLITE_OK;
+	mr_buf_release(&missing.sql);
+	return rc == SQLITE_OK ? 0 : failed(db, db->writer, "add columns to its tables", err);
+}
+
 static int create(struct sqlite_db *db, struct mr_error *err)
 {
 	struct mr_buf sql = {0};
@@ -211,7 +237,7 @@ static int create(struct sqlite_db *db, struct mr_error *err)
 	mr_buf_cstr(&sql, "COMMIT;");
 	int rc = sqlite3_exec(db->writer, sql.ptr, NULL, NULL, NULL);
 	mr_buf_release(&sql);
-	return rc == SQLITE_OK ? 0 : failed(db, db->writer, "make its tables", err);
+	return rc == SQLITE_OK ? add_columns(db, err) : failed(db, db->writer, "make its tables", err);
 }
 
 static int prepare_all(struct sqlite_db *db, struct mr_error *err)

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/vec.h"
+#include "dag/calendar.h"
 #include "dag/civil.h"
 #include "dag/dag.h"
 
@@ -11,6 +12,7 @@
 
 #define CRONS_MAX 64
 #define FIRST_RUN_SLACK_US (5 * 60 * SECOND_US)
+#define FIRES_WITHIN_DAYS (40 * 366) /* 29 February on an open day may take 28 years, or 40 around 2100 */
 
 struct timetable {
 	enum timetable_kind kind;
@@ -19,6 +21,9 @@ struct timetable {
 	MR_VEC(struct cron) crons; /* more than one only of a trigger timetable */
 	int64_t delta_us;
 	int64_t reach_us;
+	struct calendar *calendar; /* NULL: every day is open */
+	MR_VEC(int64_t) events;    /* sorted */
+	bool restricted;
 };
 
 /* One line of fire times: a cron expression in its zone, or a fixed distance. */
@@ -41,23 +46,93 @@ static int64_t local_us(const struct beat *beat, int64_t us)
 	return us + tz_offset_s(beat->timetable->zone, floor_div(us, SECOND_US)) * SECOND_US;
 }
 
-static int64_t next_after(const struct beat *beat, int64_t us)
+static int64_t cron_after(const struct beat *beat, int64_t us)
 {
-	if (!beat->cron)
-		return us + beat->timetable->delta_us;
 	int64_t from = local_us(beat, us), found = 0;
 	/* cron_parse refuses what never fires; beyond the calendar there is no next either. */
 	MR_ASSERT(cron_next(beat->cron, from, &found));
 	return settle(beat, us, found, from);
 }
 
+static int64_t cron_before(const struct beat *beat, int64_t us)
+{
+	int64_t from = local_us(beat, us), found = 0;
+	MR_ASSERT(cron_prev(beat->cron, from, &found));
+	return settle(beat, us, found, from);
+}
+
+/* ---- calendars ---- */
+
+static int64_t local_day(const struct beat *beat, int64_t us)
+{
+	return floor_div(local_us(beat, us), DAY_SECONDS * SECOND_US);
+}
+
+/* When what the expression says for `us` happens; NO_TIME: it does not. Never sooner for a later `us`. */
+static int64_t happens(const struct beat *beat, int64_t us)
+{
+	int64_t day = local_day(beat, us), to = calendar_day(beat->timetable->calendar, day);
+	if (to == CALENDAR_NO_DAY)
+		return NO_TIME;
+	int64_t local_s = floor_div(local_us(beat, us), SECOND_US) + (to - day) * DAY_SECONDS;
+	return to == day ? us : tz_utc_s(beat->timetable->zone, local_s) * SECOND_US;
+}
+
+/* The last moment before the next day, or the first of this one: nothing happens between `us` and that. */
+static int64_t past_day(const struct beat *beat, int64_t us, bool forward)
+{
+	int64_t midnight_s = (local_day(beat, us) + forward) * DAY_SECONDS;
+	int64_t at = tz_utc_s(beat->timetable->zone, midnight_s) * SECOND_US;
+	return forward ? mr_max_i64(us, at - SECOND_US) : mr_min_i64(us, at);
+}
+
+static int64_t open_after(const struct beat *beat, int64_t us)
+{
+	int64_t at, from = us;
+	if (calendar_closed(beat->timetable->calendar) ==
+	    CALENDAR_NEXT) /* some were put off until after us */
+		do
+			from = cron_before(beat, from);
+		while (happens(beat, from) > us);
+	for (;;) {
+		from = cron_after(beat, from);
+		at = happens(beat, from);
+		if (at != NO_TIME && at > us)
+			return at;
+		if (at == NO_TIME)
+			from = past_day(beat, from, true);
+	}
+}
+
+static int64_t open_before(const struct beat *beat, int64_t us)
+{
+	int64_t at, from = us;
+	if (calendar_closed(beat->timetable->calendar) == CALENDAR_PREVIOUS) /* some were brought forward */
+		do
+			from = cron_after(beat, from);
+		while (happens(beat, from) < us);
+	for (;;) {
+		from = cron_before(beat, from);
+		at = happens(beat, from);
+		if (at != NO_TIME && at < us)
+			return at;
+		if (at == NO_TIME)
+			from = past_day(beat, from, false);
+	}
+}
+
+static int64_t next_after(const struct beat *beat, int64_t us)
+{
+	if (!beat->cron)
+		return us + beat->timetable->delta_us;
+	return beat->timetable->calendar ? open_after(beat, us) : cron_after(beat, us);
+}
+
 static int64_t prev_before(const struct beat *beat, int64_t us)
 {
 	if (!beat->cron)
 		return us - beat->timetable->delta_us;
-	int64_t from = local_us(beat, us), found = 0;
-	MR_ASSERT(cron_prev(beat->cron, from, &found));
-	return settle(beat, us, found, from);
+	return beat->timetable->calendar ? open_before(beat, us) : cron_before(beat, us);
 }
 
 static int64_t align_next(const struct beat *beat, int64_t us)
@@ -181,6 +256,18 @@ static bool continuous_next(const struct data_interval *last, const struct timet
 	return true;
 }
 
+static bool events_next(const struct timetable *timetable, const struct data_interval *last,
+			const struct timetable_window *window, int64_t now_us, struct timetable_run *out)
+{
+	int64_t earliest = window->catchup ? window->earliest_us : mr_max_i64(now_us, window->earliest_us);
+	for (size_t i = 0; i < timetable->events.len; i++) {
+		int64_t at = timetable->events.items[i];
+		if (at >= earliest && (!last || at > last->end_us))
+			return exact(at, 0, window, out);
+	}
+	return false;
+}
+
 /* Of several expressions, the one that is due next; with catchup off and several overdue, the
  * latest of these. */
 static bool better(const struct timetable_run *a, const struct timetable_run *b, bool catchup, int64_t now_us)
@@ -230,8 +317,19 @@ bool timetable_next(const struct timetable *timetable, const struct data_interva
 	case TIMETABLE_CRON_INTERVAL:
 	case TIMETABLE_DELTA_INTERVAL:
 		return interval_next(&beat, last, window, now_us, out);
+	case TIMETABLE_EVENTS:
+		return events_next(timetable, last, window, now_us, out);
 	}
 	return false;
+}
+
+/* The last event that is over, or the first of all. */
+static int64_t recent_event(const struct timetable *timetable, int64_t us)
+{
+	int64_t at = timetable->events.items[0];
+	for (size_t i = 1; i < timetable->events.len && timetable->events.items[i] <= us; i++)
+		at = timetable->events.items[i];
+	return at;
 }
 
 struct data_interval timetable_manual(const struct timetable *timetable, int64_t run_after_us)
@@ -240,6 +338,10 @@ struct data_interval timetable_manual(const struct timetable *timetable, int64_t
 	if (timetable->kind == TIMETABLE_CRON_INTERVAL) {
 		int64_t end = align_prev(&beat, run_after_us);
 		return (struct data_interval){prev_before(&beat, end), end};
+	}
+	if (timetable->restricted && timetable->events.len) {
+		int64_t at = recent_event(timetable, run_after_us);
+		return (struct data_interval){at, at};
 	}
 	int64_t reach =
 	    timetable->kind == TIMETABLE_DELTA_INTERVAL ? timetable->delta_us : timetable->reach_us;
@@ -299,6 +401,55 @@ void timetable_set_reach(struct timetable *timetable, int64_t reach_us)
 	timetable->reach_us = reach_us;
 }
 
+/* Once listed dates are behind, the same days come again and again: who fires then, fires for ever. */
+static int check_fires(const struct beat *beat, struct mr_error *err)
+{
+	int64_t day = mr_max_i64(civil_days(2024, 1, 1), calendar_regular_from(beat->timetable->calendar));
+	int64_t us = day * DAY_SECONDS * SECOND_US;
+	int64_t end = us + (int64_t)FIRES_WITHIN_DAYS * DAY_SECONDS * SECOND_US;
+	while ((us = cron_after(beat, us)) < end) {
+		if (happens(beat, us) != NO_TIME)
+			return 0;
+		us = past_day(beat, us, true);
+	}
+	return mr_fail(err, MR_ERR_INVALID, "the calendar is closed whenever '%s' fires",
+		       beat->timetable->text);
+}
+
+int timetable_set_calendar(struct timetable *timetable, struct calendar *calendar, struct mr_error *err)
+{
+	timetable->calendar = calendar;
+	if (!timetable->crons.len) {
+		mr_fail(err, MR_ERR_INVALID, "a calendar needs a schedule of days: a cron expression");
+		return mr_hint(err, "schedule: \"0 18 * * *\"");
+	}
+	int rc = 0;
+	for (size_t i = 0; i < timetable->crons.len && rc == 0; i++) {
+		struct beat beat = {timetable, &timetable->crons.items[i]};
+		rc = check_fires(&beat, err);
+	}
+	return rc;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+	return (x > y) - (x < y);
+}
+
+struct timetable *timetable_events(const int64_t *times_us, size_t count, bool restricted, struct tz *zone)
+{
+	char text[32];
+	snprintf(text, sizeof text, "%zu events", count);
+	struct timetable *timetable = timetable_new(TIMETABLE_EVENTS, zone, mr_str_from(text));
+	for (size_t i = 0; i < count; i++)
+		mr_vec_push(&timetable->events, times_us[i]);
+	if (count)
+		qsort(timetable->events.items, count, sizeof(int64_t), by_time);
+	timetable->restricted = restricted;
+	return timetable;
+}
+
 int timetable_add_cron(struct timetable *timetable, mr_str text, struct mr_error *err)
 {
 	struct cron cron;
@@ -349,6 +500,8 @@ void timetable_free(struct timetable *timetable)
 		return;
 	tz_free(timetable->zone);
 	mr_vec_release(&timetable->crons);
+	mr_vec_release(&timetable->events);
+	calendar_free(timetable->calendar);
 	free(timetable->text);
 	free(timetable);
 }
@@ -378,6 +531,22 @@ int64_t timetable_reach_us(const struct timetable *timetable)
 	return timetable->reach_us;
 }
 
+bool timetable_has_calendar(const struct timetable *timetable)
+{
+	return timetable->calendar;
+}
+
+size_t timetable_event_times(const struct timetable *timetable, const int64_t **times_us)
+{
+	*times_us = timetable->events.items;
+	return timetable->events.len;
+}
+
+bool timetable_is_restricted(const struct timetable *timetable)
+{
+	return timetable->restricted;
+}
+
 const char *timetable_class(const struct timetable *timetable)
 {
 	static const char *const classes[] = {
@@ -388,6 +557,7 @@ const char *timetable_class(const struct timetable *timetable)
 	    [TIMETABLE_CRON_INTERVAL] = "CronDataIntervalTimetable",
 	    [TIMETABLE_DELTA_TRIGGER] = "DeltaTriggerTimetable",
 	    [TIMETABLE_DELTA_INTERVAL] = "DeltaDataIntervalTimetable",
+	    [TIMETABLE_EVENTS] = "EventsTimetable",
 	};
 	return classes[timetable->kind];
 }

@@ -23,8 +23,10 @@ enum timetable_kind {
 	TIMETABLE_CRON_INTERVAL,
 	TIMETABLE_DELTA_TRIGGER,
 	TIMETABLE_DELTA_INTERVAL,
+	TIMETABLE_EVENTS, /* at listed times */
 };
 
+struct calendar;
 struct timetable;
 
 struct data_interval {
@@ -53,6 +55,14 @@ struct timetable *timetable_delta(int64_t delta_us, struct tz *zone, bool interv
 void timetable_set_reach(struct timetable *timetable, int64_t reach_us);
 /* One more cron expression of a MultipleCronTriggerTimetable. */
 MR_NODISCARD int timetable_add_cron(struct timetable *timetable, mr_str text, struct mr_error *err);
+/* Fire on the calendar's open days only; an interval then reaches from one such time to the next, so no data
+ * is left out. Takes the calendar (sealed), also on failure: MR_ERR_INVALID when this is no cron, or never
+ * fires so. */
+MR_NODISCARD int timetable_set_calendar(struct timetable *timetable, struct calendar *calendar,
+					struct mr_error *err);
+/* EventsTimetable: a run for each of the times, which are copied and sorted. `restricted`: a run by hand is
+ * for the last of them. */
+struct timetable *timetable_events(const int64_t *times_us, size_t count, bool restricted, struct tz *zone);
 void timetable_free(struct timetable *timetable); /* NULL is fine */
 
 enum timetable_kind timetable_kind(const struct timetable *timetable);
@@ -60,6 +70,9 @@ const struct tz *timetable_zone(const struct timetable *timetable);
 mr_str timetable_text(const struct timetable *timetable);      /* as written: "0 2 * * *"; several: "a, b" */
 int64_t timetable_delta_us(const struct timetable *timetable); /* of a DELTA kind; else 0 */
 int64_t timetable_reach_us(const struct timetable *timetable);
+bool timetable_has_calendar(const struct timetable *timetable);
+size_t timetable_event_times(const struct timetable *timetable, const int64_t **times_us); /* of EVENTS */
+bool timetable_is_restricted(const struct timetable *timetable);
 const char *timetable_class(const struct timetable *timetable); /* "CronTriggerTimetable" */
 
 /* The next run after `last` (NULL: there was none). False when there is none. */

@@ -84,6 +84,9 @@ def schedule_of(dag):
         return made
     if name in ("DeltaTriggerTimetable", "DeltaDataIntervalTimetable"):
         return {"__type__": "airflow.timetables." + name, "delta": seconds(getattr(table, "delta", None) or table._delta)}
+    if name == "EventsTimetable":
+        return {"__type__": "airflow.timetables.events.EventsTimetable", "restrict_to_events": table.restrict_to_events,
+                "event_dates": [when.isoformat() for when in table.event_dates]}
     if name == "AssetTriggeredTimetable":
         condition = asset_condition(table.asset_condition)
         return [condition] if isinstance(condition, str) else condition

@@ -84,6 +84,7 @@ static void say_hello(struct keeper *keeper)
 	struct mr_buf json = {0};
 	struct json_writer w = json_writer(&json);
 	keeper->connected = true;
+	keeper->connections++;
 	json_begin_object(&w);
 	json_member_cstr(&w, "say", "hello");
 	json_member_int(&w, "version", KEEPER_VERSION);
@@ -111,6 +112,7 @@ static void answer(struct keeper *keeper, mr_str id)
 	struct keeper_task *task = mr_map_get(&keeper->tasks, id);
 	mr_str line;
 	if (task) {
+		task->wanted_by = keeper->connections;
 		keeper_say_started(keeper, task);
 		return;
 	}
@@ -146,6 +148,16 @@ static void set_lease(struct keeper *keeper, int64_t until_us)
 	}
 }
 
+/* Tries that the last server was to stop, and died before it said so. */
+static void stop_others(struct keeper *keeper)
+{
+	mr_map_each (&keeper->tasks, entry) {
+		struct keeper_task *task = entry->value;
+		if (task->wanted_by != keeper->connections)
+			keeper_task_stop(task, "stopped");
+	}
+}
+
 static void obey(struct keeper *keeper, mr_str message)
 {
 	struct json_value request;
@@ -168,6 +180,8 @@ static void obey(struct keeper *keeper, mr_str message)
 		struct keeper_task *task = mr_map_get(&keeper->tasks, id);
 		if (task)
 			keeper_task_stop(task, "stopped");
+	} else if (mr_str_is(what, "stop_others")) {
+		stop_others(keeper);
 	} else if (mr_str_is(what, "ask")) {
 		answer(keeper, id);
 	}

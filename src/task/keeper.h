@@ -19,6 +19,7 @@
  *    "secrets": […]}                  an id that is known already is answered, not started again
  *   {"do": "stop", "id"}              SIGTERM to its processes; after grace_ms SIGKILL
  *   {"do": "ask", "id"}               answered by one of the three below
+ *   {"do": "stop_others"}             stop what this connection has neither started nor asked after
  *   {"do": "lease", "until"}          microseconds of CLOCK_MONOTONIC: unless a later one comes, every
  *                                     task is killed then and none is started. Without the first there
  *                                     is no lease. A time, not a delay: who sends it may sleep before.

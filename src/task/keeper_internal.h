@@ -28,6 +28,7 @@ struct keeper {
 	struct loop_watch signals, listener, connection;
 	struct mr_buf in, out, held; /* held: messages that wait for the journal */
 	bool connected;              /* and said hello */
+	uint64_t connections;        /* that said it so far */
 	struct loop_timer linger, memory_timer, lease;
 	int64_t lease_until_us;  /* CLOCK_MONOTONIC; 0: no lease */
 	struct cgroups *cgroups; /* NULL: not allowed here */
@@ -44,6 +45,7 @@ struct keeper {
 struct keeper_task {
 	struct keeper *keeper;
 	char id[DAG_UUID_BYTES];
+	uint64_t wanted_by; /* the last connection that started it or asked after it */
 	pid_t pid;
 	uint64_t start; /* ticks */
 	int64_t started_us;

@@ -302,6 +302,7 @@ void keeper_task_start(struct keeper *keeper, struct json_value request)
 	struct arena arena = {0};
 	struct mr_error err;
 	if (task) {
+		task->wanted_by = keeper->connections;
 		keeper_say_started(keeper, task);
 		return;
 	}
@@ -310,6 +311,7 @@ void keeper_task_start(struct keeper *keeper, struct json_value request)
 	task = mr_calloc(1, sizeof *task);
 	*task = (struct keeper_task){
 	    .keeper = keeper,
+	    .wanted_by = keeper->connections,
 	    .why = "",
 	    .started_us = wall_us(),
 	    .grace_us = json_int(json_get(request, "grace_ms")) * 1000,

@@ -7,14 +7,11 @@
  * started by the next.
  */
 #include "base/log.h"
-
 #include "base/map.h"
-#include "dag/civil.h"
 #include "task/keeper_client.h"
-#include "task/op.h"
+#include "task/launch.h"
 #include "task/pool.h"
 #include "task/procfs.h"
-#include "task/work_folders.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -72,21 +69,14 @@ static void remove_folder(struct process_executor *executor, const char *id)
 
 static void report_lost(struct process_executor *executor, struct running *running, const char *why)
 {
-	struct dag_report report = {
-	    .kind = DAG_REPORT_LOST, .id = running->try->id, .at_us = NO_TIME, .reason = mr_str_from(why)};
-	dag_sink_report(executor->services->sink, &report);
+	launch_report_lost(executor->services, running->try->id, mr_str_from(why));
 	remove_folder(executor, running->try->id);
 	free_running(running);
 }
 
-static void report_failed(struct process_executor *executor, struct running *running, const char *reason)
+static void report_failed(struct process_executor *executor, struct running *running, mr_str reason)
 {
-	struct dag_report report = {.kind = DAG_REPORT_FINISHED,
-				    .id = running->try->id,
-				    .at_us = NO_TIME,
-				    .outcome = DAG_FAILED,
-				    .reason = mr_str_from(reason)};
-	dag_sink_report(executor->services->sink, &report);
+	launch_report_failed(executor->services, running->try->id, reason);
 	remove_folder(executor, running->try->id);
 	free_running(running);
 }
@@ -102,97 +92,26 @@ static void put_strings(struct json_writer *w, const char *key, char *const *ite
 	json_end_array(w);
 }
 
-/* K=V into the environment under construction; a later one of a name replaces an earlier. */
-static void put_entry(struct mr_map *env, const char *entry)
+static void put_start(const struct launch *launch, struct mr_buf *json)
 {
-	const char *equals = strchr(entry, '=');
-	if (equals)
-		free(mr_map_put(env, mr_str_n(entry, (size_t)(equals - entry)), mr_strdup(entry)));
-}
-
-static void put_variable(struct mr_map *env, const char *name, mr_str value)
-{
-	char *entry = mr_asprintf("%s=%.*s", name, MR_FMT(value));
-	put_entry(env, entry);
-	free(entry);
-}
-
-/* What every process of a task finds in its environment: Airflow's names, and ours. */
-static void put_environment(const struct op_call *call, const struct op_command *command,
-			    struct json_writer *w)
-{
-	const struct dag_try *try = call->try;
-	char logical[CIVIL_ISO_BYTES] = "", number[16];
-	struct mr_map env = {0};
-	for (char **entry = environ; !command->only_env && *entry; entry++)
-		put_entry(&env, *entry);
-	for (size_t i = 0; i < command->env.len; i++)
-		put_entry(&env, command->env.items[i]);
-	if (try->run.logical_date_us != NO_TIME)
-		civil_iso(logical, try->run.logical_date_us);
-	snprintf(number, sizeof number, "%d", (int)try->try_number);
-	put_variable(&env, "AIRFLOW_CTX_DAG_ID", try->dag->id);
-	put_variable(&env, "AIRFLOW_CTX_TASK_ID", try->task->id);
-	put_variable(&env, "AIRFLOW_CTX_DAG_RUN_ID", try->run.run_id);
-	put_variable(&env, "AIRFLOW_CTX_LOGICAL_DATE", mr_str_from(logical));
-	put_variable(&env, "AIRFLOW_CTX_TRY_NUMBER", mr_str_from(number));
-	put_variable(&env, "AIRFLOW_CTX_DAG_OWNER", try->dag->owner);
-	put_variable(&env, TASK_ID_VARIABLE, mr_str_from(try->id));
-	char *xcom = mr_asprintf("%s/xcom.json", call->folder);
-	put_variable(&env, "MILLRACE_XCOM", mr_str_from(xcom));
-	free(xcom);
-	json_key(w, "env");
-	json_begin_array(w);
-	mr_map_each (&env, entry) {
-		json_put_cstr(w, entry->value);
-		free(entry->value);
-	}
-	json_end_array(w);
-	mr_map_release(&env);
-}
-
-static void put_start(const struct op_call *call, struct op_command *command, struct mr_buf *json)
-{
-	const struct dag_try *try = call->try;
+	const struct dag_try *try = launch->call.try;
 	struct json_writer w = json_writer(json);
-	struct mr_buf log = {0};
 	json_begin_object(&w);
 	json_member_cstr(&w, "do", "start");
 	json_member_cstr(&w, "id", try->id);
-	put_strings(&w, "argv", command->argv.items, command->argv.len);
-	put_environment(call, command, &w);
-	json_member_cstr(&w, "cwd", command->cwd ? command->cwd : call->folder);
-	task_log_path(call->services->logs, try->dag->id, try->run.run_id, try->task->id, try->map_index,
-		      try->try_number, &log);
-	json_member_str(&w, "log", mr_buf_view(&log));
+	put_strings(&w, "argv", launch->command.argv.items, launch->command.argv.len);
+	put_strings(&w, "env", launch->env.items, launch->env.len);
+	json_member_cstr(&w, "cwd", launch->cwd);
+	json_member_cstr(&w, "log", launch->log);
 	json_member_int(&w, "timeout_ms", (try->task->execution_timeout_us + 999) / 1000);
 	json_member_int(&w, "grace_ms", GRACE_MS);
 	json_member_int(&w, "memory", try->task->memory_bytes_max);
 	json_key(&w, "secrets");
 	json_begin_array(&w);
-	for (size_t i = 0; i < call->secret_count; i++)
-		json_put_str(&w, call->secrets[i]);
+	for (size_t i = 0; i < launch->call.secret_count; i++)
+		json_put_str(&w, launch->call.secrets[i]);
 	json_end_array(&w);
 	json_end_object(&w);
-	mr_buf_release(&log);
-}
-
-static int prepare(struct process_executor *executor, struct op_call *call, struct mr_buf *json,
-		   struct mr_error *err)
-{
-	const struct task_op *op = op_find(call->try->task->operator->name);
-	struct op_command command = {0};
-	if (!op || !op->command)
-		return mr_fail(err, MR_ERR_UNSUPPORTED, "%s does not run as a process",
-			       call->try->task->operator->name);
-	int rc = work_folder_take(executor->folders, call->try->id, err);
-	if (rc == 0)
-		rc = op->command(call, &command, err);
-	if (rc == 0)
-		put_start(call, &command, json);
-	mr_vec_release(&command.argv);
-	mr_vec_release(&command.env);
-	return rc;
 }
 
 /* Send it unless the try was cancelled or given up meanwhile. 1: there is nothing to send. */
@@ -215,29 +134,23 @@ static void start_job(struct pool_job *job)
 	struct running *running = MR_CONTAINER_OF(job, struct running, job);
 	struct process_executor *executor = running->executor;
 	char id[DAG_UUID_BYTES];
-	struct op_call call;
+	struct launch launch;
 	struct mr_error err = {0};
 	struct mr_buf json = {0};
 	memcpy(id, running->try->id, sizeof id);
-	int rc = op_call_init(&call, executor->services, running->try, false, &err);
-	if (rc == 0)
-		rc = prepare(executor, &call, &json, &err);
-	if (rc < 0)
-		task_log_line(&call.log, "ERROR", "%s%s%s", err.message, err.hint[0] ? ": " : "", err.hint);
+	int rc = launch_prepare(&launch, executor->services, running->try, executor->folders, true, &err);
 	bool bad = rc < 0;
-	char reason[sizeof err.message];
-	snprintf(reason, sizeof reason, "%.*s", MR_FMT(op_masked(&call, mr_str_from(err.message))));
-	if (rc == 0)
+	if (rc == 0) {
+		put_start(&launch, &json);
 		rc = send_start(executor, id, mr_buf_view(&json), &err);
-	op_call_release(&call);
+	}
 	mr_buf_release(&json);
-	if (rc == 0)
-		return; /* the try may be over already */
-	running = take(executor, id);
+	running = rc == 0 ? NULL : take(executor, id); /* started, it may be over already */
 	if (running && rc < 0 && !bad)
 		report_lost(executor, running, err.message);
 	else if (running)
-		report_failed(executor, running, bad ? reason : "stopped before it began");
+		report_failed(executor, running, bad ? launch.reason : MR_STR("stopped before it began"));
+	launch_release(&launch);
 }
 
 static struct running *add(struct process_executor *executor, struct dag_try *try)
@@ -284,110 +197,30 @@ static void put_end_reason(const struct dag_try *try, struct json_value message,
 		mr_buf_printf(out, "killed by signal %d (SIG%s)", signal, sigabbrev_np(signal));
 }
 
-/* The XCom file that the task may have written. */
-static int read_xcom_file(struct op_call *call, mr_str *out, struct mr_error *err)
-{
-	struct mr_buf text = {0};
-	char *path = mr_asprintf("%s/xcom.json", call->folder);
-	int rc = disk_read_file(call->services->env->disk, path, DAG_XCOM_BYTES_MAX, &text, err);
-	*out = MR_STR("");
-	if (rc == 0)
-		*out = arena_copy(&call->arena, mr_buf_view(&text));
-	mr_buf_release(&text);
-	free(path);
-	return rc == MR_ERR_NOT_FOUND ? 0 : rc;
-}
-
-static int conclude(struct op_call *call, struct json_value message, struct op_result *result,
-		    struct mr_error *err)
-{
-	const struct task_op *op = op_find(call->try->task->operator->name);
-	struct op_end end = {.exit_code = (int)json_int(json_get(message, "exit")),
-			     .line = json_str(json_get(message, "line"))};
-	struct mr_buf reason = {0};
-	put_end_reason(call->try, message, &reason);
-	int rc = 0;
-	if (reason.len) {
-		result->outcome = DAG_FAILED;
-		result->reason = arena_copy(&call->arena, mr_buf_view(&reason));
-	} else {
-		rc = read_xcom_file(call, &end.file, err);
-		if (rc == 0)
-			rc = op->finish(call, &end, result, err);
-	}
-	mr_buf_release(&reason);
-	return rc;
-}
-
-static void log_end(struct task_log *log, const struct op_result *result)
-{
-	const char *what = result->deferred                   ? "waits to be resumed"
-			   : result->outcome == DAG_SUCCEEDED ? "succeeded"
-			   : result->outcome == DAG_SKIPPED   ? "skipped"
-							      : "failed";
-	task_log_line(log, !result->deferred && result->outcome == DAG_FAILED ? "ERROR" : "INFO", "%s%s%.*s",
-		      what, result->reason.len ? ": " : "", MR_FMT(result->reason));
-}
-
 static void report_end(struct process_executor *executor, struct running *running, struct json_value message)
 {
-	struct op_call call;
-	struct op_result result = {.until_us = NO_TIME};
-	struct mr_error err = {0};
-	int rc = op_call_init(&call, executor->services, running->try, true, &err);
-	if (rc == 0)
-		rc = conclude(&call, message, &result, &err);
-	if (rc < 0) {
-		result.outcome = DAG_FAILED;
-		result.reason = mr_str_from(err.message);
-	}
-	result.reason = op_masked(&call, result.reason);
-	struct dag_xcom xcom = {MR_STR("return_value"), result.xcom_json};
-	bool push =
-	    result.outcome == DAG_SUCCEEDED && result.xcom_json.len && running->try->task->do_xcom_push;
-	struct dag_report report = {
-	    .kind = result.deferred ? DAG_REPORT_DEFERRED : DAG_REPORT_FINISHED,
-	    .id = running->try->id,
-	    .at_us = json_int(json_get(message, "at")),
-	    .outcome = result.outcome,
-	    .exit_code = (int)json_int(json_get(message, "exit")),
-	    .signal = (int)json_int(json_get(message, "signal")),
-	    .reason = result.reason,
-	    .follow = result.follow,
-	    .follow_ids = result.follow_ids,
-	    .follow_count = result.follow_count,
-	    .xcoms = result.xcom_count ? result.xcoms : &xcom,
-	    .xcom_count = result.xcom_count ? result.xcom_count : push,
-	    .asset_events = result.events,
-	    .asset_event_count = result.event_count,
-	    .retry_delay_given = result.retry_delay_given,
-	    .retry_delay_us = result.retry_delay_us,
-	    .until_us = result.until_us,
-	    .event = result.event,
-	    .resume_json = result.resume_json,
-	    .reschedule = result.reschedule,
-	};
-	log_end(&call.log, &result);
-	dag_sink_report(executor->services->sink, &report);
-	op_call_release(&call);
+	struct mr_buf reason = {0};
+	put_end_reason(running->try, message, &reason);
+	struct launch_end end = {.at_us = json_int(json_get(message, "at")),
+				 .exit_code = (int)json_int(json_get(message, "exit")),
+				 .signal = (int)json_int(json_get(message, "signal")),
+				 .reason = mr_buf_view(&reason),
+				 .line = json_str(json_get(message, "line"))};
+	launch_report_end(executor->services, running->try, &end);
+	mr_buf_release(&reason);
 	remove_folder(executor, running->try->id);
 	free_running(running);
 }
 
 static void report_started(struct process_executor *executor, const char *id, struct json_value message)
 {
-	struct dag_report report = {
-	    .kind = DAG_REPORT_STARTED,
-	    .id = id,
-	    .at_us = json_int(json_get(message, "at")),
-	    .host = mr_str_from(executor->services->hostname),
-	    .pid = json_int(json_get(message, "pid")),
-	};
 	pthread_mutex_lock(&executor->lock);
 	bool ours = mr_map_get(&executor->tries, mr_str_from(id)) != NULL;
 	pthread_mutex_unlock(&executor->lock);
 	if (ours)
-		dag_sink_report(executor->services->sink, &report);
+		launch_report_started(executor->services, id, json_int(json_get(message, "at")),
+				      mr_str_from(executor->services->hostname),
+				      json_int(json_get(message, "pid")));
 }
 
 static void on_message(void *arg, struct json_value message)
@@ -480,6 +313,8 @@ static int process_reattach(struct dag_executor *base, struct dag_try *const *tr
 			report_lost(executor, running, "its keeper died");
 		}
 	}
+	struct mr_error gone; /* and with the keeper what it ran */
+	(void)!keeper_client_send(executor->keeper, MR_STR("{\"do\":\"stop_others\"}"), &gone);
 	return 0;
 }
 

@@ -231,6 +231,13 @@ const char *test_postgres_start(const char *folder)
 	return url;
 }
 
+void test_postgres_run(const char *folder, const char *sql)
+{
+	struct mr_buf out = {0};
+	run_script(test_path(TEST_GOLDEN "/../postgres.sh run %s '%s'", folder, sql), &out);
+	mr_buf_release(&out);
+}
+
 void test_postgres_stop(const char *folder, const char *mode)
 {
 	struct mr_buf out = {0};

@@ -18,4 +18,5 @@ void store_rows_dump(struct dag_store *store, struct mr_buf *out);
 
 /* tests/postgres.sh: a server of this test; the URL lives as long as the test. */
 const char *test_postgres_start(const char *folder);
+void test_postgres_run(const char *folder, const char *sql); /* without quotes in it */
 void test_postgres_stop(const char *folder, const char *mode);

@@ -114,16 +114,41 @@ TEST(load_version_follows_the_text)
 	dag_set_release(&c);
 }
 
+struct fault {
+	const char *text, *where, *message, *hint;
+};
+
+static void check_fault(const struct fault *want)
+{
+	struct dag_set set = load(want->text);
+	if (set.faults.len != 1)
+		test_fail(__FILE__, __LINE__, "%zu faults in:\n%s", set.faults.len, want->text);
+	const struct mr_error *err = &set.faults.items[0].error;
+	if (!strstr(err->message, want->message) || !strstr(err->hint, want->hint) ||
+	    !strstr(err->where, want->where) || !strstr(err->where, "dags/x.yml"))
+		test_fail(__FILE__, __LINE__, "'%s' at '%s' (hint '%s') for:\n%s", err->message, err->where,
+			  err->hint, want->text);
+	CHECK_INT(set.dags.len, 0);
+	dag_set_release(&set);
+}
+
 /* Every mistake names its place and, where there is one, the nearest name. */
 TEST(load_says_what_is_wrong_and_where)
 {
 #define TASKS "  tasks: {a: {operator: EmptyOperator}}\n"
-	static const struct {
-		const char *text, *where, *message, *hint;
-	} cases[] = {
+	static const struct fault cases[] = {
 	    {"d:\n  shedule: '@daily'\n" TASKS, "2:3", "unknown key 'shedule'", "schedule"},
 	    {"d:\n  schedule: '61 * * * *'\n" TASKS, "2:13", "'61' is no minute", ""},
 	    {"d:\n  schedule: '0 0 31 2 *'\n" TASKS, "2:13", "never fires", ""},
+	    {"d:\n  schedule: '@daily'\n  calendar: {weekend: [sat, sonntag]}\n" TASKS, "3:23",
+	     "'sonntag' is no day of the week", ""},
+	    {"d:\n  schedule: '@daily'\n  calendar: {holidays: [02-30]}\n" TASKS, "3:25", "expected a day",
+	     "12-24"},
+	    {"d:\n  schedule: '@daily'\n  calendar: {holiday: [02-20]}\n" TASKS, "3:14",
+	     "unknown key 'holiday'", "holidays"},
+	    {"d:\n  schedule: '@daily'\n  calendar: {on_closed: later}\n" TASKS, "3:25", "unknown on_closed",
+	     "previous"},
+	    {"d:\n  schedule: 1d\n  calendar: {}\n" TASKS, "3:13", "needs a schedule of days", "0 18"},
 	    {"d:\n  timezone: Europe/Berlni\n" TASKS, "2:13", "unknown time zone", ""},
 	    {"d:\n  start_date: 2026-02-30\n" TASKS, "2:15", "expected a date", ""},
 	    {"d:\n  max_active_runs: 0\n" TASKS, "2:20", "a whole number from 1", ""},
@@ -139,12 +164,6 @@ TEST(load_says_what_is_wrong_and_where)
 	    {"d:\n  tasks:\n    a: {bash_command: x}\n", "3:5", "has no operator", ""},
 	    {"d:\n  tasks:\n    a: {operator: EmptyOperator, trigger_rule: all_sucess}\n", "3:48",
 	     "unknown trigger rule", "all_success"},
-	    {"d:\n  tasks:\n    a: {operator: BashOperator, bash_command: x, executor: locl}\n", "3:1",
-	     "no executor is called 'locl'", "local"},
-	    {"d:\n  default_args: {executor: slurm}\n  tasks:\n    a: {operator: EmptyOperator}\n", "4:1",
-	     "no executor is called 'slurm'", "process"},
-	    {"d:\n  tasks:\n    a: {operator: BashOperator, bash_command: x, executor: engine}\n", "3:1",
-	     "executor 'engine' does not run BashOperator", "local"},
 	    {"d:\n  tasks:\n    extract: {operator: EmptyOperator}\n    b: {operator: EmptyOperator, "
 	     "dependencies: [extrct]}\n",
 	     "4:49", "no task or group is called 'extrct'", "extract"},
@@ -165,18 +184,26 @@ TEST(load_says_what_is_wrong_and_where)
 	    {"d: [1]\n", "1:4", "not a mapping", ""},
 	    {"- d\n", "1:1", "a mapping of DAG ids", ""},
 	};
-	for (size_t i = 0; i < MR_COUNT(cases); i++) {
-		struct dag_set set = load(cases[i].text);
-		if (set.faults.len != 1)
-			test_fail(__FILE__, __LINE__, "%zu faults in:\n%s", set.faults.len, cases[i].text);
-		const struct mr_error *err = &set.faults.items[0].error;
-		if (!strstr(err->message, cases[i].message) || !strstr(err->hint, cases[i].hint) ||
-		    !strstr(err->where, cases[i].where) || !strstr(err->where, "dags/x.yml"))
-			test_fail(__FILE__, __LINE__, "'%s' at '%s' (hint '%s') for:\n%s", err->message,
-				  err->where, err->hint, cases[i].text);
-		CHECK_INT(set.dags.len, 0);
-		dag_set_release(&set);
-	}
+	for (size_t i = 0; i < MR_COUNT(cases); i++)
+		check_fault(&cases[i]);
+}
+
+TEST(load_knows_executors)
+{
+	static const struct fault cases[] = {
+	    {"d:\n  tasks:\n    a: {operator: BashOperator, bash_command: x, executor: locl}\n", "3:1",
+	     "no executor is called 'locl'", "local"},
+	    {"d:\n  default_args: {executor: celery}\n  tasks:\n    a: {operator: EmptyOperator}\n", "4:1",
+	     "no executor is called 'celery'", "process"},
+	    {"d:\n  tasks:\n    a: {operator: SQLExecuteQueryOperator, sql: SELECT 1, executor: slurm}\n",
+	     "3:1", "executor 'slurm' does not run SQLExecuteQueryOperator", "local"},
+	    {"d:\n  tasks:\n    a: {operator: BashOperator, bash_command: x, executor_config: 4}\n", "3:67",
+	     "executor_config is a mapping", ""},
+	    {"d:\n  tasks:\n    a: {operator: BashOperator, bash_command: x, executor: engine}\n", "3:1",
+	     "executor 'engine' does not run BashOperator", "local"},
+	};
+	for (size_t i = 0; i < MR_COUNT(cases); i++)
+		check_fault(&cases[i]);
 }
 
 TEST(load_goes_on_after_a_fault)

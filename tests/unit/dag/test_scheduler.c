@@ -16,7 +16,9 @@ struct stub {
 	struct dag_sink *sink;
 	_Atomic int submits, asked;
 	bool held_ended;
-	bool nobody; /* the scheduler is told that no executor runs it */
+	bool nobody;        /* the scheduler is told that no executor runs it */
+	mr_str preset;      /* the executor of tasks that say none */
+	char asked_for[64]; /* names that the scheduler looked for, each once in a row */
 };
 
 static void report(struct stub *stub, const char *id, enum dag_report_kind kind)
@@ -81,8 +83,17 @@ static const struct dag_executor_ops stub_ops = {stub_submit, stub_cancel, stub_
 static struct dag_executor *the_stub(void *arg, mr_str name, const struct operator* op)
 {
 	struct stub *stub = arg;
-	(void)name, (void)op;
+	(void)op;
+	size_t used = strlen(stub->asked_for);
+	if (used < name.len + 1 || memcmp(stub->asked_for + used - name.len - 1, name.ptr, name.len) != 0)
+		snprintf(stub->asked_for + used, sizeof stub->asked_for - used, "%.*s,", MR_FMT(name));
 	return stub->nobody ? NULL : &stub->base;
+}
+
+static struct dag_executor *stub_at(void *arg, size_t i)
+{
+	struct stub *stub = arg;
+	return i == 0 && !stub->nobody ? &stub->base : NULL;
 }
 
 static struct scheduler *start(struct stub *stub, struct dag_store *store, const char *folder)
@@ -95,7 +106,9 @@ static struct scheduler *start(struct stub *stub, struct dag_store *store, const
 					    .load = {.disk = env_linux()->disk},
 					    .reload_ms = 20,
 					    .hostname = "here",
+					    .executor = stub->preset,
 					    .executor_of = the_stub,
+					    .executor_at = stub_at,
 					    .arg = stub};
 	stub->base.ops = &stub_ops;
 	CHECK_OK(scheduler_new(&options, &s, &err), err);
@@ -232,6 +245,33 @@ TEST(scheduler_loses_what_no_executor_runs_any_more)
 	wait_for(store, "SELECT reason FROM task_instance",
 		 "{\"reason\":\"this server has no executor 'local'\"}\n");
 	CHECK_INT(stub.asked, 0);
+	scheduler_free(s);
+	store->ops->free(store);
+}
+
+/* What a try was given to is asked after it, whatever the configuration has become. */
+TEST(scheduler_remembers_the_executor_of_a_try)
+{
+	static const char dag[] =
+	    "d: {tasks: {a: {operator: BashOperator, bash_command: hold, executor_config: "
+	    "{cpus: 2}}}}\n";
+	struct mr_error err;
+	struct stub stub = {.preset = MR_STR("SlurmExecutor")};
+	struct dag_store *store;
+	const char *folder = test_folder();
+	CHECK_OK(store_sqlite_open(test_path("%s/s.db", folder), &store, &err), err);
+	write_file(test_path("%s/d.yml", folder), dag);
+	struct scheduler *s = start(&stub, store, folder);
+	CHECK_OK(scheduler_call(s, trigger, d_name, &err), err);
+	wait_for(store, "SELECT state, executor, executor_config FROM task_instance",
+		 "{\"state\":\"running\",\"executor\":\"slurm\",\"executor_config\":\"{\\\"cpus\\\":2}\"}\n");
+	scheduler_free(s);
+	CHECK_STR(mr_str_from(stub.asked_for), "slurm,");
+	stub.preset = MR_STR("local");
+	stub.asked_for[0] = 0;
+	s = start(&stub, store, folder);
+	wait_for(store, STATES, "{\"state\":\"success\",\"n\":1}\n");
+	CHECK_STR(mr_str_from(stub.asked_for), "slurm,");
 	scheduler_free(s);
 	store->ops->free(store);
 }

@@ -3,7 +3,9 @@
 
 #include "base/buf.h"
 #include "dag/store_rows.h"
+#include "env/env.h"
 
+#include <sqlite3.h>
 #include <stdlib.h>
 
 static uint64_t claim(struct dag_store *store, const struct store_leader *seen)
@@ -240,6 +242,59 @@ TEST(store_sqlite_and_postgres_hold_the_same)
 	test_postgres_stop(folder, "fast");
 	mr_buf_release(&here);
 	mr_buf_release(&there);
+}
+
+/* ---- stores of an earlier version ---- */
+
+#define LATER_COLUMNS_AWAY \
+	"ALTER TABLE task_instance DROP COLUMN executor; ALTER TABLE task_instance DROP COLUMN " \
+	"executor_config;" \
+	"ALTER TABLE task_instance_history DROP COLUMN executor"
+
+/* Opened as it is now, it holds what it held, and what is written to it since. */
+static void check_grows(struct dag_store *store)
+{
+	struct mr_buf rows = {0};
+	struct mr_error err;
+	struct mr_rng *rng = env_linux()->rng;
+	CHECK_OK(store->ops->query(
+		     store, "SELECT count(*) n, max(executor) e FROM task_instance WHERE executor = ''", NULL,
+		     0, &rows, &err),
+		 err);
+	CHECK(rows.len && !memmem(rows.ptr, rows.len, "\"n\":0", 5));
+	apply(store, store_rows(rng, claim(store, NULL), 1, 100, 3));
+	mr_buf_release(&rows);
+	store->ops->free(store);
+}
+
+TEST(store_of_an_earlier_version_gets_its_columns)
+{
+	struct mr_error err;
+	struct dag_store *store;
+	sqlite3 *db;
+	const char *path = test_path("%s/old.db", test_folder());
+	CHECK_OK(store_sqlite_open(path, &store, &err), err);
+	apply(store, store_rows(env_linux()->rng, claim(store, NULL), 1, 1, 3));
+	store->ops->free(store);
+	CHECK_INT(sqlite3_open(path, &db), SQLITE_OK);
+	CHECK_INT(sqlite3_exec(db, LATER_COLUMNS_AWAY, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	CHECK_OK(store_sqlite_open(path, &store, &err), err);
+	check_grows(store);
+}
+
+TEST(store_postgres_of_an_earlier_version_gets_its_columns)
+{
+	struct mr_error err;
+	struct dag_store *store;
+	const char *folder = test_path("%s/pg", test_folder()), *url = test_postgres_start(folder);
+	CHECK_OK(store_postgres_open(url, &store, &err), err);
+	apply(store, store_rows(env_linux()->rng, claim(store, NULL), 1, 1, 3));
+	store->ops->free(store);
+	test_postgres_run(folder, LATER_COLUMNS_AWAY);
+	CHECK_OK(store_postgres_open(url, &store, &err), err);
+	check_grows(store);
+	test_postgres_stop(folder, "fast");
 }
 
 TEST(store_in_memory_holds_the_same)

@@ -132,7 +132,8 @@ struct dag_try *task_bed_try(struct task_bed *bed, const char *task_id, const ch
 	struct dag_try *try = arena_calloc(&arena, 1, sizeof *try);
 	try->arena = arena;
 	atomic_init(&try->refs, 1);
-	snprintf(try->id, sizeof try->id, "00000000-0000-4000-8000-%012d", ++bed->next_id);
+	/* The machine is searched for them: not those of another run of the tests. */
+	snprintf(try->id, sizeof try->id, "%08x-0000-4000-8001-%012d", (unsigned)getpid(), ++bed->next_id);
 	try->dag = dag_ref(bed->set.dags.items[0]);
 	try->task = dag_task_find(try->dag, mr_str_from(task_id));
 	CHECK(try->task != NULL);

@@ -169,10 +169,16 @@ TEST(executor_reattaches_after_a_restart)
 	    &bed,
 	    "t: {schedule: null, tasks: {a: {operator: BashOperator, bash_command: 'sleep 0.3; echo done'}, "
 	    "b: {operator: BashOperator, bash_command: 'sleep 1.5; echo later'}, "
+	    "marked: {operator: BashOperator, bash_command: 'sleep 1000'}, "
 	    "c: {operator: FileSensor, filepath: /x}}}");
 	struct dag_try *a = task_bed_try(&bed, "a", NULL), *b = task_bed_try(&bed, "b", NULL),
 		       *never = task_bed_try(&bed, "a", NULL);
 	struct dag_try *sensor = task_bed_try(&bed, "c", NULL);
+	struct dag_try *marked = task_bed_try(&bed, "marked", NULL);
+	task_bed_submit(&bed, marked);
+	for (int i = 0; i < 500 && bed.pid == 0; i++)
+		usleep(10000);
+	pid_t marked_pid = (pid_t)bed.pid;
 	task_bed_submit(&bed, a);
 	task_bed_submit(&bed, b);
 	for (int i = 0; i < 500 && !strstr(mr_buf_view(&bed.heard).ptr, test_path("%s started", b->id)); i++)
@@ -188,7 +194,10 @@ TEST(executor_reattaches_after_a_restart)
 	CHECK_STR(mr_str_from(task_bed_wait(&bed, never->id)), "lost reason=the keeper knows nothing of it");
 	CHECK_STR(mr_str_from(task_bed_wait(&bed, b->id)), "finished success return_value=\"later\"");
 	CHECK_STR(mr_str_from(task_bed_wait(&bed, sensor->id)), "lost reason=the server ended while it ran");
-	struct dag_try *const all[] = {a, b, never, sensor};
+	for (int i = 0; i < 500 && kill(marked_pid, 0) == 0; i++) /* nobody asked after it */
+		usleep(10000);
+	CHECK(kill(marked_pid, 0) != 0);
+	struct dag_try *const all[] = {a, b, never, sensor, marked};
 	for (size_t i = 0; i < MR_COUNT(all); i++)
 		dag_try_unref(all[i]);
 	task_bed_close(&bed);
