@@ -3,8 +3,8 @@
 
   bench/broker.py [--build build/release] [--runs 3] [--only WORD] [--quick] [--alone]
 
-Each case runs on a fresh topic of each broker, Kafka and millrace taking turns; figures are medians, CPU
-is user + system of the broker process alone. millrace is durable: an acknowledgement has been synced to disk;
+Each case runs on a fresh topic of each broker, Kafka and millrace taking turns, and begins with a disk that has nothing
+to do, so that no case waits for another's; figures are medians, CPU is user + system of the broker process alone. millrace is durable: an acknowledgement has been synced to disk;
 Kafka is as it comes, which does not wait for the disk, and, in the cases called "fsync", told to.
 Ends with the marks: the ratio of the two, and whether it is met. --alone leaves Kafka out.
 """
@@ -35,6 +35,21 @@ def memory_mb(pid):
     """Proportional share of the resident memory."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return int(re.search(r"Pss:\s+(\d+) kB", text).group(1)) / 1024
+
+
+def settle(folder):
+    """Nothing is left for the disk to do: written, and what deleted files had given back; for at most ten seconds."""
+    os.sync()
+    device = os.stat(folder).st_dev
+    state = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat")
+    before, end = None, time.monotonic() + 10
+    while state.exists() and time.monotonic() < end:
+        fields = state.read_text().split()  # the kernel's Documentation/block/stat.rst
+        now = fields[4], fields[8], fields[11:12]  # writes done, what is under way, discards done
+        if now == before and fields[8] == "0":
+            break
+        before = now
+        time.sleep(0.2)
 
 
 def request(api, version, body):
@@ -100,6 +115,7 @@ class Bench:
         return json.loads(done.stdout)
 
     def topic(self, broker, partitions):
+        settle(self.folder)
         self.topics += 1
         name = f"bench{self.topics}"
         script = ("import sys\nfrom confluent_kafka.admin import AdminClient, NewTopic\n"
@@ -224,6 +240,7 @@ class Bench:
     def run(self):
         for i in range(self.options.runs):
             folder = self.folder / str(i)
+            settle(self.folder)
             if not self.options.alone:
                 with Kafka(folder / "kafka") as kafka:
                     self.note("ready", "kafka", {"ms": kafka.ready_seconds * 1000})
@@ -232,6 +249,7 @@ class Bench:
                     self.all(kafka, "kafka")
                 with Kafka(folder / "fsync", more="log.flush.interval.messages=1\n") as kafka:
                     self.all(kafka, "kafka fsync", fsync=True)
+            settle(self.folder)
             with Millrace(self.binary, folder / "millrace") as own:
                 self.note("ready", "millrace", {"ms": own.ready_seconds * 1000})
                 self.all(own, "millrace")

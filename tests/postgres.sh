@@ -3,6 +3,7 @@
 # ten minutes whatever happens to the test.
 #
 #   postgres.sh start FOLDER          makes the cluster the first time; prints the server's URL
+#   postgres.sh run FOLDER SQL        as its superuser
 #   postgres.sh stop FOLDER [MODE]    fast, or immediate: as a crash would end it
 set -e
 verb=$1 folder=$2
@@ -33,6 +34,9 @@ start)
 	done
 	tail "$folder.log" >&2
 	exit 1
+	;;
+run)
+	"$bin/psql" -q -v ON_ERROR_STOP=1 -h "$folder" -U postgres -d postgres -c "$3" >/dev/null
 	;;
 stop)
 	"${as[@]}" "$bin/pg_ctl" -D "$folder/data" -m "${3:-fast}" -w stop >/dev/null
