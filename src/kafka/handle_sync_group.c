@@ -1,7 +1,9 @@
 /* SyncGroup (14), versions 0-5: the leader brings the assignment, every member takes its own.
  *
  * Answered when the group's new generation is safe in the internal topic, so that a power cut
- * does not forget what members were told. From version 5 protocol type and name are compared.
+ * does not forget what members were told. When somebody joins while that write is under way, the
+ * answer is REBALANCE_IN_PROGRESS, as Kafka's is: the assignment would be taken back at once.
+ * From version 5 protocol type and name are compared.
  */
 #include "kafka/group_request.h"
 
@@ -28,6 +30,14 @@ static void ask(struct request *r)
 	request_hold_ticket(r, ticket);
 }
 
+static bool is_overtaken(struct request *r)
+{
+	const struct sync_group_request *in = r->in;
+	struct group_member_ref member = {in->group_id, in->member_id, in->group_instance_id,
+					  in->generation_id};
+	return groups_heartbeat(request_core(r)->groups, &member) == GROUP_REBALANCE_IN_PROGRESS;
+}
+
 enum step sync_group_step(struct request *r)
 {
 	struct sync_group_response *out = r->out;
@@ -43,6 +53,8 @@ enum step sync_group_step(struct request *r)
 	if (step != STEP_DONE)
 		return step;
 	const struct group_ticket *ticket = r->progress;
+	if (code == KE_NONE && is_overtaken(r))
+		code = KE_REBALANCE_IN_PROGRESS;
 	out->error_code = request_code(r, code);
 	if (code == KE_NONE) {
 		out->protocol_type = ticket->protocol_type;

@@ -70,9 +70,9 @@ const scenes = {
 		await page.goto(`${base}/`);
 		await trigger(page, "slow");
 		await cell(page, "wait", "running").click();
-		await page.locator(".logline").getByText("line 1", { exact: true }).waitFor();
-		console.log("early", await page.locator(".logline").getByText("line 6", { exact: true }).count());
+		await page.locator(".logline").getByText("line 5", { exact: true }).waitFor();
 		await page.getByText("following").waitFor();
+		console.log("early", await page.locator(".logline").getByText("line 6", { exact: true }).count());
 		await page.locator(".logline").getByText("line 6", { exact: true }).waitFor();
 		await cell(page, "wait", "success").waitFor();
 		await page.getByText(/^\d+ lines$/).waitFor();

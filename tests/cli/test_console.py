@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 
 from harness import ROOT
-from test_dag import ask, run_to_end, start
+from test_dag import DAGS, ask, run_to_end, start
 
 LARGE = """
 large:
@@ -70,13 +70,18 @@ def test_console_headers_and_caching(t):
 
 
 def test_console_list_trigger_log_clear_and_keys(t):
-    server = start(t)
+    go = t.folder / "go"
+    # The task ends when the page has seen it run: a browser takes seconds on a busy machine.
+    dags = DAGS.replace("for i in 1 2 3 4 5 6; do echo line $i; sleep 0.3; done",
+                        f"for i in 1 2 3 4 5; do echo line $i; done; until [ -e {go} ]; do sleep 0.05; done; echo line 6")
+    assert dags != DAGS
+    server = start(t, dags)
     pictures = ROOT / "build" / "console.png"
     seen = browse("list", server)
     assert "rows broken idle sample sample_consumer slow" in seen and "found 1" in seen, seen
     assert ask(server, "GET", "/dags/idle")[1]["is_paused"] is False
     assert "same page true" in browse("trigger", server, pictures)
-    seen = browse("log", server)
+    seen = browse("log", server, talk=lambda line: line == "early 0" and go.touch())
     assert "early 0" in seen, seen
     browse("clear", server)
     seen = browse("keys", server)
