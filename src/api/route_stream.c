@@ -76,27 +76,24 @@ static bool try_is_over(struct stream *stream)
 	return over;
 }
 
-/* What the file has more than was sent. */
-static void put_news(struct stream *stream, bool over, struct mr_buf *out)
+/* A piece of what the file has more than was sent; false: there was nothing. */
+static bool put_news(struct stream *stream, bool over, struct mr_buf *out)
 {
 	struct mr_buf text = {0};
-	for (;;) {
-		mr_buf_clear(&text);
-		if (task_log_read(stream->log_path, stream->offset, CHUNK_BYTES, &text, NULL) != 0)
-			break;
-		mr_str whole = log_whole_lines(mr_buf_view(&text), over || text.len >= CHUNK_BYTES);
-		if (!whole.len)
-			break;
-		stream->offset += (int64_t)whole.len;
-		while (whole.len) {
-			struct log_line line = log_line_take(&whole);
-			mr_buf_cstr(out, "event: log\ndata: ");
-			struct json_writer w = json_writer(out);
-			log_line_put(&w, &line);
-			mr_buf_cstr(out, "\n\n");
-		}
+	mr_str whole = {0};
+	if (task_log_read(stream->log_path, stream->offset, CHUNK_BYTES, &text, NULL) == 0)
+		whole = log_whole_lines(mr_buf_view(&text), over || text.len >= CHUNK_BYTES);
+	bool any = whole.len > 0;
+	stream->offset += (int64_t)whole.len;
+	while (whole.len) {
+		struct log_line line = log_line_take(&whole);
+		mr_buf_cstr(out, "event: log\ndata: ");
+		struct json_writer w = json_writer(out);
+		log_line_put(&w, &line);
+		mr_buf_cstr(out, "\n\n");
 	}
 	mr_buf_release(&text);
+	return any;
 }
 
 static void drain(int fd)
@@ -111,23 +108,24 @@ static void run_log(struct stream *stream, struct http_stream *to)
 	struct mr_buf text = {0};
 	struct pollfd changes = {.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK), .events = POLLIN};
 	int watch = -1, quiet_ms = 0, rc = 0;
-	bool ended = false;
+	bool ended = false, over = false, more = false;
 	for (;;) {
 		if (watch < 0 && changes.fd >= 0)
 			watch = inotify_add_watch(changes.fd, stream->log_path, IN_MODIFY);
-		bool over = !ended && try_is_over(stream); /* asked before the file is read to its end */
-		if (!ended)
-			put_news(stream, over, &text);
-		if (over && !ended)
+		if (!ended && !more)
+			over = try_is_over(stream); /* asked before the file is read to its end */
+		more = !ended && put_news(stream, over, &text);
+		if (over && !ended && !more) {
 			mr_buf_cstr(&text, "event: log_end\ndata: {}\n\n");
-		ended |= over;
+			ended = true;
+		}
 		if (quiet_ms >= PING_MS)
 			mr_buf_cstr(&text, ": ping\n\n");
 		if (text.len && http_write(to, mr_buf_view(&text)) != 0)
 			break;
 		quiet_ms = text.len ? 0 : quiet_ms + LOG_LOOK_MS;
 		mr_buf_clear(&text);
-		poll(&changes, 1, ended ? 0 : LOG_LOOK_MS);
+		poll(&changes, 1, ended || more ? 0 : LOG_LOOK_MS);
 		drain(changes.fd);
 		rc = hub_wait(stream->listener, ended ? LOG_LOOK_MS : 0, &text);
 		if (rc < 0)

@@ -4,7 +4,7 @@
  * error, breaks its Content-Security-Policy or throws fails every scene. NODE_PATH has playwright-core. */
 "use strict";
 const { chromium } = require("playwright-core");
-
+const path = require("node:path");
 const [scene, base, screenshot] = process.argv.slice(2);
 const PATIENCE_MS = 20_000;
 
@@ -63,6 +63,23 @@ const scenes = {
 		await page.locator(".logline").getByText("b", { exact: true }).waitFor();
 		if (screenshot) await page.screenshot({ path: screenshot });
 		console.log("same page", await page.evaluate(() => window.same));
+	},
+
+	/* What changes while the stream is being opened, after the page has asked for its data, is seen too. */
+	async late(page) {
+		await page.goto(`${base}/`);
+		let open = () => {};
+		const opened = new Promise((resolve) => (open = resolve));
+		await page.route("**/stream?dag_id=*", async (route) => {
+			await opened;
+			await route.continue();
+		});
+		await trigger(page, "slow");
+		await page.locator(".runbar[data-chosen=true]").waitFor();
+		console.log("asked");
+		await page.waitForTimeout(1000);
+		open();
+		await cell(page, "wait", "success").waitFor();
 	},
 
 	/* Lines of a log while the task still writes. */
@@ -174,7 +191,7 @@ async function main() {
 		try {
 			await scenes[scene](page);
 		} catch (error) {
-			if (screenshot) await page.screenshot({ path: screenshot.replace(".png", "-failed.png") });
+			await page.screenshot({ path: path.join(__dirname, "../../build/console-failed.png") });
 			throw error;
 		}
 		if (faults.length) throw new Error(`the page complains: ${faults.join("; ")}`);

@@ -83,6 +83,8 @@ def test_console_list_trigger_log_clear_and_keys(t):
     assert "same page true" in browse("trigger", server, pictures)
     seen = browse("log", server, talk=lambda line: line == "early 0" and go.touch())
     assert "early 0" in seen, seen
+    go.unlink()
+    browse("late", server, talk=lambda line: line == "asked" and go.touch())
     browse("clear", server)
     seen = browse("keys", server)
     assert "below each" in seen and any(s.lower() == "tab graph" for s in seen), seen

@@ -59,7 +59,7 @@ export function DagPage({ dag, query }: { dag: string; query: URLSearchParams })
 	};
 	useLive(`?dag_id=${encodeURIComponent(dag)}`, (e) => {
 		refresh();
-		if (e.kind === "dag" || e.kind === "reset") details.reload();
+		if (e.kind !== "dag_run" && e.kind !== "task_instance") details.reload();
 	});
 	const runs = grid.data?.runs ?? [];
 	const now = useNow(runs.some((r) => r.state === "running"));

@@ -111,7 +111,7 @@ export function DagList({ query }: { query: URLSearchParams }) {
 	const running = Object.values(byDag).some((list) => list.some((r) => r.state === "running"));
 	const now = useNow(running);
 	useLive("", (e) => {
-		if (e.kind === "dag_run" || e.kind === "reset") runs.reload();
+		if (e.kind !== "dag" && e.kind !== "task_instance") runs.reload();
 		if (e.kind !== "task_instance") {
 			dags.reload();
 			errors.reload();

@@ -1,13 +1,14 @@
 /* The live stream: server-sent events of what changes, with reconnect.
  *
- * A browser opens few connections to one server, so a page that nobody sees gives its stream back; when it
- * is seen again it asks for everything anew ("reset"), as after a lost connection. */
+ * Each time it opens, the first too, the page hears "open" and asks for everything anew: what changed before is told
+ * to nobody, and what the page asked for while the stream was being opened may be older than that.
+ * A browser opens few connections to one server, so a page that nobody sees gives its stream back. */
 import { PREFIX } from "./api";
 
 export type LiveState = "open" | "connecting" | "lost";
 
 export interface LiveEvent {
-	kind: string; /* dag, dag_run, task_instance, log, log_end; reset: ask for everything anew */
+	kind: string; /* dag, dag_run, task_instance, log, log_end; open; reset: events were left out */
 	data: Record<string, unknown>;
 }
 
@@ -20,7 +21,6 @@ export function listen(query: string, onEvent: (event: LiveEvent) => void, onSta
 	let source: EventSource | null = null;
 	let timer = 0;
 	let wait = WAIT_MS_FIRST;
-	let opened = false;
 
 	const close = () => {
 		clearTimeout(timer);
@@ -33,8 +33,7 @@ export function listen(query: string, onEvent: (event: LiveEvent) => void, onSta
 		source.onopen = () => {
 			wait = WAIT_MS_FIRST;
 			onState?.("open");
-			if (opened) onEvent({ kind: "reset", data: {} });
-			opened = true;
+			onEvent({ kind: "open", data: {} });
 		};
 		source.onerror = () => {
 			close();

@@ -33,7 +33,7 @@ export function LogTail(props: { dag: string; run: string; task: string; map: nu
 			} else if (e.kind === "log_end") {
 				setEnded(true);
 				stop();
-			} else if (e.kind === "reset") {
+			} else if (e.kind === "open") {
 				lines.current = []; /* the server tells it from the beginning */
 				dropped.current = 0;
 			} else return;
